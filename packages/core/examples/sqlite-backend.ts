@@ -1,0 +1,216 @@
+import { randomUUID } from "node:crypto";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import {
+  applyPatch,
+  type Caps,
+  type ClaimQuery,
+  type Guard,
+  guardHolds,
+  initialTask,
+  isActive,
+  isExpired,
+  isInScope,
+  type ListQuery,
+  type NewTask,
+  type OwnerScope,
+  type Patch,
+  type PayloadField,
+  type StoredTask,
+  type TaskBackend,
+  withPayloads,
+} from "@mcp-task-store/core";
+
+const SCHEMA = `
+  create table if not exists store (id text not null, counter integer not null);
+  create table if not exists tasks (
+    task_id text primary key, position integer not null unique, changed integer not null unique, owner text,
+    name text not null, active integer not null, expires_at real, claimable_at real, record text not null);
+  create index if not exists tasks_expiry on tasks (expires_at) where expires_at is not null;
+  create index if not exists tasks_claim on tasks (claimable_at) where claimable_at is not null;
+  create index if not exists tasks_owner on tasks (owner, position);
+  create index if not exists tasks_active on tasks (owner) where active;
+  create table if not exists messages (
+    seq integer primary key, task_id text not null, expires_at real not null, body text not null);
+  create index if not exists messages_queue on messages (task_id, seq);
+  create index if not exists messages_expiry on messages (expires_at);`;
+
+/** Tasks in a SQLite file: a task is a row with its record as JSON, and columns for what queries look at. */
+export class SqliteBackend implements TaskBackend {
+  readonly capabilities = Object.freeze({ durable: true, multiProcess: true });
+  readonly #file: string;
+  readonly #now: () => number;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #connection: DatabaseSync | undefined;
+
+  constructor(file: string, now: () => number = Date.now) {
+    this.#file = file;
+    this.#now = now;
+  }
+
+  async open() {
+    this.#connection ??= new DatabaseSync(this.#file);
+    this.#connection.exec("pragma busy_timeout = 5000");
+    return this.#transaction(() => {
+      this.#db.exec(SCHEMA);
+      this.#run("insert into store select ?, 0 where not exists (select * from store)", randomUUID());
+      return { storeId: this.#column<string>("select id as value from store")[0] as string };
+    });
+  }
+
+  async insert(task: NewTask, caps: Caps) {
+    return this.#transaction(() => {
+      const now = this.#now();
+      const active = "select count(*) as value from tasks where active and (expires_at is null or expires_at > ?)";
+      const isFull = (cap: number | null, [count = 0]: number[]) => cap !== null && count >= cap;
+      if (this.#find(task.taskId, now)) return { refused: "duplicate" } as const;
+      if (isFull(caps.activeTasks, this.#column(active, now))) return { refused: "activeTasks" } as const;
+      if (isFull(caps.activeTasksPerOwner, this.#column(`${active} and owner is ?`, now, task.owner)))
+        return { refused: "activeTasksPerOwner" } as const;
+      return { inserted: this.#save(initialTask(task, this.#next(), now)) };
+    });
+  }
+
+  async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]) {
+    const task = this.#find(taskId, this.#now());
+    return task && isInScope(scope, task.owner) ? withPayloads(task, payloads) : undefined;
+  }
+
+  async readMany(taskIds: readonly string[]) {
+    return this.#tasks("task_id in (select value from json_each(?))", JSON.stringify(taskIds));
+  }
+
+  async update(taskId: string, guard: Guard, patch: Patch) {
+    return this.#transaction(() => {
+      const now = this.#now();
+      const task = this.#find(taskId, now);
+      if (!task || !guardHolds(task, guard, now)) return { applied: false, task: task && withPayloads(task) } as const;
+      return { applied: true, task: this.#save(applyPatch(task, patch, now)) } as const;
+    });
+  }
+
+  async list({ scope, after, limit }: ListQuery) {
+    const mine = scope === null ? "1" : scope.orUnowned ? "(owner is ? or owner is null)" : "owner is ?";
+    const owner = scope === null ? [] : [scope.owner];
+    return this.#tasks(`${mine} and position > ? order by position limit ?`, ...owner, after ?? 0, limit);
+  }
+
+  async claim({ names, durationMs }: ClaimQuery) {
+    return this.#transaction(() => {
+      const now = this.#now();
+      const due = "claimable_at <= ? and name in (select value from json_each(?)) order by claimable_at limit 1";
+      const [found] = this.#tasks(due, now, JSON.stringify(names));
+      const task = found && this.#find(found.taskId, now);
+      return task && this.#save(applyPatch(task, { lease: { action: "take", durationMs } }, now));
+    });
+  }
+
+  async deleteExpired(limit: number) {
+    const remove = (table: string) =>
+      `delete from ${table} where rowid in (select rowid from ${table} where expires_at <= ? limit ?)`;
+    return this.#run(remove("tasks"), this.#now(), limit) + this.#run(remove("messages"), this.#now(), limit);
+  }
+
+  async push(taskId: string, message: string, maxSize: number | null, ttl: number) {
+    return this.#transaction(() => {
+      const now = this.#now();
+      const count = "select count(*) as value from messages where task_id = ? and expires_at > ?";
+      const [size = 0] = this.#column<number>(count, taskId, now);
+      if (maxSize !== null && size >= maxSize) return { pushed: false, size } as const;
+      this.#run("insert into messages (task_id, expires_at, body) values (?, ?, ?)", taskId, now + ttl, message);
+      return { pushed: true } as const;
+    });
+  }
+
+  async shift(taskId: string, limit: number | null) {
+    return this.#transaction(() => {
+      const queue = "from messages where task_id = ? and expires_at > ? order by seq limit ?";
+      const which = [taskId, this.#now(), limit ?? -1] as const;
+      const bodies = this.#column<string>(`select body as value ${queue}`, ...which);
+      this.#run(`delete from messages where seq in (select seq ${queue})`, ...which);
+      return bodies;
+    });
+  }
+
+  async listen(onChange: (taskId?: string) => void) {
+    let [seen = 0] = this.#column<number>("select counter as value from store");
+    const changes = "select json_array(task_id, changed) as value from tasks where changed > ? order by changed";
+    const timer = setInterval(() => {
+      try {
+        for (const change of this.#column<string>(changes, seen)) {
+          const [taskId, changed] = JSON.parse(change) as [string, number];
+          seen = changed;
+          onChange(taskId);
+        }
+      } catch {
+        // The file is locked for longer than we wait: the next turn tries again.
+      }
+    }, 20).unref();
+    this.#timers.add(timer);
+    return async () => {
+      clearInterval(timer);
+      this.#timers.delete(timer);
+    };
+  }
+
+  async close() {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  get #db(): DatabaseSync {
+    if (!this.#connection) throw new Error("The backend is not open");
+    return this.#connection;
+  }
+
+  /** One atomic step: takes the write lock first, so that what it reads stays true until it has written. */
+  #transaction<T>(run: () => T): T {
+    this.#db.exec("begin immediate");
+    try {
+      const result = run();
+      this.#db.exec("commit");
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("rollback");
+      throw error;
+    }
+  }
+
+  /** The task with all its payloads, unless it expired. */
+  #find(taskId: string, now: number): StoredTask | undefined {
+    const [record] = this.#column<string>("select record as value from tasks where task_id = ?", taskId);
+    const task = record === undefined ? undefined : { ...(JSON.parse(record) as StoredTask), readAt: now };
+    return task && !isExpired(task, now) ? task : undefined;
+  }
+
+  /** Unexpired tasks without payloads. */
+  #tasks(where: string, ...values: SQLInputValue[]): StoredTask[] {
+    const now = this.#now();
+    const select = `select record as value from tasks where (expires_at is null or expires_at > ?) and ${where}`;
+    const records = this.#column<string>(select, now, ...values);
+    return records.map((record) => withPayloads({ ...(JSON.parse(record) as StoredTask), readAt: now }));
+  }
+
+  #save(task: StoredTask): StoredTask {
+    const { taskId, position, owner, name, expiresAt, leaseExpiresAt } = task;
+    const active = isActive(task, task.readAt) ? 1 : 0;
+    const row = [taskId, position, this.#next(), owner, name, active, expiresAt, leaseExpiresAt, JSON.stringify(task)];
+    this.#run("replace into tasks values (?, ?, ?, ?, ?, ?, ?, ?, ?)", ...row);
+    return withPayloads(task);
+  }
+
+  #next(): number {
+    return this.#column<number>("update store set counter = counter + 1 returning counter as value")[0] as number;
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#db.prepare(sql).run(...values).changes);
+  }
+
+  #column<T>(sql: string, ...values: SQLInputValue[]): T[] {
+    return this.#db
+      .prepare(sql)
+      .all(...values)
+      .map((row) => row["value"] as T);
+  }
+}

@@ -1,0 +1,349 @@
+import assert from "node:assert/strict";
+import type { TaskStore } from "../contract.ts";
+import {
+  assertCode,
+  begun,
+  createTask,
+  LONG,
+  message,
+  newTask,
+  outcomes,
+  QUESTION,
+  RESULT,
+  range,
+  recordOf,
+  refused,
+  walk,
+} from "./assertions.ts";
+import { defineCase } from "./case.ts";
+import { readers } from "./errors.ts";
+import type { Scene } from "./scene.ts";
+import { writers } from "./states.ts";
+
+/** The task is not there for anyone, in any way. */
+async function assertGone(store: TaskStore, taskId: string): Promise<void> {
+  assert.equal(await store.getTask(taskId), null);
+  assert.equal(await store.getRecord(taskId), null);
+  assert(!(await walk(store)).includes(taskId), "The list has an expired task");
+}
+
+/** Waits that the expiry of the task has to end, and what has to be true of it by then. */
+function expiringWait(what: string, wait: (store: TaskStore, taskId: string) => Promise<unknown>) {
+  return defineCase(
+    `expiry/wakes-${what}`,
+    "Expiry wakes waiters with TASK_EXPIRED, never with a made-up state.",
+    async (scene) => {
+      // The clock may be moved under the timer, so the fallback has to look.
+      const store = scene.open({ fallbackPollMs: 20 });
+      const taskId = await newTask(store, { ttl: 500 });
+      await store.requestInputs(taskId, { q: QUESTION });
+      const waiting = outcomes([wait(store, taskId), wait(store, taskId)]);
+      // The state before the expiry is seen by the waiters, or they would not know that there was a task.
+      await begun(store, taskId);
+      await scene.advance(600);
+      for (const { error } of await scene.soon(waiting)) assert.equal(assertCode(error, "TASK_EXPIRED").taskId, taskId);
+    },
+  );
+}
+
+/** A way to end a task, and that its ttl begins anew with it. */
+function restart(what: string, end: (store: TaskStore, taskId: string) => Promise<unknown>) {
+  return defineCase(
+    `expiry/restarts-with-${what}`,
+    "A task is gone `ttl` ms after it became terminal, not before.",
+    async (scene) => {
+      const store = scene.open();
+      const taskId = await newTask(store, { ttl: 1000 });
+      await scene.advance(600);
+      await end(store, taskId);
+      await scene.advance(600);
+      assert((await store.getTask(taskId)) !== null, "Gone too early");
+      await scene.advance(500);
+      await assertGone(store, taskId);
+    },
+  );
+}
+
+async function expiredTasks(scene: Scene, store: TaskStore, count: number): Promise<void> {
+  for (const _ of range(count)) await newTask(store, { ttl: 20 });
+  await scene.advance(60);
+}
+
+export const expiryCases = [
+  defineCase("expiry/null-is-forever", "A ttl of `null` is for ever, and the default.", async (scene) => {
+    const store = scene.open();
+    const tasks = [await createTask(store, { ttl: null }), await store.createTask({}, 1, { method: "a" })];
+    await scene.advance(1000);
+    for (const { taskId, ttl } of tasks) {
+      assert.equal(ttl, null);
+      assert.equal((await store.getTask(taskId))?.ttl, null);
+      await store.updateTaskStatus(taskId, "completed");
+      assert.equal((await store.getTask(taskId))?.ttl, null);
+    }
+    assert.equal(await store.deleteExpired(), 0);
+  }),
+
+  defineCase(
+    "expiry/gone-after-ttl",
+    "A task is gone `ttl` ms after creation, whatever its status, even if no sweep has run.",
+    async (scene) => {
+      const store = scene.open();
+      const working = await newTask(store, { ttl: 100 });
+      const asking = await newTask(store, { ttl: 100 });
+      await store.requestInputs(asking, { q: QUESTION });
+      const kept = await newTask(store);
+      await scene.advance(200);
+      for (const taskId of [working, asking]) await assertGone(scene.open(), taskId);
+      assert.deepStrictEqual(await walk(store), [kept]);
+    },
+  ),
+
+  defineCase(
+    "expiry/gone-for-every-call",
+    "An expired task is TASK_NOT_FOUND for every call, even if no sweep has run.",
+    async (scene) => {
+      const store = scene.open();
+      const taskId = await newTask(store, { ttl: 100 });
+      const lease = await store.acquireLease(taskId, { durationMs: 100 });
+      await scene.advance(200);
+      const calls = [...writers(store, taskId), ...readers(store, taskId), store.renewLease(lease)];
+      for (const { error } of await scene.soon(outcomes(calls))) assertCode(error, "TASK_NOT_FOUND");
+    },
+  ),
+
+  defineCase("expiry/terminal-goes-too", "Finished tasks and their results are not kept for ever.", async (scene) => {
+    const store = scene.open();
+    const taskId = await newTask(store, { ttl: 100 });
+    await store.storeTaskResult(taskId, "completed", RESULT);
+    await scene.advance(200);
+    await assertGone(store, taskId);
+    await refused(store.getTaskResult(taskId), "TASK_NOT_FOUND");
+    assert.equal(await store.deleteExpired(), 1);
+  }),
+
+  restart("a-result", (store, taskId) => store.storeTaskResult(taskId, "completed", RESULT)),
+  restart("a-status", (store, taskId) => store.updateTaskStatus(taskId, "failed")),
+  restart("a-cancel", (store, taskId) => store.cancelTask(taskId)),
+
+  defineCase(
+    "expiry/updates-keep-the-ttl",
+    "Updates never drop a ttl: the task still goes `ttl` ms after creation.",
+    async (scene) => {
+      const store = scene.open();
+      const taskId = await newTask(store, { ttl: 1000 });
+      await store.updateTaskStatus(taskId, "working", "one");
+      await store.requestInputs(taskId, { q: QUESTION });
+      await store.provideInputs(taskId, { q: 1 });
+      await store.releaseLease(await store.acquireLease(taskId, { durationMs: 1 }));
+      await scene.advance(500);
+      await store.updateTask(taskId, { statusMessage: "two" });
+      assert.equal((await store.getTask(taskId))?.ttl, 1000);
+      await scene.advance(600);
+      await assertGone(store, taskId);
+    },
+  ),
+
+  defineCase("expiry/updates-never-shorten", "Updates never shorten a ttl by accident.", async (scene) => {
+    const store = scene.open();
+    const taskId = await newTask(store, { ttl: 3000 });
+    await store.renewLease(await store.acquireLease(taskId, { durationMs: 10 }));
+    await store.updateTaskStatus(taskId, "input_required", "a");
+    await scene.advance(100);
+    await store.updateTaskStatus(taskId, "working", "b");
+    const { lease } = (await store.claimTask({ names: ["grind"], durationMs: 10 })) ?? assert.fail("Nothing to claim");
+    await store.releaseLease(lease);
+    await scene.advance(500);
+    assert.equal((await store.getTask(taskId))?.statusMessage, "b");
+  }),
+
+  defineCase("expiry/live-lease-keeps", "A task whose runner is alive does not expire under it.", async (scene) => {
+    const store = scene.open();
+    const taskId = await newTask(store, { ttl: 500 });
+    const lease = await store.acquireLease(taskId, { durationMs: LONG });
+    await scene.advance(700);
+    assert.equal((await scene.open().getTask(taskId))?.status, "working");
+    assert.deepStrictEqual(await walk(store), [taskId]);
+    assert.equal(await store.deleteExpired(), 0);
+    await store.finishTask(taskId, { status: "completed", result: RESULT }, { lease });
+    assert.deepStrictEqual(await store.getTaskResult(taskId), RESULT);
+  }),
+
+  defineCase(
+    "expiry/heartbeats-keep",
+    "Heartbeats keep a task beyond its ttl; a lease that lapses lets it go.",
+    async (scene) => {
+      const store = scene.open();
+      const taskId = await newTask(store, { ttl: 300 });
+      const lease = await store.acquireLease(taskId, { durationMs: 1000 });
+      for (const _ of range(2)) {
+        await scene.advance(600);
+        await store.renewLease(lease);
+      }
+      assert.equal((await store.getTask(taskId))?.status, "working");
+      await scene.advance(1100);
+      await assertGone(store, taskId);
+    },
+  ),
+
+  defineCase("expiry/released-late", "A task that is given back after its ttl is gone.", async (scene) => {
+    const store = scene.open();
+    const taskId = await newTask(store, { ttl: 300 });
+    const lease = await store.acquireLease(taskId, { durationMs: LONG });
+    await scene.advance(400);
+    await store.releaseLease(lease);
+    await scene.advance(20);
+    await assertGone(store, taskId);
+  }),
+
+  defineCase(
+    "expiry/claimed-task-is-kept",
+    "A claim keeps a task from expiring, like every live lease.",
+    async (scene) => {
+      const store = scene.open();
+      const taskId = await newTask(store, { ttl: 500, claimAfterMs: 0 });
+      assert.equal((await store.claimTask({ names: ["grind"], durationMs: LONG }))?.record.task.taskId, taskId);
+      await scene.advance(600);
+      assert.equal((await store.getTask(taskId))?.status, "working");
+    },
+  ),
+
+  defineCase(
+    "expiry/ttl-limits",
+    "`limits.ttl` has default, min and max; the ttl in force is the one returned.",
+    async (scene) => {
+      const store = scene.open({ limits: { ttl: { default: 5000, min: 1000, max: 9000 } } });
+      const inForce: [number | null | undefined, number][] = [
+        [undefined, 5000],
+        [0, 1000],
+        [1500, 1500],
+        [10_000, 9000],
+        [null, 9000],
+      ];
+      for (const [ttl, expected] of inForce) {
+        const created = await store.createTask({ ttl }, 1, { method: "a" });
+        assert.equal(created.ttl, expected);
+        assert.equal((await store.getTask(created.taskId))?.ttl, expected);
+      }
+      const capped = scene.open({ limits: { ttl: { max: 100 } } });
+      const { taskId } = await createTask(capped, { ttl: null });
+      await scene.advance(200);
+      await assertGone(capped, taskId);
+    },
+  ),
+
+  defineCase("expiry/long-ttl", "A ttl above 2^31 ms works: nothing fires at once.", async (scene) => {
+    const store = scene.open();
+    for (const ttl of [2 ** 31, 2 ** 32 + 5, 2 ** 40]) {
+      const { taskId, ...task } = await createTask(store, { ttl });
+      assert.equal(task.ttl, ttl);
+      const waiting = store.waitForTask(taskId, { timeoutMs: 2 ** 31 + 5 });
+      await scene.advance(50);
+      assert.equal(await store.deleteExpired(), 0);
+      assert.equal((await store.getTask(taskId))?.ttl, ttl);
+      await store.storeTaskResult(taskId, "completed", RESULT);
+      assert.equal((await scene.soon(waiting)).task.status, "completed");
+    }
+  }),
+
+  expiringWait("wait-for-task", (store, taskId) => store.waitForTask(taskId)),
+  expiringWait("wait-for-result", (store, taskId) => store.waitForResult(taskId)),
+  expiringWait("await-input", (store, taskId) => store.awaitInput(taskId, "q")),
+
+  defineCase(
+    "expiry/takes-everything",
+    "Expiry takes inputs, result and index entries with it: the id may be used again, and begins anew.",
+    async (scene) => {
+      const store = scene.open();
+      for (const sweep of [false, true]) {
+        const taskId = await newTask(store, { taskId: `again-${sweep}`, ttl: 100, claimAfterMs: 0 });
+        await store.requestInputs(taskId, { q: QUESTION });
+        await store.provideInputs(taskId, { q: "old" });
+        await store.finishTask(taskId, { status: "completed", result: RESULT, statusMessage: "old" });
+        await scene.advance(200);
+        if (sweep) assert.equal(await store.deleteExpired(), 1);
+        const { status, statusMessage } = await createTask(store, { taskId });
+        assert.deepStrictEqual([status, statusMessage], ["working", undefined]);
+        const { revision, attempt, result, inputRequests } = await recordOf(store, taskId);
+        assert.deepStrictEqual(
+          { revision, attempt, result, inputRequests },
+          { revision: 1, attempt: 0, result: undefined, inputRequests: {} },
+        );
+        await refused(scene.soon(store.awaitInput(taskId, "q")), "INVALID_ARGUMENT");
+        assert.equal((await walk(store)).filter((id) => id === taskId).length, 1);
+        await store.cancelTask(taskId);
+      }
+    },
+  ),
+
+  defineCase(
+    "expiry/sweep-is-bounded",
+    "A sweep deletes at most `limit` tasks, says how many, and gets to the end.",
+    async (scene) => {
+      const store = scene.open();
+      await expiredTasks(scene, store, 8);
+      const counts = [];
+      for (const _ of range(4)) counts.push(await store.deleteExpired({ limit: 3 }));
+      assert.deepStrictEqual(counts, [3, 3, 2, 0]);
+    },
+  ),
+
+  defineCase("expiry/sweep-spares-the-living", "A sweep deletes what has expired and nothing else.", async (scene) => {
+    const store = scene.open();
+    const kept = [await newTask(store), await newTask(store, { ttl: null }), await newTask(store, { ttl: 100 })];
+    await store.acquireLease(kept[2] as string, { durationMs: LONG });
+    await store.storeTaskResult(kept[0] as string, "completed", RESULT);
+    await store.messages.enqueue("queue", message(1));
+    await expiredTasks(scene, store, 3);
+    await scene.advance(100);
+    const records = await Promise.all(kept.map((taskId) => recordOf(store, taskId)));
+    assert.equal(await store.deleteExpired(), 3);
+    assert.deepStrictEqual(await Promise.all(kept.map((taskId) => recordOf(store, taskId))), records);
+    assert.deepStrictEqual(await store.messages.dequeueAll("queue"), [message(1)]);
+  }),
+
+  defineCase(
+    "expiry/sweeps-by-itself",
+    "A store deletes what has expired every `sweepIntervalMs`, and only then.",
+    async (scene) => {
+      const quiet = scene.open();
+      await expiredTasks(scene, quiet, 40);
+      assert.equal(await quiet.deleteExpired({ limit: 1 }), 1);
+      const sweeping = scene.open({ sweepIntervalMs: 20 });
+      await newTask(sweeping);
+      let ours = 1;
+      // Slower than the sweep, so that what is left for us tells whether there was one.
+      while (true) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        const deleted = await quiet.deleteExpired({ limit: 1 });
+        if (deleted === 0) break;
+        ours += deleted;
+      }
+      assert(ours < 40, "No sweep has run");
+    },
+  ),
+
+  defineCase("expiry/sweep-beside-writers", "A sweep never locks out writers.", async (scene) => {
+    const [store, sweeper] = [scene.open(), scene.open()];
+    await expiredTasks(scene, store, 50);
+    const [deleted, created] = await Promise.all([
+      Promise.all(range(5).map(() => sweeper.deleteExpired({ limit: 10 }))),
+      Promise.all(range(20).map(() => newTask(store))),
+    ]);
+    await Promise.all(created.map((taskId) => store.updateTaskStatus(taskId, "completed")));
+    const rest = await sweeper.deleteExpired();
+    assert.equal(
+      deleted.reduce((sum, count) => sum + count, rest),
+      50,
+    );
+    assert.deepStrictEqual((await walk(store)).toSorted(), created.toSorted());
+  }),
+
+  defineCase("expiry/no-claim-after-expiry", "A claim never hands out an expired task.", async (scene) => {
+    const store = scene.open();
+    await newTask(store, { ttl: 100, claimAfterMs: 0 });
+    const held = await newTask(store, { ttl: 100 });
+    await store.acquireLease(held, { durationMs: 150 });
+    await scene.advance(250);
+    assert.equal(await store.claimTask({ names: ["grind"] }), null);
+  }),
+];

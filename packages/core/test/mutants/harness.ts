@@ -1,0 +1,97 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DurableTaskStore, type TaskBackend, type TaskStore, type TaskStoreOptions } from "@mcp-task-store/core";
+import type { Harness } from "@mcp-task-store/core/conformance";
+import { MutableBackend, type Mutant, override } from "./mutant.ts";
+
+/** A folder in memory, where there is one: the tests of the mutants are not about disks. */
+const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+
+/** The example's store, with what the mutant makes of it. */
+export function openStore(
+  mutant: Mutant | undefined,
+  file: string,
+  options: TaskStoreOptions = {},
+  now: () => number = Date.now,
+  reach: (backend: TaskBackend) => TaskBackend = (backend) => backend,
+): TaskStore {
+  const Backend = mutant?.backend ?? MutableBackend;
+  const store = new DurableTaskStore(reach(new Backend(file, now)), mutant?.options?.(options) ?? options);
+  if (!mutant?.store) return store;
+  const twins: TaskStore[] = [];
+  const twin = (other: TaskStoreOptions) => {
+    const opened = openStore(undefined, file, other, now, reach);
+    twins.push(opened);
+    return opened;
+  };
+  const methods = mutant.store(store, { options, file, twin });
+  const close = async () => {
+    if (methods.close) return methods.close();
+    await store.close();
+    for (const each of twins) await each.close();
+  };
+  return override(store, { ...methods, close, [Symbol.asyncDispose]: close });
+}
+
+/** The example with an outage to be had, or a mutant of it. */
+export function makeHarness(mutant?: Mutant, patienceMs?: number): Harness {
+  const shared = mutant?.sharedFile ? mkdtemp(join(parent, "tasks-")) : undefined;
+  return {
+    name: mutant ? `node:sqlite, ${mutant.id}` : "node:sqlite",
+    capabilities: { durable: true, multiProcess: true, outage: true, ...mutant?.capabilities },
+    patienceMs,
+    async isolate() {
+      const folder = await (shared ?? mkdtemp(join(parent, "tasks-")));
+      const file = join(folder, "tasks.db");
+      let ahead = 0;
+      let down = false;
+      const reach = (backend: TaskBackend) => unreachable(backend, () => down);
+      return {
+        open: (options) => openStore(mutant, file, options, () => Date.now() + ahead, reach),
+        async advance(ms) {
+          ahead += ms;
+        },
+        remote: {
+          module: new URL("./remote.ts", import.meta.url).href,
+          argument: { mutant: mutant?.id, file },
+        },
+        outage: {
+          async begin() {
+            down = true;
+          },
+          async end() {
+            down = false;
+          },
+        },
+        destroy: () => (shared ? Promise.resolve() : rm(folder, { recursive: true })),
+      };
+    },
+  };
+}
+
+/** While it is down, every call fails and no signal comes through. */
+function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
+  const guarded = <Args extends unknown[], T>(call: (...args: Args) => Promise<T>) => {
+    return async (...args: Args) => {
+      if (isDown()) throw new Error("connect ECONNREFUSED 10.0.0.7:5432");
+      return call(...args);
+    };
+  };
+  return {
+    capabilities: backend.capabilities,
+    open: guarded(() => backend.open()),
+    insert: guarded((...args) => backend.insert(...args)),
+    read: guarded((...args) => backend.read(...args)),
+    readMany: guarded((...args) => backend.readMany(...args)),
+    update: guarded((...args) => backend.update(...args)),
+    list: guarded((...args) => backend.list(...args)),
+    claim: guarded((...args) => backend.claim(...args)),
+    deleteExpired: guarded((...args) => backend.deleteExpired(...args)),
+    push: guarded((...args) => backend.push(...args)),
+    shift: guarded((...args) => backend.shift(...args)),
+    listen: guarded((onChange) => backend.listen((taskId) => isDown() || onChange(taskId))),
+    close: () => backend.close(),
+  };
+}

@@ -1,0 +1,28 @@
+import { expiryMutants } from "./expiry.ts";
+import { inputMutants } from "./inputs.ts";
+import { isolationMutants } from "./isolation.ts";
+import { leaseMutants } from "./leases.ts";
+import { lifecycleMutants } from "./lifecycle.ts";
+import { limitMutants } from "./limits.ts";
+import { listMutants } from "./lists.ts";
+import { messageMutants } from "./messages.ts";
+import type { Mutant } from "./mutant.ts";
+import { payloadMutants } from "./payloads.ts";
+import { stateMutants } from "./states.ts";
+import { taskObjectMutants } from "./task-object.ts";
+import { waitingMutants } from "./waiting.ts";
+
+export const mutants: readonly Mutant[] = [
+  ...taskObjectMutants,
+  ...stateMutants,
+  ...isolationMutants,
+  ...expiryMutants,
+  ...listMutants,
+  ...messageMutants,
+  ...waitingMutants,
+  ...inputMutants,
+  ...leaseMutants,
+  ...limitMutants,
+  ...payloadMutants,
+  ...lifecycleMutants,
+];

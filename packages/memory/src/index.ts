@@ -1,0 +1,4 @@
+export * from "@mcp-task-store/core";
+export { MemoryBackend } from "./backend.ts";
+export { type Clock, MemoryStorage } from "./storage.ts";
+export { MemoryTaskStore, type MemoryTaskStoreOptions } from "./task-store.ts";

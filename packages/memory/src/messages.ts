@@ -1,0 +1,60 @@
+import type { PushOutcome } from "@mcp-task-store/core";
+import { LazyHeap } from "./lazy-heap.ts";
+
+interface Message {
+  text: string;
+  expiresAt: number;
+}
+
+/** First in, first out, per task id. All messages live equally long, so the first one is the first to expire. */
+export class MessageQueues {
+  readonly #queues = new Map<string, Message[]>();
+  readonly #due = new LazyHeap<string>();
+  /** Ids that are in the heap, once each. */
+  readonly #scheduled = new Set<string>();
+
+  push(taskId: string, text: string, maxSize: number | null, expiresAt: number, now: number): PushOutcome {
+    const queue = this.#fresh(taskId, now);
+    if (maxSize !== null && queue.length >= maxSize) return { pushed: false, size: queue.length };
+    this.#schedule(expiresAt, taskId);
+    queue.push({ text, expiresAt });
+    this.#queues.set(taskId, queue);
+    return { pushed: true };
+  }
+
+  shift(taskId: string, limit: number | null, now: number): string[] {
+    const queue = this.#fresh(taskId, now);
+    const taken = queue.splice(0, limit ?? queue.length);
+    if (queue.length === 0) this.#queues.delete(taskId);
+    return taken.map((message) => message.text);
+  }
+
+  deleteExpired(limit: number, now: number): number {
+    let deleted = 0;
+    while (deleted < limit) {
+      const taskId = this.#due.takeDue(now);
+      if (taskId === undefined) break;
+      this.#scheduled.delete(taskId);
+      const before = this.#queues.get(taskId)?.length ?? 0;
+      const [first] = this.#fresh(taskId, now);
+      if (first) this.#schedule(first.expiresAt, taskId);
+      else this.#queues.delete(taskId);
+      deleted += before - (this.#queues.get(taskId)?.length ?? 0);
+    }
+    return deleted;
+  }
+
+  #schedule(at: number, taskId: string): void {
+    if (this.#scheduled.has(taskId)) return;
+    this.#scheduled.add(taskId);
+    this.#due.add(at, taskId);
+  }
+
+  /** The queue without what has expired. */
+  #fresh(taskId: string, now: number): Message[] {
+    const queue = this.#queues.get(taskId) ?? [];
+    const live = queue.findIndex((message) => message.expiresAt > now);
+    queue.splice(0, live === -1 ? queue.length : live);
+    return queue;
+  }
+}

@@ -1,0 +1,72 @@
+import type { PushOutcome } from "@mcp-task-store/core";
+import type { Connections, Statement } from "./connection.ts";
+import { CLOCK, NOW, namesOf, read, write } from "./rows.ts";
+import type { Schema } from "./schema.ts";
+
+/** The queues of messages, each in the order of `id`. */
+export class Messages {
+  readonly #connections: Connections;
+  readonly #schemaName: string;
+  readonly #push: Statement<[taskId: string, body: string, ttl: number], never>;
+  readonly #lock: Statement<[queue: string], never>;
+  readonly #count: Statement<[taskId: string], { count: number }>;
+  readonly #shift: Statement<[taskId: string, limit: number | null], { body: string }>;
+  readonly #deleteExpired: Statement<[limit: number], { count: number }>;
+
+  constructor(connections: Connections, schemaName: string, schema: Schema) {
+    this.#connections = connections;
+    this.#schemaName = schemaName;
+    const { messages } = namesOf(schemaName, schema);
+    this.#push = write(
+      "push",
+      `INSERT INTO ${messages} (task_id, body, expires_at) VALUES ($1, $2, ${CLOCK} + $3::bigint)`,
+    );
+    this.#lock = read("lock_queue", "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))");
+    this.#count = read(
+      "count",
+      `SELECT count(*) AS count FROM ${messages} WHERE task_id = $1 AND expires_at > ${CLOCK}`,
+    );
+    // Waits for who is just taking the first messages, and does not skip them: were they given back, later ones would have
+    // been taken before them. All take them in the same order, so that none waits for one that waits for it.
+    this.#shift = write(
+      "shift",
+      `WITH taken AS (
+        DELETE FROM ${messages} WHERE id = ANY (ARRAY(
+          SELECT id FROM ${messages} WHERE task_id = $1 AND expires_at > ${NOW} ORDER BY id LIMIT $2 FOR UPDATE))
+        RETURNING id, body
+      ) SELECT body FROM taken ORDER BY id`,
+    );
+    this.#deleteExpired = write(
+      "delete_expired_messages",
+      `WITH deleted AS (
+        DELETE FROM ${messages} WHERE id = ANY (ARRAY(
+          SELECT id FROM ${messages} WHERE expires_at <= ${NOW} ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+        RETURNING 1
+      ) SELECT count(*) AS count FROM deleted`,
+    );
+  }
+
+  async push(taskId: string, body: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {
+    if (maxSize === null) {
+      await this.#connections.run(this.#push, taskId, body, Math.ceil(ttl));
+      return { pushed: true };
+    }
+    return this.#connections.transaction(async (transaction): Promise<PushOutcome> => {
+      await transaction.run(this.#lock, JSON.stringify(["mcp-task-store queue", this.#schemaName, taskId]));
+      const [{ count: size } = { count: 0 }] = await transaction.run(this.#count, taskId);
+      if (size >= maxSize) return { pushed: false, size };
+      await transaction.run(this.#push, taskId, body, Math.ceil(ttl));
+      return { pushed: true };
+    });
+  }
+
+  async shift(taskId: string, limit: number | null): Promise<string[]> {
+    const rows = await this.#connections.run(this.#shift, taskId, limit === null ? null : Math.floor(limit));
+    return rows.map(({ body }) => body);
+  }
+
+  async deleteExpired(limit: number): Promise<number> {
+    const [{ count } = { count: 0 }] = await this.#connections.run(this.#deleteExpired, limit);
+    return count;
+  }
+}

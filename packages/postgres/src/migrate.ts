@@ -1,0 +1,71 @@
+import { Connections, type Runner, type Transaction } from "./connection.ts";
+import { mismatch } from "./errors.ts";
+import { migrations } from "./migrations.generated.ts";
+import { postgresSettings } from "./options.ts";
+import type { PgPool } from "./pool.ts";
+import { namesOf, quoted, read } from "./rows.ts";
+import { DEFAULT_SCHEMA, schema } from "./schema.ts";
+
+export interface MigrateOptions {
+  /** The database schema of the tables. Default `mcp_tasks`. */
+  schema?: string | undefined;
+}
+
+/** The version that this package reads and writes. */
+export const SCHEMA_VERSION: number = migrations.length;
+
+/** Longest time for a migration, and to wait for one that another process runs. */
+const TIMEOUT_MS = 120_000;
+
+/**
+ * Brings the tables of a database up to date, all or nothing; safe to run in any number of processes at once. Stores do
+ * this by themselves when they open, unless they are told not to.
+ * @returns how many migrations were applied
+ * @throws TaskStoreError `SCHEMA_MISMATCH` when the tables are of a newer version of this package
+ */
+export async function migrate(pool: PgPool, options: MigrateOptions = {}): Promise<number> {
+  const settings = postgresSettings({ pool, schema: options.schema });
+  return migrateWith(new Connections(settings), settings.schema);
+}
+
+export async function migrateWith(connections: Connections, schemaName: string): Promise<number> {
+  // The usual case takes no lock.
+  if ((await versionOf(connections, schemaName)) === SCHEMA_VERSION) return 0;
+  return connections.transaction((transaction) => migrateLocked(transaction, schemaName), TIMEOUT_MS);
+}
+
+/** The version of the tables, 0 when there are none. @throws TaskStoreError `SCHEMA_MISMATCH` for a newer one */
+export async function versionOf(runner: Runner, schemaName: string): Promise<number> {
+  const { migrations: ledger } = namesOf(schemaName, schema(schemaName));
+  const exists = read<[string], { exists: boolean }>("ledger", "SELECT to_regclass($1) IS NOT NULL AS exists");
+  const [found] = await runner.run(exists, ledger);
+  if (!found?.exists) return 0;
+  const newest = read<[], { version: number }>("version", `SELECT coalesce(max(version), 0) AS version FROM ${ledger}`);
+  const [{ version } = { version: 0 }] = await runner.run(newest);
+  if (version > SCHEMA_VERSION)
+    throw mismatch(
+      `The database has version ${version} of the tables, this package knows ${SCHEMA_VERSION}: update @mcp-task-store/postgres`,
+    );
+  return version;
+}
+
+/** Tables and ledger change in one transaction, which holds a lock that only migrations of this schema take. */
+async function migrateLocked(transaction: Transaction, schemaName: string): Promise<number> {
+  await transaction.command(`SET LOCAL statement_timeout = ${TIMEOUT_MS}`);
+  const lock = read<[string], never>("lock_migration", "SELECT pg_advisory_xact_lock(hashtextextended($1, 2))");
+  await transaction.run(lock, JSON.stringify(["mcp-task-store migration", schemaName]));
+  const schemaExists = read<[string], { exists: boolean }>(
+    "schema",
+    "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS exists",
+  );
+  // CREATE SCHEMA IF NOT EXISTS would need the privilege to create one even where there is one.
+  const [found] = await transaction.run(schemaExists, schemaName);
+  if (!found?.exists) await transaction.command(`CREATE SCHEMA ${quoted(schemaName)}`);
+  const before = await versionOf(transaction, schemaName);
+  for (const { sql } of migrations.slice(before)) await transaction.command(inSchema(sql, schemaName));
+  return SCHEMA_VERSION - before;
+}
+
+function inSchema(sql: string, schemaName: string): string {
+  return sql.replaceAll(new RegExp(`\\b${DEFAULT_SCHEMA}\\.`, "g"), () => `${quoted(schemaName)}.`);
+}

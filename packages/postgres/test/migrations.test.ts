@@ -1,0 +1,154 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { migrate, PostgresTaskStore, SCHEMA_VERSION } from "@mcp-task-store/postgres";
+import { schema } from "@mcp-task-store/postgres/schema";
+import { getTableName, SQL } from "drizzle-orm";
+import { getTableConfig, type IndexedColumn, PgDialect } from "drizzle-orm/pg-core";
+import { expect, test } from "vitest";
+import { useDatabase } from "../../../tooling/databases/fixtures.ts";
+import { run } from "./support/process.ts";
+import { newSchema, poolOf, sql } from "./support/sql.ts";
+
+const database = useDatabase();
+const request = { method: "tools/call", params: { name: "grind" } };
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+test("the embedded migrations are those of the folder", () => {
+  const script = fileURLToPath(new URL("../scripts/embed-migrations.ts", import.meta.url));
+  const embedded = readFileSync(new URL("../src/migrations.generated.ts", import.meta.url), "utf8");
+  expect(execFileSync(process.execPath, [script, "--print"], { encoding: "utf8" })).toBe(embedded);
+});
+
+test("ten processes that open a new database at once all find it usable, migrated once", async () => {
+  const name = newSchema();
+  const ended = await Promise.all(Array.from({ length: 10 }, () => run("create", database.url, name)));
+  expect(ended).toEqual(Array(10).fill({ code: 0, output: "created" }));
+  expect(await sql(database.url, `SELECT version FROM ${quoted(name)}.task_store_migrations`)).toEqual([
+    { version: 1 },
+  ]);
+  expect(await sql(database.url, `SELECT count(*)::int FROM ${quoted(name)}.tasks`)).toEqual([{ count: 10 }]);
+});
+
+test("stores with different schemas share a database, connections too, and nothing else", async () => {
+  const pool = poolOf(database.url, { max: 2 });
+  const stores = [newSchema(), newSchema()].map((name) => new PostgresTaskStore({ pool, schema: name, pageSize: 1 }));
+  const [first, second] = stores as [PostgresTaskStore, PostgresTaskStore];
+  const [{ taskId }] = await Promise.all([first.createTask({}, 1, request), first.createTask({}, 2, request)]);
+  await second.createTask({}, 3, request);
+  expect(await second.getTask(taskId)).toBeNull();
+  const { nextCursor } = await first.listTasks();
+  await expect(second.listTasks(nextCursor)).rejects.toMatchObject({ code: "INVALID_CURSOR" });
+  await Promise.all(stores.map((store) => store.close()));
+});
+
+test("the schema may be `public`, beside the application's own tables", async () => {
+  await sql(database.url, "CREATE TABLE migrations (id integer)");
+  const store = new PostgresTaskStore({ connectionString: database.url, schema: "public" });
+  const { taskId } = await store.createTask({}, 1, request);
+  expect(await sql(database.url, "SELECT task_id FROM public.tasks")).toEqual([{ task_id: taskId }]);
+  await store.close();
+});
+
+test.each(["", "a\0b", "x".repeat(64), "\ud800"])("schema %j is refused", (name) => {
+  expect(() => new PostgresTaskStore({ connectionString: "postgres://unused", schema: name })).toThrow(
+    expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+  );
+});
+
+test("migrate says how many migrations it applied", async () => {
+  const pool = poolOf(database.url);
+  const name = newSchema();
+  expect(await migrate(pool, { schema: name })).toBe(SCHEMA_VERSION);
+  expect(await migrate(pool, { schema: name })).toBe(0);
+});
+
+test("migrate leaves nothing behind when it fails, and spoils nothing that is not the store's", async () => {
+  const pool = poolOf(database.url);
+  const name = newSchema();
+  await pool.query(`CREATE SCHEMA ${quoted(name)}`);
+  await pool.query(`CREATE TABLE ${quoted(name)}.task_messages (something text)`);
+  await expect(migrate(pool, { schema: name })).rejects.toMatchObject({ code: "SCHEMA_MISMATCH" });
+  const { rows } = await pool.query("SELECT tablename FROM pg_tables WHERE schemaname = $1", [name]);
+  expect(rows).toEqual([{ tablename: "task_messages" }]);
+});
+
+test("a schema that exists is enough for a user who may not create one", async () => {
+  const pool = poolOf(database.url);
+  const name = newSchema();
+  const role = `migrator_${process.pid}`;
+  await pool.query(`CREATE ROLE ${role}`);
+  await pool.query(`CREATE SCHEMA ${quoted(name)} AUTHORIZATION ${role}`);
+  const restricted = poolOf(database.url, { max: 1, options: `-c role=${role}` });
+  expect(await migrate(restricted, { schema: name })).toBe(SCHEMA_VERSION);
+  await pool.query(`DROP SCHEMA ${quoted(name)} CASCADE`);
+  await pool.query(`DROP ROLE ${role}`);
+});
+
+test("with `migrate: false` a store waits for the files to be run, by whatever means", async () => {
+  const pool = poolOf(database.url);
+  const store = new PostgresTaskStore({ pool, migrate: false });
+  await expect(store.getTask("any")).rejects.toMatchObject({ code: "SCHEMA_MISMATCH", message: /migrate\(\)/ });
+  expect((await pool.query("SELECT FROM pg_namespace WHERE nspname = 'mcp_tasks'")).rowCount).toBe(0);
+  await pool.query("CREATE SCHEMA mcp_tasks");
+  await pool.query(readFileSync(new URL("../migrations/0001_tasks.sql", import.meta.url), "utf8"));
+  expect(await store.getTask("any")).toBeNull();
+  await store.close();
+});
+
+test("tables of a newer version are refused and left as they are", async () => {
+  const pool = poolOf(database.url);
+  const name = newSchema();
+  await migrate(pool, { schema: name });
+  await pool.query(`INSERT INTO ${quoted(name)}.task_store_migrations (version, name) VALUES (1000, 'later')`);
+  for (const each of [true, false]) {
+    const store = new PostgresTaskStore({ pool, schema: name, migrate: each });
+    await expect(store.createTask({}, 1, request)).rejects.toMatchObject({ code: "SCHEMA_MISMATCH", message: /1000/ });
+    await store.close();
+  }
+});
+
+test("the drizzle schema is what the migrations make", async () => {
+  const pool = poolOf(database.url);
+  const name = newSchema();
+  await migrate(pool, { schema: name });
+  const { rows: columns } = await pool.query(
+    `SELECT c.relname AS table, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS "notNull"
+      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+      WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r'`,
+    [quoted(name)],
+  );
+  const { rows: indexes } = await pool.query(
+    `SELECT c.relname AS table, i.relname AS name, x.indisunique AS unique, pg_get_expr(x.indpred, x.indrelid) AS where,
+        array(SELECT attname::text FROM unnest(x.indkey) WITH ORDINALITY AS k (num, place)
+          JOIN pg_attribute ON attrelid = c.oid AND attnum = k.num ORDER BY place) AS columns
+      FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
+      WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'r' AND NOT x.indisprimary`,
+    [quoted(name)],
+  );
+  const dialect = new PgDialect();
+  const tables = Object.values(schema(name)).map((table) => ({ table: getTableName(table), ...getTableConfig(table) }));
+  const expectedColumns = tables.flatMap(({ table, columns }) =>
+    columns.map((column) => ({
+      table,
+      name: column.name,
+      type: column.getSQLType(),
+      notNull: column.notNull,
+    })),
+  );
+  const expectedIndexes = tables.flatMap(({ table, indexes }) =>
+    indexes.map(({ config }) => ({
+      table,
+      name: config.name,
+      unique: config.unique,
+      where: config.where ? `(${dialect.sqlToQuery(config.where).sql})` : null,
+      columns: config.columns
+        .filter((column) => !(column instanceof SQL))
+        .map((column) => (column as IndexedColumn).name),
+    })),
+  );
+  const sorted = (rows: { table: string; name?: string | undefined }[]) =>
+    rows.toSorted((a, b) => (`${a.table} ${a.name}` < `${b.table} ${b.name}` ? -1 : 1));
+  expect(sorted(columns)).toEqual(sorted(expectedColumns));
+  expect(sorted(indexes)).toEqual(sorted(expectedIndexes));
+});

@@ -1,0 +1,141 @@
+import { type PgPool, type PgQuery, PostgresBackend } from "@mcp-task-store/postgres";
+import { expect, test } from "vitest";
+import { useDatabase } from "../../../tooling/databases/fixtures.ts";
+import { poolOf } from "./support/sql.ts";
+
+const database = useDatabase();
+const TASKS = 100_000;
+
+interface Plan {
+  "Node Type": string;
+  "Index Name"?: string;
+  "Relation Name"?: string;
+  Plans?: Plan[];
+}
+
+test(`at ${TASKS} tasks every statement goes by an index`, async () => {
+  const pool = poolOf(database.url);
+  const sent = new Map<string, PgQuery>();
+  const recording: PgPool = {
+    async connect() {
+      const client = await pool.connect();
+      return new Proxy(client, {
+        get(target, key) {
+          if (key !== "query")
+            return typeof target[key as "on"] === "function" ? target[key as "on"].bind(target) : undefined;
+          return (query: PgQuery) => {
+            if (query.name) sent.set(query.name, query);
+            return target.query(query);
+          };
+        },
+      });
+    },
+  };
+  const backend = new PostgresBackend({ pool: recording, listen: false, pollMs: 10 });
+  await backend.open();
+  sent.clear();
+  // Half of them active, a hundred owners of as many each, nobody among them, some lapsed, few expired.
+  await pool.query(
+    `INSERT INTO mcp_tasks.tasks (created_at, updated_at, changed_second, ttl, expires_at, lease_expires_at, lease_token,
+        poll_interval, revision, attempt, task_id, owner, name, status, request)
+      SELECT now, now, now / 1000 - i, 3600000, now + (i - 100) * 1000, CASE WHEN i % 2 = 0 THEN now + i - 50000 END, 0,
+        1000, 1, 0, 'task' || i, CASE WHEN i % 100 <> 1 THEN 'owner' || i % 100 END, 'tool' || i % 10,
+        CASE WHEN i % 2 = 0 THEN 'working' ELSE 'completed' END, repeat('x', 500)
+      FROM generate_series(1, ${TASKS}) AS i, (SELECT floor(extract(epoch FROM now()) * 1000)::bigint AS now) AS clock`,
+  );
+  await pool.query(
+    `INSERT INTO mcp_tasks.task_messages (task_id, expires_at, body)
+      SELECT 'task' || i % 1000, floor(extract(epoch FROM now()) * 1000)::bigint + i * 1000, '{}'
+      FROM generate_series(1, ${TASKS}) AS i`,
+  );
+  await pool.query("VACUUM ANALYZE mcp_tasks.tasks, mcp_tasks.task_messages");
+
+  const task = {
+    taskId: "new",
+    owner: "owner2",
+    name: "n",
+    ttl: 1,
+    pollInterval: null,
+    request: "{}",
+    claimAfterMs: 0,
+  };
+  const scope = { owner: "owner2", orUnowned: true };
+  await backend.insert(task, { activeTasks: 1_000_000, activeTasksPerOwner: 1_000_000 });
+  await backend.read("task2000", scope, ["request", "outcome"]);
+  await backend.readMany(["task2000", "task3000"]);
+  await backend.update("task2000", { scope }, { status: "completed" });
+  for (const each of [null, scope, { ...scope, orUnowned: false }, { owner: null, orUnowned: true }])
+    await backend.list({ scope: each, after: 50_000, limit: 11 });
+  await backend.claim({ names: ["tool2", "tool4"], durationMs: 1 });
+  await backend.push("task1", "{}", 1_000_000, 1000);
+  await backend.shift("task1", 1);
+  await backend.shift("task2", null);
+  await backend.deleteExpired(10);
+  const stop = await backend.listen(() => undefined);
+  await expect.poll(() => [...sent.keys()].some((name) => name.startsWith("mcp_changed_since"))).toBe(true);
+  await stop();
+  await backend.close();
+
+  const client = await pool.connect();
+  await client.query("SET plan_cache_mode = force_generic_plan");
+  const plans: Record<string, Plan[]> = {};
+  for (const { name = "", text, values = [] } of sent.values()) {
+    const label = name.replace(/^mcp_(.*)_[0-9a-f]+$/, "$1");
+    await client.query("BEGIN");
+    const { rows } = await client.query({ text: `EXPLAIN (FORMAT JSON) ${text}`, values });
+    await client.query("ROLLBACK");
+    plans[label] = nodesOf(rows[0]["QUERY PLAN"][0].Plan);
+  }
+  client.release();
+
+  const indexes = (label: string) => new Set(plans[label]?.flatMap((node) => node["Index Name"] ?? []));
+  expect(Object.keys(plans).toSorted()).toEqual([
+    "caps",
+    "changed_since",
+    "claim",
+    "count",
+    "delete_expired",
+    "delete_expired_messages",
+    "insert",
+    "list_all",
+    "list_owner",
+    "list_owner_and_unowned",
+    "list_unowned",
+    "lock_cap",
+    "lock_queue",
+    "notify",
+    "now",
+    "push",
+    "shift",
+    "task_request_outcome",
+    "tasks",
+    "update",
+  ]);
+  // Counting all active tasks up to a cap is a walk along what there is; all else is looked up.
+  const scans = Object.entries(plans).flatMap(([label, nodes]) =>
+    nodes
+      .filter((node) => node["Node Type"] === "Seq Scan" && label !== "caps")
+      .map((node) => `${label}: ${node["Relation Name"]}`),
+  );
+  expect(scans).toEqual([]);
+  expect(indexes("task_request_outcome")).toEqual(new Set(["tasks_by_id"]));
+  expect(indexes("update")).toEqual(new Set(["tasks_by_id"]));
+  expect(indexes("tasks")).toEqual(new Set(["tasks_by_id"]));
+  expect(indexes("list_all")).toEqual(new Set(["tasks_pkey"]));
+  for (const label of ["list_owner", "list_unowned", "list_owner_and_unowned"])
+    expect([label, ...indexes(label)]).toEqual([label, "tasks_by_owner"]);
+  const sorting = Object.keys(plans).filter((label) => plans[label]?.some((node) => node["Node Type"] === "Sort"));
+  // These sort two pages, a handful of candidates, and the messages that were taken.
+  expect(sorting.toSorted()).toEqual(["claim", "list_owner_and_unowned", "shift"]);
+  expect(indexes("claim")).toEqual(new Set(["tasks_by_lease", "tasks_pkey"]));
+  expect(indexes("delete_expired")).toEqual(new Set(["tasks_by_expiry", "tasks_pkey"]));
+  expect(indexes("changed_since")).toEqual(new Set(["tasks_by_change"]));
+  expect(indexes("shift")).toEqual(new Set(["task_messages_by_task", "task_messages_pkey"]));
+  expect(indexes("count")).toEqual(new Set(["task_messages_by_task"]));
+  expect(indexes("delete_expired_messages")).toEqual(new Set(["task_messages_by_expiry", "task_messages_pkey"]));
+  expect(indexes("caps")).toContain("tasks_active");
+}, 120_000);
+
+function nodesOf(plan: Plan): Plan[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+}

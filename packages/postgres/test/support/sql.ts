@@ -1,0 +1,30 @@
+import pg from "pg";
+import { onTestFinished } from "vitest";
+
+/** A pool that is ended with the test. */
+export function poolOf(connectionString: string, options: pg.PoolConfig = {}): pg.Pool {
+  const pool = new pg.Pool({ connectionString, ...options });
+  pool.on("error", () => undefined);
+  onTestFinished(() => pool.end());
+  return pool;
+}
+
+/** Runs one statement on a connection of its own. */
+export async function sql<Row>(connectionString: string, text: string, values: unknown[] = []): Promise<Row[]> {
+  const client = new pg.Client({ connectionString });
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    return (await client.query(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+let schemas = 0;
+
+/** The name of a schema that no other test has; not one that could do without quotes. */
+export function newSchema(): string {
+  schemas += 1;
+  return `Tasks "of" test ${schemas}`;
+}

@@ -1,0 +1,54 @@
+-- Deletes expired tasks with all their index entries, and expired queues of messages. The hashes and queues themselves are
+-- mostly gone by then, since their keys expire by themselves.
+-- KEYS[1] expiring: every task with a ttl, by expiry
+-- KEYS[2] task:*: the hashes of the tasks found
+-- KEYS[3] tasks: every task, by position
+-- KEYS[4] owner:*: an owner's tasks, by position; the family itself holds those without owner
+-- KEYS[5] active: every active task, by expiry
+-- KEYS[6] activeOf:*: an owner's active tasks, by expiry
+-- KEYS[7] claims:*: the active tasks of a name, by lease expiry
+-- KEYS[8] queues: the ids that have messages, by the expiry of their last one
+-- KEYS[9] messages:*: the messages of the ids found
+-- ARGV[1] most tasks and most queues to delete
+-- Returns how many tasks and how many queues it deleted, and 1 if more may be left
+-- include "clock"
+-- include "keys"
+-- include "task"
+local expiring, taskFamily, tasks, ownerFamily, active = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local activeOfFamily, claimsFamily, queues, messagesFamily = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local limit = tonumber(ARGV[1])
+
+local now = clock()
+local due = text(now)
+local deletedTasks = 0
+local entries = redis.call('ZRANGEBYSCORE', expiring, '-inf', due, 'LIMIT', 0, limit)
+for _, entry in ipairs(entries) do
+  local first = string.find(entry, '\0', 1, true)
+  local second = string.find(entry, '\0', first + 1, true)
+  local taskId = string.sub(entry, 1, first - 1)
+  local name = string.sub(entry, first + 1, second and second - 1)
+  local owner = second ~= nil and string.sub(entry, second + 1)
+
+  local task = member(taskFamily, taskId)
+  local newer = find(task, now)
+  redis.call('ZREM', expiring, entry)
+  -- A newer task with the same id has its own entries, maybe under another owner or name.
+  if not newer then
+    redis.call('UNLINK', task)
+    redis.call('ZREM', tasks, taskId)
+    redis.call('ZREM', active, taskId)
+    deletedTasks = deletedTasks + 1
+  end
+  if not newer or newer[OWNER] ~= owner then
+    redis.call('ZREM', member(ownerFamily, owner), taskId)
+    redis.call('ZREM', member(activeOfFamily, owner), taskId)
+  end
+  if not newer or newer[NAME] ~= name then redis.call('ZREM', member(claimsFamily, name), taskId) end
+end
+
+local expired = redis.call('ZRANGEBYSCORE', queues, '-inf', due, 'LIMIT', 0, limit)
+for _, taskId in ipairs(expired) do
+  redis.call('UNLINK', member(messagesFamily, taskId))
+  redis.call('ZREM', queues, taskId)
+end
+return { deletedTasks, #expired, (#entries == limit or #expired == limit) and 1 or 0 }

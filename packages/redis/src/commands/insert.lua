@@ -1,0 +1,69 @@
+-- Adds a task, unless its id exists or a cap is reached.
+-- KEYS[1] task: the task's hash
+-- KEYS[2] position: the position of the newest task
+-- KEYS[3] tasks: every task, by position
+-- KEYS[4] owner:*: an owner's tasks, by position; the family itself holds those without owner
+-- KEYS[5] active: every active task, by expiry
+-- KEYS[6] activeOf:*: an owner's active tasks, by expiry
+-- KEYS[7] claims:*: the active tasks of a name, by lease expiry
+-- KEYS[8] expiring: every task with a ttl, by expiry
+-- KEYS[9] changes: the channel
+-- ARGV[1] task id
+-- ARGV[2] 1 with an owner, ARGV[3] owner
+-- ARGV[4] name
+-- ARGV[5] ttl, or ''
+-- ARGV[6] poll interval, or ''
+-- ARGV[7] request
+-- ARGV[8] milliseconds after which it may be claimed
+-- ARGV[9] most active tasks, or ''
+-- ARGV[10] most active tasks of the owner, or ''
+-- Returns the time, when its first lease lapses, and its position; or what stood against it
+-- include "clock"
+-- include "keys"
+-- include "task"
+local task, position, tasks, ownerFamily, active = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local activeOfFamily, claimsFamily, expiring, changes = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local taskId, owner, name = ARGV[1], ARGV[2] == '1' and ARGV[3], ARGV[4]
+local ttl, poll, request, claimAfterMs = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local cap, capOfOwner = tonumber(ARGV[9]), tonumber(ARGV[10])
+
+local now = clock()
+if redis.call('EXISTS', task) == 1 then
+  if find(task, now) then return 'duplicate' end
+  redis.call('UNLINK', task)
+end
+
+local activeOf = member(activeOfFamily, owner)
+local created = text(now)
+if cap and redis.call('ZCOUNT', active, '(' .. created, '+inf') >= cap then return 'activeTasks' end
+if capOfOwner and redis.call('ZCOUNT', activeOf, '(' .. created, '+inf') >= capOfOwner then
+  return 'activeTasksPerOwner'
+end
+
+local place, lease = text(redis.call('INCR', position)), text(math.ceil(now + claimAfterMs))
+local expires = ttl ~= '' and text(now + ttl)
+local fields = {
+  'name', name, 'status', 'working', 'createdAt', created, 'updatedAt', created, 'pollInterval', poll, 'revision', '1',
+  'attempt', '0', 'leaseToken', '0', 'leaseExpiresAt', lease, 'position', place, 'request', request,
+}
+local entry = expiryEntry(taskId, name, owner)
+if owner then fields[23], fields[24] = 'owner', owner end
+if expires then
+  local last = #fields
+  fields[last + 1], fields[last + 2], fields[last + 3], fields[last + 4] = 'ttl', ttl, 'expiresAt', expires
+end
+redis.call('HSET', task, unpack(fields))
+redis.call('ZADD', tasks, place, taskId)
+redis.call('ZADD', member(ownerFamily, owner), place, taskId)
+redis.call('ZADD', active, expires or '+inf', taskId)
+redis.call('ZADD', activeOf, expires or '+inf', taskId)
+redis.call('ZADD', member(claimsFamily, name), lease, taskId)
+if expires then
+  redis.call('PEXPIREAT', task, expires)
+  redis.call('ZADD', expiring, expires, entry)
+else
+  -- An expired task of the same id, name and owner must not take this one with it.
+  redis.call('ZREM', expiring, entry)
+end
+redis.call('SPUBLISH', changes, taskId)
+return { created, lease, place }

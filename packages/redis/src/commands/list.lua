@@ -1,0 +1,61 @@
+-- Reads tasks by position. The cost does not depend on how many there are; entries of tasks that are gone are removed on the
+-- way, and after so many of them the caller has to go on from where this stopped.
+-- KEYS[1] tasks: every task, by position
+-- KEYS[2] owner:*: an owner's tasks, by position; the family itself holds those without owner
+-- KEYS[3] task:*: the hashes of the tasks found
+-- ARGV[1] kind of scope, ARGV[2] its owner
+-- ARGV[3] position to start after
+-- ARGV[4] most tasks
+-- Returns the time, the tasks with their ids (id, fields, id, fields, ...), and the position to go on after, or ''
+-- include "clock"
+-- include "keys"
+-- include "task"
+local tasks, ownerFamily, taskFamily = KEYS[1], KEYS[2], KEYS[3]
+local kind, owner, after, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+local sources
+if kind == 'any' then sources = { tasks }
+elseif kind == 'unowned' then sources = { ownerFamily }
+elseif kind == 'owner' then sources = { member(ownerFamily, owner) }
+else sources = { member(ownerFamily, owner), ownerFamily } end
+
+-- The next entries of all sources, in order.
+local function nextEntries(count)
+  local entries = {}
+  for _, source in ipairs(sources) do
+    local found = redis.call('ZRANGEBYSCORE', source, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, count)
+    for i = 1, #found, 2 do
+      entries[#entries + 1] = { source = source, taskId = found[i], position = found[i + 1] }
+    end
+  end
+  if #sources > 1 then
+    table.sort(entries, function(a, b) return tonumber(a.position) < tonumber(b.position) end)
+  end
+  return entries
+end
+
+local MOST_GONE = 500
+local now = clock()
+local rows, found, gone = {}, 0, 0
+while found < limit do
+  local count = math.min(limit - found, 100)
+  local entries = nextEntries(count)
+  for i = 1, math.min(#entries, count) do
+    local entry = entries[i]
+    local row = find(member(taskFamily, entry.taskId), now)
+    after = entry.position
+    -- Another position is that of a newer task with the id of an expired one.
+    if row and row[POSITION] == entry.position then
+      rows[#rows + 1] = entry.taskId
+      rows[#rows + 1] = row
+      found = found + 1
+    else
+      -- On a server that takes no writes now, they just stay.
+      redis.pcall('ZREM', entry.source, entry.taskId)
+      gone = gone + 1
+    end
+  end
+  if #entries < count then return { text(now), rows, '' } end
+  if gone >= MOST_GONE then return { text(now), rows, after } end
+end
+return { text(now), rows, '' }

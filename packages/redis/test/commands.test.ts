@@ -1,0 +1,80 @@
+// Not portable: how Redis scripts use keys, and that they ship as they are written.
+
+import { execFileSync } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { MonitorLog } from "./support/monitor.ts";
+import { openStore, operator, ownServer, REQUEST } from "./support/server.ts";
+
+const packageFolder = fileURLToPath(new URL("..", import.meta.url));
+const files = globSync("src/commands/*.lua", { cwd: packageFolder }).toSorted();
+
+test("the scripts that ship are those of src/commands", () => {
+  const printed = execFileSync(process.execPath, ["scripts/embed-commands.ts", "--print"], {
+    cwd: packageFolder,
+    encoding: "utf8",
+  });
+  expect(readFileSync(`${packageFolder}/src/commands.generated.ts`, "utf8")).toBe(printed);
+});
+
+test.each(files)("%s declares every key and argument that it uses, and uses what it declares", (file) => {
+  const text = readFileSync(`${packageFolder}/${file}`, "utf8");
+  const [header, body] = [/^(?:--.*\n)+/.exec(text)?.[0] ?? "", text.replace(/^(?:--.*\n)+/, "")];
+  for (const list of ["KEYS", "ARGV"]) {
+    const declared = new Set([...header.matchAll(new RegExp(`${list}\\[(\\d+)`, "g"))].map(([, number]) => number));
+    const used = new Set([...body.matchAll(new RegExp(`${list}\\[(\\d+)\\]`, "g"))].map(([, number]) => number));
+    const open = new RegExp(`${list}\\[(\\d+)\\.\\.\\]`).exec(header)?.[1];
+    if (open !== undefined) {
+      expect(body, `${list} from ${open} on`).toMatch(new RegExp(`ipairs\\(${list}\\)|#${list}|unpack\\(${list}`));
+      used.add(open);
+    }
+    expect(used, list).toEqual(declared);
+  }
+  expect(header, "what it returns").toMatch(/^-- Returns /m);
+  // Keys come from KEYS alone: no literal, and no key put together but that of a family's member.
+  expect(body).not.toMatch(/redis\.p?call\('\w+', ['"]/);
+  expect(body).not.toMatch(/\.\. ':' \.\./);
+});
+
+test("the keys that scripts touch are the keys that they declare, or members of a family that they declare", async () => {
+  const { url } = await ownServer();
+  const log = await MonitorLog.start(operator(url));
+  const store = openStore({ url, limits: { activeTasks: 100, activeTasksPerOwner: 100 } });
+
+  // Every command, along every branch that touches keys.
+  const { taskId } = await store.createTask({ ttl: 60_000 }, 1, REQUEST, "ada");
+  await store.createTask({ claimAfterMs: 0 }, 1, REQUEST);
+  await expect(store.createTask({ taskId }, 1, REQUEST)).rejects.toThrow("already exists");
+  const lease = await store.acquireLease(taskId, { owner: "ada" });
+  await store.renewLease(lease);
+  await store.requestInputs(taskId, { q: { method: "elicitation/create" } });
+  await store.provideInputs(taskId, { q: 1 });
+  await store.updateTask(taskId, { checkpoint: 1 });
+  await store.getRecord(taskId);
+  await store.finishTask(taskId, { status: "completed", result: {} }, { lease });
+  await store.waitForTask(taskId);
+  await store.claimTask({ names: ["grind", "other"] });
+  for (let n = 0; n < 3; n += 1) await store.createTask({ ttl: 1, claimAfterMs: 0 }, 1, REQUEST, "ada");
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await store.listTasks();
+  await store.listTasks(undefined, "ada");
+  await store.claimTask({ names: ["grind"] });
+  await store.deleteExpired();
+  const notification = { type: "notification", message: { jsonrpc: "2.0", method: "n" }, timestamp: 1 } as const;
+  for (let n = 0; n < 3; n += 1) await store.messages.enqueue(taskId, notification);
+  await expect(store.messages.enqueue(taskId, notification, undefined, 1)).rejects.toThrow("overflow");
+  await store.messages.dequeue(taskId);
+  await store.messages.dequeueAll(taskId);
+  await store.close();
+
+  const scripts = await log.stop();
+  expect(new Set(scripts.map(({ sha1 }) => sha1)).size, "commands that ran").toBe(files.length);
+  for (const { keys, touched } of scripts) {
+    const undeclared = touched.filter(
+      (key) => !keys.some((declared) => key === declared || key.startsWith(`${declared}:`)),
+    );
+    expect(undeclared).toEqual([]);
+    expect(new Set(keys.map((key) => /\{.*?\}/.exec(key)?.[0]))).toEqual(new Set(["{mcp}"]));
+  }
+});

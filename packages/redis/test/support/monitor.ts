@@ -1,0 +1,52 @@
+import type { Redis } from "ioredis";
+
+/** One run of a script, as the server saw it. */
+export interface ScriptRun {
+  readonly sha1: string;
+  /** What the caller declared. */
+  readonly keys: readonly string[];
+  /** The keys of the commands that the script called. */
+  readonly touched: string[];
+}
+
+/** Commands of our scripts that have no key. */
+const KEYLESS = new Set(["TIME", "INFO"]);
+const END = "the end of the log";
+
+/** What scripts do, by MONITOR. */
+export class MonitorLog {
+  readonly runs: ScriptRun[] = [];
+  readonly #redis: Redis;
+  readonly #ended = Promise.withResolvers<void>();
+
+  private constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  static async start(redis: Redis): Promise<MonitorLog> {
+    const log = new MonitorLog(redis);
+    const monitor = await redis.monitor();
+    monitor.on("monitor", (_time: string, args: string[], source: string) => log.#line(args, source));
+    void log.#ended.promise.then(() => monitor.disconnect());
+    return log;
+  }
+
+  /** All runs until now. */
+  async stop(): Promise<readonly ScriptRun[]> {
+    await this.#redis.echo(END);
+    await this.#ended.promise;
+    return this.runs;
+  }
+
+  #line(args: string[], source: string): void {
+    const [command = "", first = "", count = "0"] = args;
+    if (source === "lua") {
+      if (!KEYLESS.has(command)) this.runs.at(-1)?.touched.push(first);
+    } else if (/^eval/i.test(command)) {
+      const sha1 = /^evalsha$/i.test(command) ? first : "";
+      // EVAL only ever follows an EVALSHA that found no script.
+      if (sha1 === "") this.runs.push({ ...(this.runs.pop() as ScriptRun), touched: [] });
+      else this.runs.push({ sha1, keys: args.slice(3, 3 + Number(count)), touched: [] });
+    } else if (first === END) this.#ended.resolve();
+  }
+}

@@ -1,0 +1,38 @@
+import {
+  type RedisTaskStore,
+  type RedisTaskStoreOptions,
+  type Request,
+  RedisTaskStore as Store,
+} from "@mcp-task-store/redis";
+import { Redis } from "ioredis";
+import { onTestFinished } from "vitest";
+import { type OwnServer, startOwnRedis } from "../../../../tooling/databases/index.ts";
+
+export const REQUEST: Request = { method: "tools/call", params: { name: "grind" } };
+
+/** A server of the test's own, which it may harm. */
+export async function ownServer(args: readonly string[] = []): Promise<OwnServer> {
+  const server = await startOwnRedis({ args });
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+/** A store that is closed with the test. Nothing but a signal wakes its waits. */
+export function openStore(options: RedisTaskStoreOptions): RedisTaskStore {
+  const store = new Store({ fallbackPollMs: 600_000, sweepIntervalMs: false, ...options });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+/** A plain connection, to look at the server from outside. */
+export function operator(url: string): Redis {
+  const redis = new Redis(url);
+  redis.on("error", () => undefined);
+  onTestFinished(() => redis.disconnect());
+  return redis;
+}
+
+/** Waits until it is so. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
+}

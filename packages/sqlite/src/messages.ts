@@ -1,0 +1,60 @@
+import type { PushOutcome } from "@mcp-task-store/core";
+import { prepare, type SqliteDatabase, type Statement } from "./database.ts";
+import { namesOf } from "./rows.ts";
+import type { Schema } from "./schema.ts";
+import type { Transactions } from "./transactions.ts";
+
+/** The queues of messages, each in the order of `id`: a new row's is larger than that of any row there is. */
+export class Messages {
+  readonly #transactions: Transactions;
+  readonly #now: () => number;
+  readonly #insert: Statement<[taskId: string, expiresAt: number, body: string], never>;
+  readonly #count: Statement<[taskId: string, now: number], { count: number }>;
+  readonly #first: Statement<[taskId: string, now: number, limit: number], { id: number; body: string }>;
+  readonly #delete: Statement<[id: number], never>;
+  readonly #deleteExpired: Statement<[now: number, limit: number], never>;
+
+  constructor(database: SqliteDatabase, schema: Schema, transactions: Transactions, now: () => number) {
+    this.#transactions = transactions;
+    this.#now = now;
+    const { messages } = namesOf(schema);
+    this.#insert = prepare(database, `INSERT INTO ${messages} (task_id, expires_at, body) VALUES (?, ?, ?)`);
+    this.#count = prepare(database, `SELECT count(*) AS count FROM ${messages} WHERE task_id = ? AND +expires_at > ?`);
+    this.#first = prepare(
+      database,
+      `SELECT id, body FROM ${messages} WHERE task_id = ? AND +expires_at > ? ORDER BY id LIMIT ?`,
+    );
+    this.#delete = prepare(database, `DELETE FROM ${messages} WHERE id = ?`);
+    this.#deleteExpired = prepare(
+      database,
+      `DELETE FROM ${messages} WHERE id IN (SELECT id FROM ${messages} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
+    );
+  }
+
+  push(taskId: string, body: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {
+    return this.#transactions.write(() => {
+      const now = this.#now();
+      if (maxSize !== null) {
+        const size = this.#count.get(taskId, now)?.count ?? 0;
+        if (size >= maxSize) return { pushed: false, size };
+      }
+      this.#insert.run(taskId, now + ttl, body);
+      return { pushed: true };
+    });
+  }
+
+  async shift(taskId: string, limit: number | null): Promise<string[]> {
+    // Queues are mostly found empty, which takes no lock.
+    if (!this.#first.get(taskId, this.#now(), 1)) return [];
+    return this.#transactions.write(() => {
+      // A negative limit is none.
+      const taken = this.#first.all(taskId, this.#now(), limit === null ? -1 : Math.floor(limit));
+      for (const { id } of taken) this.#delete.run(id);
+      return taken.map(({ body }) => body);
+    });
+  }
+
+  deleteExpired(limit: number): Promise<number> {
+    return this.#transactions.write(() => this.#deleteExpired.run(this.#now(), limit));
+  }
+}

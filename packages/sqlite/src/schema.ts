@@ -1,0 +1,77 @@
+import type { PayloadField, TaskStatus } from "@mcp-task-store/core";
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+
+/** Prefix of the tables unless a store is given another one. */
+export const DEFAULT_NAMESPACE = "mcp_";
+
+/**
+ * The tables of a store, as the migrations make them (a test compares the two): for queries of your own with
+ * drizzle, and here for names and types. Times are milliseconds since the epoch; texts that hold values are JSON.
+ */
+export function schema(namespace: string = DEFAULT_NAMESPACE) {
+  const tasks = sqliteTable(
+    `${namespace}tasks`,
+    {
+      position: integer("position").primaryKey(),
+      changeSeq: integer("change_seq").notNull(),
+      taskId: text("task_id").notNull(),
+      owner: text("owner"),
+      name: text("name").notNull(),
+      status: text("status").$type<TaskStatus>().notNull(),
+      createdAt: integer("created_at").notNull(),
+      updatedAt: integer("updated_at").notNull(),
+      ttl: integer("ttl"),
+      expiresAt: integer("expires_at"),
+      pollInterval: integer("poll_interval"),
+      revision: integer("revision").notNull(),
+      attempt: integer("attempt").notNull(),
+      leaseToken: integer("lease_token").notNull(),
+      leaseExpiresAt: integer("lease_expires_at"),
+      statusMessage: text("status_message"),
+    },
+    (table) => [
+      uniqueIndex(`${namespace}tasks_by_id`).on(table.taskId),
+      index(`${namespace}tasks_by_change`).on(table.changeSeq),
+      index(`${namespace}tasks_by_owner`).on(table.owner),
+      index(`${namespace}tasks_by_expiry`).on(table.expiresAt).where(sql`expires_at IS NOT NULL`),
+      index(`${namespace}tasks_by_lease`).on(table.name, table.leaseExpiresAt).where(sql`lease_expires_at IS NOT NULL`),
+      index(`${namespace}tasks_active`).on(table.owner, table.expiresAt).where(sql`lease_expires_at IS NOT NULL`),
+    ],
+  );
+  const payloads = sqliteTable(
+    `${namespace}payloads`,
+    {
+      position: integer("position").notNull(),
+      field: text("field").$type<PayloadField>().notNull(),
+      body: text("body").notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.position, table.field] })],
+  );
+  const messages = sqliteTable(
+    `${namespace}messages`,
+    {
+      id: integer("id").primaryKey(),
+      taskId: text("task_id").notNull(),
+      expiresAt: integer("expires_at").notNull(),
+      body: text("body").notNull(),
+    },
+    (table) => [
+      index(`${namespace}messages_by_task`).on(table.taskId),
+      index(`${namespace}messages_by_expiry`).on(table.expiresAt),
+    ],
+  );
+  const store = sqliteTable(`${namespace}store`, {
+    id: integer("id").primaryKey(),
+    storeId: text("store_id").notNull(),
+    lastChange: integer("last_change").notNull(),
+  });
+  const migrations = sqliteTable(`${namespace}migrations`, {
+    version: integer("version").primaryKey(),
+    name: text("name").notNull(),
+    appliedAt: integer("applied_at").notNull(),
+  });
+  return { tasks, payloads, messages, store, migrations };
+}
+
+export type Schema = ReturnType<typeof schema>;

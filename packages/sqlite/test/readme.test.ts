@@ -1,0 +1,21 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { temporaryFolder } from "./support/folder.ts";
+
+// The programs that need the driver, which is a dependency of this package only, so they run from inside it.
+test("the README's program with a database of its own runs", () => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const [, code = "", ...more] = /^```js no-run\n(.*?)^```$/ms.exec(readme) ?? [];
+  expect(more).toEqual([]);
+  const parent = fileURLToPath(new URL("../.scratch/", import.meta.url));
+  mkdirSync(parent, { recursive: true });
+  const folder = mkdtempSync(parent);
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "program.js");
+  writeFileSync(file, code);
+  const output = execFileSync(process.execPath, [file], { cwd: temporaryFolder(), encoding: "utf8" });
+  expect(output).toContain("{ status: 'working', tasks: 1 }");
+});

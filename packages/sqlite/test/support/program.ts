@@ -1,0 +1,36 @@
+// A process of its own, for the tests: does what its arguments say and prints what came of it, a line each.
+import { SqliteTaskStore, type TaskStoreError } from "@mcp-task-store/sqlite";
+
+const [command, path = "", ...rest] = process.argv.slice(2);
+const store = new SqliteTaskStore({ path });
+const request = { method: "tools/call", params: { name: "grind" } };
+
+switch (command) {
+  case "create": {
+    await store.createTask({}, 1, request);
+    console.log("created");
+    break;
+  }
+  // Until it is killed.
+  case "write":
+    for (;;) {
+      const ids = await Promise.all(
+        [1, 2, 3].map(async () => {
+          const { taskId } = await store.createTask({}, 1, request);
+          await store.storeTaskResult(taskId, "completed", { of: taskId });
+          return taskId;
+        }),
+      );
+      process.stdout.write(`${ids.join("\n")}\n`);
+    }
+  case "finish":
+    await store.storeTaskResult(rest[0] as string, "completed", {});
+    break;
+  case "fail":
+    await store.getTask("any").then(
+      () => console.log("no error"),
+      (error: TaskStoreError) => console.log(JSON.stringify({ code: error.code, message: error.message })),
+    );
+    break;
+}
+await store.close();

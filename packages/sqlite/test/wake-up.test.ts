@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { SqliteBackend, SqliteTaskStore } from "@mcp-task-store/sqlite";
+import Database from "better-sqlite3";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "./support/folder.ts";
+import { start } from "./support/process.ts";
+
+const request = { method: "tools/call", params: { name: "grind" } };
+const NO_CAPS = { activeTasks: null, activeTasksPerOwner: null };
+const anyone = null;
+
+test("a wait ends when another process finishes the task", async () => {
+  const path = join(temporaryFolder(), "tasks.db");
+  // So that only the signal can end the wait.
+  const store = new SqliteTaskStore({ path, fallbackPollMs: 2 ** 31 - 1 });
+  const { taskId } = await store.createTask({}, 1, request);
+  const waiting = store.waitForTask(taskId, { timeoutMs: 15_000 });
+  await start(["finish", path, taskId]).ended;
+  expect(await waiting).toMatchObject({ task: { status: "completed" }, revision: 2 });
+  await store.close();
+});
+
+test("nothing looks for changes while nobody waits", async () => {
+  const database = new Database(join(temporaryFolder(), "tasks.db"));
+  let looks = 0;
+  const prepare = database.prepare.bind(database);
+  database.prepare = ((sql: string) => {
+    const statement = prepare(sql);
+    if (!sql.includes("data_version")) return statement;
+    const get = statement.get.bind(statement);
+    statement.get = (...parameters: unknown[]) => {
+      looks += 1;
+      return get(...parameters);
+    };
+    return statement;
+  }) as typeof database.prepare;
+  const backend = new SqliteBackend({ database, pollMs: 1 });
+  await backend.open();
+  await setTimeout(20);
+  expect(looks).toBe(0);
+  const stop = await backend.listen(() => undefined);
+  while (looks < 5) await setTimeout(1);
+  await stop();
+  const before = looks;
+  await setTimeout(20);
+  expect(looks).toBe(before);
+  await backend.close();
+  database.close();
+});
+
+test("every change is told, with its task, after deletions as well", async () => {
+  const path = join(temporaryFolder(), "tasks.db");
+  let time = Date.now();
+  const [here, there] = [1, 2].map(() => new SqliteBackend({ path, pollMs: 1, clock: { now: () => time } })) as [
+    SqliteBackend,
+    SqliteBackend,
+  ];
+  await here.open();
+  await there.open();
+  const told: (string | undefined)[] = [];
+  const stop = await here.listen((taskId) => told.push(taskId));
+  const insert = (backend: SqliteBackend, taskId: string, ttl: number | null = null) =>
+    backend.insert(
+      { taskId, owner: null, name: "grind", ttl, pollInterval: null, request: "{}", claimAfterMs: 0 },
+      NO_CAPS,
+    );
+  const untilTold = async (taskId: string) => {
+    while (!told.includes(taskId)) await setTimeout(1);
+    told.length = 0;
+  };
+  await insert(here, "own");
+  await untilTold("own");
+  await insert(there, "other", 1000);
+  await untilTold("other");
+  // The task with the last change goes; the next change must not take its number.
+  time += 1001;
+  expect(await there.deleteExpired(10)).toBe(1);
+  await there.update("own", { scope: anyone }, { status: "input_required" });
+  await untilTold("own");
+  // Neither leases nor refused writes are changes that a reader can see.
+  await there.claim({ names: ["grind"], durationMs: 10 });
+  await there.update("own", { scope: anyone, revision: 77 }, { status: "working" });
+  await insert(there, "last");
+  await untilTold("last");
+  await stop();
+  await here.close();
+  await there.close();
+});

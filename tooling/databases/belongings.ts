@@ -1,0 +1,42 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "../packages.ts";
+import { end } from "./processes.ts";
+
+/** What must not outlive the run. */
+export type Belonging =
+  | { readonly kind: "process"; readonly pid: number; readonly signal: NodeJS.Signals }
+  | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "containers"; readonly label: string };
+
+/** The label of every container we start; its value tells one start from another. */
+export const containerLabel = "mcp-task-store.tests";
+
+export async function remove(belonging: Belonging): Promise<void> {
+  switch (belonging.kind) {
+    case "process":
+      return end(belonging.pid, belonging.signal);
+    case "directory":
+      await releaseSharedMemory(belonging.path);
+      return rm(belonging.path, { recursive: true, force: true });
+    case "containers":
+      return removeContainers(belonging.label);
+  }
+}
+
+/** A Postgres that was killed leaves a segment of System V shared memory, and its number in `postmaster.pid`. */
+async function releaseSharedMemory(path: string): Promise<void> {
+  const lock = await readFile(join(path, "data/postmaster.pid"), "utf8").catch(() => "");
+  const segment = lock.split("\n")[6]?.trim().split(/\s+/)[1];
+  // The next to start may have released it.
+  if (segment !== undefined) await run("ipcrm", ["-m", segment], { cwd: "/" }).catch(() => undefined);
+}
+
+async function removeContainers(label: string): Promise<void> {
+  const { getContainerRuntimeClient } = await import("testcontainers");
+  const { dockerode } = (await getContainerRuntimeClient()).container;
+  const filters = { label: [`${containerLabel}=${label}`] };
+  for (const { Id } of await dockerode.listContainers({ all: true, filters })) {
+    await dockerode.getContainer(Id).remove({ force: true, v: true });
+  }
+}

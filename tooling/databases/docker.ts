@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ContainerRuntimeClient, GenericContainer, StartedTestContainer } from "testcontainers";
+import { containerLabel } from "./belongings.ts";
+import { discard, keep } from "./keeper.ts";
+import { type ServerControl, WayUnavailable } from "./server.ts";
+
+/** Makes sure that an image is there, and returns the variables that it sets. */
+export async function needImage(name: string): Promise<Map<string, string>> {
+  const client = await needEngine();
+  const { ImageName } = await import("testcontainers");
+  const image = ImageName.fromString(name);
+  if (!(await client.image.exists(image))) {
+    try {
+      await client.image.pull(image);
+    } catch (error) {
+      throw noWay(`a Docker engine answers, but cannot pull ${name}: ${(error as Error).message}`);
+    }
+  }
+  const { Config } = await client.image.inspect(image);
+  return new Map(Config.Env?.map((variable) => variable.split(/=(.*)/s, 2) as [string, string]));
+}
+
+export async function needEngine(): Promise<ContainerRuntimeClient> {
+  if (process.env["TEST_DATABASES_DOCKER"] === "off") throw noWay("TEST_DATABASES_DOCKER is off");
+  const { getContainerRuntimeClient } = await import("testcontainers");
+  try {
+    return await getContainerRuntimeClient();
+  } catch {
+    throw noWay("no Docker engine answers");
+  }
+}
+
+/** Whoever requires Docker, as CI does, shall not be given something else instead. */
+function noWay(reason: string): Error {
+  return process.env["TEST_DATABASES_DOCKER"] === "required" ? new Error(reason) : new WayUnavailable(reason);
+}
+
+/** A server that is a container. Its ports are to be fixed ones, for Docker gives others at each start. */
+export class ServerContainer implements ServerControl {
+  readonly #ping: () => Promise<unknown>;
+  readonly #label: string;
+  readonly #container: StartedTestContainer;
+
+  private constructor(container: StartedTestContainer, label: string, ping: () => Promise<unknown>) {
+    this.#container = container;
+    this.#label = label;
+    this.#ping = ping;
+  }
+
+  static async start(definition: GenericContainer, ping: () => Promise<unknown>): Promise<ServerContainer> {
+    const label = randomUUID();
+    keep({ kind: "containers", label });
+    try {
+      const container = await definition.withLabels({ [containerLabel]: label }).start();
+      const server = new ServerContainer(container, label, ping);
+      await server.#untilItAnswers();
+      return server;
+    } catch (error) {
+      await discard({ kind: "containers", label });
+      throw error;
+    }
+  }
+
+  get id(): string {
+    return this.#container.getId();
+  }
+
+  async run(command: string[]): Promise<string> {
+    const { exitCode, output } = await this.#container.exec(command);
+    if (exitCode !== 0) throw new Error(`${command.join(" ")} failed:\n${output}`);
+    return output;
+  }
+
+  async pause(): Promise<void> {
+    await (await this.#handle()).pause();
+  }
+
+  async resume(): Promise<void> {
+    await (await this.#handle()).unpause();
+  }
+
+  async halt(how: "orderly" | "killed"): Promise<void> {
+    const container = await this.#handle();
+    if (how === "killed") await container.kill();
+    else await container.stop({ t: 10 });
+  }
+
+  async start(): Promise<void> {
+    await (await this.#handle()).start();
+    await this.#untilItAnswers();
+  }
+
+  stop(): Promise<void> {
+    return discard({ kind: "containers", label: this.#label });
+  }
+
+  async #handle() {
+    return (await needEngine()).container.getById(this.id);
+  }
+
+  async #untilItAnswers(): Promise<void> {
+    const deadline = Date.now() + 60_000;
+    for (;;) {
+      try {
+        await this.#ping();
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw new Error("the container does not answer", { cause: error });
+        await sleep(20);
+      }
+    }
+  }
+}

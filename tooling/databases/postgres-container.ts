@@ -1,0 +1,34 @@
+import { needEngine, needImage, ServerContainer } from "./docker.ts";
+import { freePort } from "./ports.ts";
+import type { PostgresSetup } from "./postgres-process.ts";
+import { type OwnServer, WayUnavailable } from "./server.ts";
+
+const newest = 18;
+const pinned: Readonly<Record<number, string>> = { 15: "postgres:15.18-alpine", 18: "postgres:18.4-alpine" };
+
+/** Postgres as a container. */
+export async function startPostgresContainer({ version: wanted, settings, ping }: PostgresSetup): Promise<OwnServer> {
+  await needEngine();
+  const image = await postgresImage(wanted);
+  const { PostgreSqlContainer } = await import("@testcontainers/postgresql");
+  const port = await freePort();
+  const url = `postgres://test:test@127.0.0.1:${port}/test`;
+  const server = await ServerContainer.start(
+    new PostgreSqlContainer(image)
+      .withExposedPorts({ container: 5432, host: port })
+      .withCommand(["postgres", ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])]),
+    () => ping(url),
+  );
+  return { url, version: await ping(url), way: `testcontainers, ${image}`, control: server, stop: () => server.stop() };
+}
+
+/** The image to use. Images of Postgres say in PG_MAJOR which version they hold. */
+async function postgresImage(wanted: number | undefined): Promise<string> {
+  const chosen = process.env["TEST_POSTGRES_IMAGE"];
+  const image = chosen || (pinned[wanted ?? newest] ?? `postgres:${wanted}-alpine`);
+  const major = (await needImage(image)).get("PG_MAJOR");
+  if (wanted !== undefined && major !== String(wanted)) {
+    throw new WayUnavailable(`TEST_POSTGRES_IMAGE holds version ${major ?? "unknown"}`);
+  }
+  return image;
+}

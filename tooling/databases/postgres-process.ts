@@ -1,0 +1,60 @@
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { findPostgres } from "./binaries.ts";
+import { freePort } from "./ports.ts";
+import { type OwnServer, WayUnavailable } from "./server.ts";
+import { runIn, ServerProcess, serverFolder } from "./server-process.ts";
+import { isReachable, serverUser } from "./unprivileged.ts";
+
+export interface PostgresSetup {
+  readonly version: number | undefined;
+  readonly settings: Readonly<Record<string, string>>;
+  /** Returns the version of the server at a URL. */
+  ping(url: string): Promise<string>;
+}
+
+/** Postgres as a process of this machine, with its data in a temporary folder. */
+export async function startPostgresProcess({ version: wanted, settings, ping }: PostgresSetup): Promise<OwnServer> {
+  const found = findPostgres();
+  const binaries = found.find(({ major }) => wanted === undefined || major === wanted);
+  if (binaries === undefined) {
+    throw new WayUnavailable(found.length === 0 ? "not found" : `found ${found.map(({ major }) => major).join(", ")}`);
+  }
+
+  const folder = await serverFolder("postgres");
+  const bin = join(await reachable(binaries.root, folder), "bin");
+  const data = join(folder, "data");
+  await runIn(folder, join(bin, "initdb"), [
+    ...["-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"],
+    // What it writes is lost with the machine in any case; what the server writes is synced as ever.
+    "--no-sync",
+  ]);
+
+  const port = await freePort();
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  const all = {
+    listen_addresses: "127.0.0.1",
+    port: String(port),
+    unix_socket_directories: "",
+    // In the data folder rather than in /dev/shm, where it would outlive a killed server.
+    dynamic_shared_memory_type: "mmap",
+    ...settings,
+  };
+  const server = new ServerProcess({
+    command: join(bin, "postgres"),
+    args: ["-D", data, ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
+    folder,
+    ping: () => ping(url),
+    signals: { orderly: "SIGINT", atOnce: "SIGQUIT" },
+  });
+  await server.start();
+  return { url, version: await ping(url), way: binaries.origin, control: server, stop: () => server.stop() };
+}
+
+/** The binaries, or a copy of them if they are where only root can go. */
+async function reachable(root: string, folder: string): Promise<string> {
+  if (serverUser() === undefined || isReachable(join(root, "bin/postgres"))) return root;
+  const copy = join(folder, "binaries");
+  await cp(root, copy, { recursive: true, verbatimSymlinks: true });
+  return copy;
+}

@@ -1,0 +1,76 @@
+import { Client } from "pg";
+import { startPostgresContainer } from "./postgres-container.ts";
+import { startPostgresProcess } from "./postgres-process.ts";
+import { type DatabaseServer, firstWay, type OwnServer, type Way, WayUnavailable } from "./server.ts";
+
+export interface PostgresOptions {
+  /** The major version. Without it, whichever version comes first. */
+  readonly version?: number;
+  /** "fast" gives up what makes commits survive a crash of the machine, and says so in `way`. */
+  readonly durability?: "production" | "fast";
+  /** More settings, such as `{ max_connections: "20" }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A Postgres server for tests that do it no harm: the one of `TEST_POSTGRES_URL`, or one of our own. */
+export function startPostgres(options: PostgresOptions = {}): Promise<DatabaseServer> {
+  const given: Way<DatabaseServer> = {
+    advice: "set TEST_POSTGRES_URL to a server where tests may create databases",
+    start: () => givenPostgres(options),
+  };
+  return firstWay(productName(options), [given, ...ownWays(options)]);
+}
+
+/** A Postgres server that nobody else uses, to be paused, killed and started again. */
+export function startOwnPostgres(options: PostgresOptions = {}): Promise<OwnServer> {
+  return firstWay(`${productName(options)} of their own`, ownWays(options));
+}
+
+function ownWays(options: PostgresOptions): Way<OwnServer>[] {
+  const settings = {
+    max_connections: "300",
+    ...(options.durability === "fast" ? { fsync: "off", synchronous_commit: "off", full_page_writes: "off" } : {}),
+    ...options.settings,
+  };
+  const setup = { version: options.version, settings, ping: postgresVersion };
+  const label = (server: OwnServer): OwnServer =>
+    options.durability === "fast" ? { ...server, way: `${server.way}, with fsync off` } : server;
+  return [
+    {
+      advice: "start Docker, and containers will be used",
+      start: async () => label(await startPostgresContainer(setup)),
+    },
+    {
+      advice: "install the server binaries postgres and initdb, on PATH or in /usr/lib/postgresql/*/bin",
+      start: async () => label(await startPostgresProcess(setup)),
+    },
+  ];
+}
+
+async function givenPostgres({ version: wanted }: PostgresOptions): Promise<DatabaseServer> {
+  const url = process.env["TEST_POSTGRES_URL"];
+  if (url === undefined || url === "") throw new WayUnavailable("it is not set");
+  const version = await postgresVersion(url);
+  if (wanted !== undefined && Number.parseInt(version, 10) !== wanted) {
+    throw new WayUnavailable(`it is PostgreSQL ${version}`);
+  }
+  return { url, version, way: "TEST_POSTGRES_URL", stop: async () => {} };
+}
+
+/** Such as `18.4`; fails where nothing answers. */
+async function postgresVersion(url: string): Promise<string> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  // A connection that breaks in mid-query says so here as well.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    const { rows } = await client.query("SHOW server_version");
+    return rows[0].server_version.split(" ")[0];
+  } finally {
+    await client.end();
+  }
+}
+
+function productName({ version }: PostgresOptions): string {
+  return version === undefined ? "PostgreSQL" : `PostgreSQL ${version}`;
+}

@@ -1,0 +1,43 @@
+import { ServerContainer } from "./docker.ts";
+import { freePort } from "./ports.ts";
+import type { ClusterNodes } from "./redis-cluster-nodes.ts";
+import { redisImage } from "./redis-container.ts";
+
+/**
+ * Nodes of a Redis Cluster, each a container. They live in the network of one more container, which publishes their
+ * ports, so that 127.0.0.1 and a port mean the same node to the others and to a client outside.
+ */
+export async function startContainerNodes(
+  count: number,
+  args: readonly string[],
+  ping: (port: number) => Promise<unknown>,
+): Promise<ClusterNodes> {
+  const image = await redisImage();
+  const { GenericContainer, Wait } = await import("testcontainers");
+  const ports = await Promise.all(Array.from({ length: count }, freePort));
+  const network = await ServerContainer.start(
+    new GenericContainer(image)
+      .withCommand(["sleep", "infinity"])
+      .withExposedPorts(...ports.map((port) => ({ container: port, host: port })))
+      .withWaitStrategy(Wait.forSuccessfulCommand("true")),
+    async () => {},
+  );
+  const start = async (port: number) => {
+    const address = ["--port", String(port), "--cluster-port", String(await freePort()), "--protected-mode", "no"];
+    const node = new GenericContainer(image)
+      .withNetworkMode(`container:${network.id}`)
+      .withCommand(["redis-server", ...address, ...args])
+      .withWaitStrategy(Wait.forLogMessage("Ready to accept connections"));
+    return { port, control: await ServerContainer.start(node, () => ping(port)) };
+  };
+
+  const nodes = await Promise.all(ports.map(start));
+  return {
+    way: `testcontainers, ${image}`,
+    nodes,
+    redisCli: (command) => network.run(["redis-cli", ...command]),
+    stop: async () => {
+      await Promise.all([network, ...nodes.map(({ control }) => control)].map((container) => container.stop()));
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { Cluster } from "ioredis";
+import { redisVersion } from "./redis.ts";
+import { startContainerNodes } from "./redis-cluster-containers.ts";
+import { type ClusterNodes, controlOf, makeCluster, nodeUrl } from "./redis-cluster-nodes.ts";
+import { startProcessNodes } from "./redis-cluster-processes.ts";
+import {
+  type DatabaseServer,
+  firstWay,
+  type OwnServer,
+  type ServerControl,
+  type Way,
+  WayUnavailable,
+} from "./server.ts";
+
+export interface RedisClusterOptions {
+  /** More settings for each node. */
+  readonly args?: readonly string[];
+  /** How many replicas each of the three masters has; none unless told. */
+  readonly replicas?: number;
+}
+
+/** `url` is the address of one node, and enough to find the others. */
+export interface RedisCluster extends DatabaseServer {
+  readonly nodes: readonly { readonly url: string }[];
+}
+
+/** `control` is for all nodes at once, and each node has its own. */
+export interface OwnRedisCluster extends OwnServer {
+  readonly nodes: readonly { readonly url: string; readonly control: ServerControl }[];
+}
+
+/** A Redis Cluster for tests that do it no harm: the one of `TEST_REDIS_CLUSTER_URL`, or three masters of our own. */
+export function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
+  const given: Way<RedisCluster> = {
+    advice: "set TEST_REDIS_CLUSTER_URL to a node of a cluster where tests may add keys",
+    start: givenCluster,
+  };
+  return firstWay("a Redis Cluster", [given, ...ownWays(options)]);
+}
+
+/** A Redis Cluster that nobody else uses. */
+export function startOwnRedisCluster(options: RedisClusterOptions = {}): Promise<OwnRedisCluster> {
+  return firstWay("a Redis Cluster of their own", ownWays(options));
+}
+
+function ownWays({ args = [], replicas = 0 }: RedisClusterOptions): Way<OwnRedisCluster>[] {
+  const settings = [
+    ...["--save", "", "--appendonly", "yes"],
+    ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"],
+    ...args,
+  ];
+  const count = 3 * (1 + replicas);
+  const ping = (port: number) => redisVersion(nodeUrl(port));
+  return [
+    {
+      advice: "start Docker, and containers will be used",
+      start: async () => clusterOf(await startContainerNodes(count, settings, ping), replicas),
+    },
+    {
+      advice: "install redis-server and redis-cli, on PATH",
+      start: async () => clusterOf(await startProcessNodes(count, settings, ping), replicas),
+    },
+  ];
+}
+
+async function clusterOf(started: ClusterNodes, replicas: number): Promise<OwnRedisCluster> {
+  try {
+    await makeCluster(started, replicas);
+    const nodes = started.nodes.map(({ port, control }) => ({ url: nodeUrl(port), control }));
+    const url = nodes[0]?.url ?? "";
+    const version = await redisVersion(url);
+    return { url, version, way: started.way, nodes, control: controlOf(started), stop: started.stop };
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+}
+
+async function givenCluster(): Promise<RedisCluster> {
+  const url = process.env["TEST_REDIS_CLUSTER_URL"];
+  if (url === undefined || url === "") throw new WayUnavailable("it is not set");
+  const { username, password, protocol } = new URL(url);
+  const options = { username, password, ...(protocol === "rediss:" ? { tls: {} } : {}) };
+  const cluster = new Cluster([url], { lazyConnect: true, redisOptions: options });
+  try {
+    await cluster.connect();
+    const nodes = cluster.nodes("all").map(({ options: { host, port } }) => {
+      const node = new URL(url);
+      node.host = `${host}:${port}`;
+      return { url: String(node) };
+    });
+    return { url, nodes, version: await redisVersion(url), way: "TEST_REDIS_CLUSTER_URL", stop: async () => {} };
+  } finally {
+    cluster.disconnect();
+  }
+}

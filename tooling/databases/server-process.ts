@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { chown, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Belonging, remove } from "./belongings.ts";
+import { discard, keep } from "./keeper.ts";
+import { freeze, kill, thaw } from "./processes.ts";
+import type { ServerControl } from "./server.ts";
+import { isReachable, serverUser } from "./unprivileged.ts";
+
+/** A temporary folder that belongs to the user that servers run as. */
+export async function serverFolder(product: string): Promise<string> {
+  const user = serverUser();
+  const parent = user === undefined || isReachable(join(tmpdir(), "_")) ? tmpdir() : "/tmp";
+  const path = await mkdtemp(join(parent, `mcp-task-store-${product}-`));
+  keep({ kind: "directory", path });
+  if (user !== undefined) await chown(path, user.uid, user.gid);
+  return path;
+}
+
+export interface ServerProcessOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Where it runs, and where `log` goes. */
+  readonly folder: string;
+  /** Resolves once the server answers. */
+  ping(): Promise<unknown>;
+  readonly signals: {
+    /** Makes it end and keep its data. */
+    readonly orderly: NodeJS.Signals;
+    /** Makes it end at once and release what the kernel keeps for it. */
+    readonly atOnce: NodeJS.Signals;
+  };
+}
+
+/** A server that is a process of this machine. */
+export class ServerProcess implements ServerControl {
+  readonly #options: ServerProcessOptions;
+  #process: ProcessBelonging | undefined;
+
+  constructor(options: ServerProcessOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { command, args, folder, signals } = this.#options;
+    const { child, belonging } = await launch(folder, command, args, signals.atOnce);
+    this.#process = belonging;
+    await this.#untilItAnswers(child);
+    child.unref();
+  }
+
+  async #untilItAnswers(child: ChildProcess): Promise<void> {
+    const { command, folder, ping } = this.#options;
+    const deadline = Date.now() + 60_000;
+    for (;;) {
+      try {
+        await ping();
+        return;
+      } catch (error) {
+        const ended = child.exitCode !== null || child.signalCode !== null;
+        if (!ended && Date.now() < deadline) {
+          await sleep(20);
+          continue;
+        }
+        await this.halt("killed");
+        throw new Error(`${command} ${ended ? "ended" : "does not answer"}:\n${logOf(folder)}`, { cause: error });
+      }
+    }
+  }
+
+  async pause(): Promise<void> {
+    if (this.#process !== undefined) await freeze(this.#process.pid);
+  }
+
+  async resume(): Promise<void> {
+    if (this.#process !== undefined) await thaw(this.#process.pid);
+  }
+
+  async halt(how: "orderly" | "killed" | "at once"): Promise<void> {
+    if (this.#process === undefined) return;
+    if (how === "killed") await kill(this.#process.pid);
+    else if (how === "orderly") await remove({ ...this.#process, signal: this.#options.signals.orderly });
+    await discard(this.#process);
+    this.#process = undefined;
+  }
+
+  async stop(): Promise<void> {
+    await this.halt("at once");
+    await discard({ kind: "directory", path: this.#options.folder });
+  }
+}
+
+/** Runs a command to its end, as the user that servers run as. */
+export async function runIn(folder: string, command: string, args: readonly string[]): Promise<void> {
+  const { child, belonging } = await launch(folder, command, args, "SIGINT");
+  const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
+  await discard(belonging);
+  if (code !== 0) throw new Error(`${command} failed:\n${logOf(folder)}`);
+}
+
+type ProcessBelonging = Belonging & { readonly kind: "process" };
+
+interface Launched {
+  readonly child: ChildProcess;
+  readonly belonging: ProcessBelonging;
+}
+
+async function launch(
+  folder: string,
+  command: string,
+  args: readonly string[],
+  signal: NodeJS.Signals,
+): Promise<Launched> {
+  const log = openSync(join(folder, "log"), "a");
+  // Detached, so that Ctrl-C leaves it to us when it ends.
+  const child = spawn(command, args, {
+    cwd: folder,
+    detached: true,
+    stdio: ["ignore", log, log],
+    env: { PATH: process.env["PATH"], LC_ALL: "C" },
+    ...serverUser(),
+  });
+  closeSync(log);
+  if (child.pid !== undefined) keep({ kind: "process", pid: child.pid, signal });
+  await once(child, "spawn");
+  return { child, belonging: { kind: "process", pid: child.pid as number, signal } };
+}
+
+function logOf(folder: string): string {
+  return readFileSync(join(folder, "log"), "utf8").split("\n").slice(-20).join("\n");
+}

@@ -1,0 +1,88 @@
+/**
+ * `hash_directory`, a tool that runs as a durable task. The tool only creates the task; a worker of any server process
+ * that shares the store runs it, and when that process dies, the worker of another goes on from the last checkpoint.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { TaskContext } from "@mcp-task-store/core";
+import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
+import { z } from "zod";
+import { digestOf, hashFile, listFiles } from "./files.ts";
+
+export const HASH_DIRECTORY = "hash_directory";
+
+const Input = z.object({
+  dir: z.string().describe("Absolute path of the directory"),
+  pauseMs: z.number().min(0).default(0).describe("Pause before each file, to make short work watchable"),
+});
+
+/** Files hashed, by the id of the process that did it. */
+const HashedBy = z.record(z.string(), z.number());
+
+export const HashDirectoryResult = z.object({
+  files: z.number(),
+  bytes: z.number(),
+  sha256: z.string(),
+  attempt: z.number(),
+  hashedBy: HashedBy,
+});
+export type HashDirectoryResult = z.infer<typeof HashDirectoryResult>;
+
+/** What is saved on the way, for the run after this one should it be lost. */
+const Checkpoint = z.object({
+  hashed: z.array(z.object({ path: z.string(), sha256: z.string(), bytes: z.number() })),
+  hashedBy: HashedBy,
+});
+
+/** Milliseconds between checkpoints: no more work than this is ever lost. Each checkpoint holds every digest so far. */
+const CHECKPOINT_EVERY_MS = 100;
+
+const HOUR_MS = 3_600_000;
+
+/** Registers the tool. Its handlers are short: nothing in them has to survive the end of the process. */
+export function registerHashDirectory(server: McpServer): void {
+  server.experimental.tasks.registerToolTask(
+    HASH_DIRECTORY,
+    {
+      description: "SHA-256 over the SHA-256 of every file under a directory",
+      inputSchema: Input,
+      outputSchema: HashDirectoryResult,
+      execution: { taskSupport: "required" },
+    },
+    {
+      createTask: async (_args, extra) => ({
+        task: await extra.taskStore.createTask({ ttl: extra.taskRequestedTtl ?? HOUR_MS }),
+      }),
+      getTask: (_args, extra) => extra.taskStore.getTask(extra.taskId),
+      getTaskResult: async (_args, extra) => (await extra.taskStore.getTaskResult(extra.taskId)) as CallToolResult,
+    },
+  );
+}
+
+/** Does the work, from the start or from where a lost run had got to. */
+export async function hashDirectory(task: TaskContext): Promise<CallToolResult> {
+  const { dir, pauseMs } = Input.parse(task.request.params?.["arguments"]);
+  const saved = Checkpoint.parse(task.checkpoint ?? { hashed: [], hashedBy: {} });
+  const before = new Map(saved.hashed.map((file) => [file.path, file]));
+
+  const paths = await listFiles(dir);
+  const hashed = paths.map((path) => before.get(path)).filter((file) => file !== undefined);
+  const hashedBy = { ...saved.hashedBy };
+  const message = () => `${hashed.length} of ${paths.length} files`;
+  await task.progress(message());
+
+  let savedAt = performance.now();
+  for (const path of paths.filter((path) => !before.has(path))) {
+    // When the task is cancelled, expires or is taken over, the signal ends whatever is being waited for.
+    if (pauseMs > 0) await sleep(pauseMs, undefined, { signal: task.signal });
+    hashed.push(await hashFile(dir, path, task.signal));
+    hashedBy[process.pid] = (hashedBy[process.pid] ?? 0) + 1;
+    if (performance.now() - savedAt < CHECKPOINT_EVERY_MS) continue;
+    await task.progress(message(), { hashed, hashedBy });
+    savedAt = performance.now();
+  }
+  await task.progress(message());
+
+  const result: HashDirectoryResult = { ...digestOf(hashed), attempt: task.attempt, hashedBy };
+  return { content: [{ type: "text", text: JSON.stringify(result) }], structuredContent: result };
+}

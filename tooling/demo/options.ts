@@ -1,0 +1,62 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { repositoryRoot } from "../packages.ts";
+import { STORE_NAMES, storeNamed } from "./stores.ts";
+
+export interface DemoOptions {
+  dir: string;
+  store: string;
+  /** The least time that the work should take, in ms. */
+  paceMs: number;
+}
+
+const MAX_PACE_S = 15;
+
+export const HELP = `Kills an MCP server half-way through a task, and lets another one finish it.
+
+  npx pnpm@12 demo [options]
+
+  --dir <directory>  hash the files under this directory (default: this repository)
+  --store <store>    where tasks are kept: ${STORE_NAMES.join(", ")} (default: sqlite)
+  --pace <seconds>   pause between files, so that the work takes at least so long, from 0 to ${MAX_PACE_S} (default: 6)
+  --help             show this
+
+With postgres and redis, the second server runs beside the first, and the client moves between them. The database is the
+one of TEST_POSTGRES_URL or TEST_REDIS_URL; if there is none, a container, if a Docker engine answers; else a process of
+the server binaries on this machine. Nothing of the demo is left in it afterwards.
+
+The exit code is 0 if everything was as it should be, 1 if anything was wrong, 2 for a wrong option.
+`;
+
+/** An option that cannot be right. */
+export class UsageError extends Error {}
+
+/** @returns "help" when that was asked for */
+export function parseOptions(args: string[]): DemoOptions | "help" {
+  const { help, ...given } = parse(args);
+  if (help) return "help";
+  const { dir = repositoryRoot, store = "sqlite", pace = "6" } = given;
+  const seconds = Number(pace);
+  if (pace.trim() === "" || !(seconds >= 0 && seconds <= MAX_PACE_S)) {
+    throw new UsageError(`--pace takes a number of seconds from 0 to ${MAX_PACE_S}, not "${pace}"`);
+  }
+  asUsageError(() => storeNamed(store));
+  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`--dir: "${dir}" is not a directory`);
+  return { dir: resolve(dir), store, paceMs: 1000 * seconds };
+}
+
+function parse(args: string[]) {
+  const text = { type: "string" } as const;
+  const options = { dir: text, store: text, pace: text, help: { type: "boolean" } } as const;
+  return asUsageError(() => parseArgs({ args, options }).values);
+}
+
+function asUsageError<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}

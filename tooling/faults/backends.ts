@@ -1,0 +1,45 @@
+import { Redis } from "ioredis";
+import { Client } from "pg";
+import { type OwnServer, startOwnPostgres, startOwnRedis } from "../databases/index.ts";
+import type { BackendName } from "./stores.ts";
+
+/** A database whose faults the tests cause, set so that it loses nothing that it has acknowledged. */
+export interface FaultyBackend {
+  start(): Promise<OwnServer>;
+  /** The URL by which connections are told from others. */
+  named(url: string, name: string): string;
+  /** How many connections the server has, but for the one that asks; of this name, if one is given. */
+  connections(url: string, name?: string): Promise<number>;
+}
+
+export const backends: Readonly<Record<BackendName, FaultyBackend>> = {
+  postgres: {
+    start: () => startOwnPostgres({ durability: "production" }),
+    named: (url, name) => `${url}?application_name=${name}`,
+    async connections(url, name) {
+      const client = new Client({ connectionString: url });
+      await client.connect();
+      const { rows } = await client.query(
+        "SELECT count(*)::int AS count FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name = coalesce($1, application_name)",
+        [name],
+      );
+      await client.end();
+      return rows[0].count;
+    },
+  },
+  redis: {
+    start: () => startOwnRedis({ args: ["--appendfsync", "always"] }),
+    named: (url, name) => `${url}?connectionName=${name}`,
+    async connections(url, name) {
+      const redis = new Redis(url);
+      try {
+        const lines = ((await redis.client("LIST")) as string).trim().split("\n");
+        return name === undefined ? lines.length - 1 : lines.filter((line) => line.includes(` name=${name} `)).length;
+      } finally {
+        redis.disconnect();
+      }
+    },
+  },
+};
+
+export const backendNames = Object.keys(backends) as readonly BackendName[];

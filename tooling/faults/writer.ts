@@ -1,0 +1,66 @@
+// A process that writes until it is killed. It tells its parent of each write once that is acknowledged, and goes on when the
+// parent's pipe has it.
+import { isTaskStoreError } from "@mcp-task-store/core";
+import { carryOut, stepsOf } from "./plan.ts";
+import { type BackendName, openStore } from "./stores.ts";
+
+export interface WriterTask {
+  readonly backend: BackendName;
+  readonly url: string;
+  /** With the seed of each. */
+  readonly lanes: Readonly<Record<string, number>>;
+  /** A task that has ended, which the writer tries to change. */
+  readonly ended: string | undefined;
+}
+
+export type WriterReport = { readonly ready: true } | { readonly done: string } | { readonly wrong: string };
+
+const { backend, url, lanes, ended } = JSON.parse(process.argv[2] as string) as WriterTask;
+
+function report(message: WriterReport): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send?.(message, undefined, {}, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+// Long enough that nothing but its death ends a write.
+const store = await openStore(backend, url, {
+  connectTimeoutMs: 30_000,
+  statementTimeoutMs: 30_000,
+  commandTimeoutMs: 30_000,
+});
+
+async function write(lane: string, seed: number): Promise<void> {
+  for (const step of stepsOf(lane, seed)) {
+    await carryOut(store, step);
+    await report({ done: lane });
+  }
+}
+
+async function disturb(taskId: string): Promise<void> {
+  for (;;) {
+    for (const call of [
+      () => store.storeTaskResult(taskId, "failed", { changed: true }),
+      () => store.updateTask(taskId, { statusMessage: "changed" }),
+      () => store.cancelTask(taskId),
+    ]) {
+      const error: unknown = await call().then(
+        () => "it was changed",
+        (reason: unknown) => reason,
+      );
+      if (!isTaskStoreError(error, "TASK_TERMINAL")) await report({ wrong: `${taskId} has ended: ${error}` });
+    }
+  }
+}
+
+try {
+  await store.listTasks();
+  await report({ ready: true });
+  await Promise.all([
+    ...Object.entries(lanes).map(([lane, seed]) => write(lane, seed)),
+    ...(ended === undefined ? [] : [disturb(ended)]),
+  ]);
+} catch (error) {
+  await report({ wrong: String(error) });
+  process.exit(1);
+}
