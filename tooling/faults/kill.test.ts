@@ -15,20 +15,34 @@ const ROUNDS = 200;
 const LANES = 4;
 /** Processes at once: the next ones start while one dies. */
 const AT_ONCE = 4;
-/** From when it is ready to write. */
-const LONGEST_LIFE_MS = 80;
+/** How many of its writes a process sees acknowledged at most before its end is due. */
+const MOST_WRITES = 20;
+/** From there on, so that it ends at any point of a write. */
+const LONGEST_REST_MS = 5;
 
 const program = fileURLToPath(new URL("writer.ts", import.meta.url));
 
+/** A life's length is counted in writes, so that as many are made where they are slow. */
+interface Life {
+  readonly writes: number;
+  readonly restMs: number;
+}
+
 /** A writer's life: returns how many writes of each lane were acknowledged. */
-async function live(task: WriterTask, lifeMs: number): Promise<Map<string, number>> {
+async function live(task: WriterTask, { writes, restMs }: Life): Promise<Map<string, number>> {
   const child: ChildProcess = fork(program, [JSON.stringify(task)], { execArgv: [] });
   const acknowledged = new Map<string, number>();
   const wrong: string[] = [];
+  // The first report is that it is ready.
+  let left = writes + 1;
   child.on("message", (message: WriterReport) => {
-    if ("ready" in message) setTimeout(() => child.kill("SIGKILL"), lifeMs);
-    else if ("done" in message) acknowledged.set(message.done, (acknowledged.get(message.done) ?? 0) + 1);
-    else wrong.push(message.wrong);
+    if ("wrong" in message) {
+      wrong.push(message.wrong);
+      return;
+    }
+    if ("done" in message) acknowledged.set(message.done, (acknowledged.get(message.done) ?? 0) + 1);
+    left -= 1;
+    if (left === 0) setTimeout(() => child.kill("SIGKILL"), restMs);
   });
   // The pipe is read to its end before.
   const disconnected = once(child, "disconnect");
@@ -51,7 +65,7 @@ describe.each(backendNames)("%s", (name) => {
       const expected = new Expected();
       const ended: string[] = [];
       const inDoubt: Step[] = [];
-      let [acknowledged, tookEffect] = [0, 0];
+      let [due, acknowledged, tookEffect] = [0, 0, 0];
       let next = 0;
       const rounds = async () => {
         while (next < ROUNDS) {
@@ -66,7 +80,9 @@ describe.each(backendNames)("%s", (name) => {
             lanes: Object.fromEntries(seeds),
             ended: ended.at(random() * ended.length),
           };
-          const counts = await live(task, random() * LONGEST_LIFE_MS);
+          const writes = Math.floor(random() * (MOST_WRITES + 1));
+          due += writes;
+          const counts = await live(task, { writes, restMs: random() * LONGEST_REST_MS });
           for (const [lane, seed] of seeds) {
             const steps = stepsOf(lane, seed);
             for (let count = counts.get(lane) ?? 0; count > 0; count -= 1) {
@@ -92,11 +108,12 @@ describe.each(backendNames)("%s", (name) => {
         `faults: ${name}, SIGKILL: ${next} rounds, ${acknowledged} acknowledged writes, ${tookEffect} more took effect before they were; ` +
           `${expected.tasks.size} tasks, ${ended.length} with an outcome (TEST_SEED=${SEED})`,
       );
+      expect(acknowledged).toBeGreaterThanOrEqual(due);
       expect(acknowledged).toBeGreaterThan(ROUNDS);
       expect(ended.length).toBeGreaterThan(0);
     } finally {
       await store.close();
       await server.stop();
     }
-  }, 240_000);
+  }, 600_000);
 });
