@@ -9,6 +9,12 @@ export const ANY_OWNER: unique symbol = Symbol.for("mcp-task-store.any-owner");
 /** Whose tasks a call may see: one owner's, everyone's (`ANY_OWNER`), or those that a call without owner may see. */
 export type Owner = string | typeof ANY_OWNER;
 
+/**
+ * Who calls one of the SDK's six methods: a session id, which the store's `owner` maps to the owner; or `{ owner }`, which says the
+ * owner itself.
+ */
+export type Caller = string | OwnerOptions;
+
 /** What a requestor may ask for and a server author may set when a task is created. */
 export interface CreateTaskOptions {
   /** Milliseconds to keep the task; `null` = for ever. Default: `limits.ttl.default`. Clamped to `limits.ttl`. */
@@ -125,7 +131,7 @@ export interface SubscribeOptions extends OwnerOptions {
 
 /**
  * Durable tasks for MCP servers and clients: structurally the `TaskStore` of `@modelcontextprotocol/sdk` 1.x (the six
- * methods that take a `sessionId`), with `messages` for its `TaskMessageQueue`, and on top of it what both
+ * methods that take a `caller`, there a session id), with `messages` for its `TaskMessageQueue`, and on top of it what both
  * generations of MCP tasks need.
  *
  * Every method may reject with `BACKEND_UNAVAILABLE`, `SCHEMA_MISMATCH`, `STORE_CLOSED`, and with `INVALID_ARGUMENT` for arguments
@@ -141,31 +147,31 @@ export interface TaskStore extends AsyncDisposable {
    * @throws `LIMIT_EXCEEDED` at a cap, `PAYLOAD_TOO_LARGE`, `INVALID_ARGUMENT` also for a `taskId` that exists.
    * @see MCP 2025-11-25, Tasks, "Creating Tasks"
    */
-  createTask(options: CreateTaskOptions, requestId: RequestId, request: Request, sessionId?: string): Promise<Task>;
+  createTask(options: CreateTaskOptions, requestId: RequestId, request: Request, caller?: Caller): Promise<Task>;
   /** The task, or `null` when there is none of this id. @see MCP 2025-11-25, Tasks, "Getting Tasks" */
-  getTask(taskId: string, sessionId?: string): Promise<Task | null>;
+  getTask(taskId: string, caller?: Caller): Promise<Task | null>;
   /**
    * Stores the result and the final status in one step.
    * @throws `TASK_NOT_FOUND`, `TASK_TERMINAL`, `INVALID_TRANSITION` for any other status, `PAYLOAD_TOO_LARGE`
    */
-  storeTaskResult(taskId: string, status: "completed" | "failed", result: Result, sessionId?: string): Promise<void>;
+  storeTaskResult(taskId: string, status: "completed" | "failed", result: Result, caller?: Caller): Promise<void>;
   /**
    * The stored result.
    * @throws `TASK_NOT_FOUND`, `RESULT_NOT_READY`; `JsonRpcError` when the task failed with a JSON-RPC error
    * @see MCP 2025-11-25, Tasks, "Retrieving Task Results"
    */
-  getTaskResult(taskId: string, sessionId?: string): Promise<Result>;
+  getTaskResult(taskId: string, caller?: Caller): Promise<Result>;
   /**
    * Sets the status, and the message unless it is undefined.
    * @throws `TASK_NOT_FOUND`, `TASK_TERMINAL`
    */
-  updateTaskStatus(taskId: string, status: TaskStatus, statusMessage?: string, sessionId?: string): Promise<void>;
+  updateTaskStatus(taskId: string, status: TaskStatus, statusMessage?: string, caller?: Caller): Promise<void>;
   /**
    * A page of tasks in creation order.
    * @throws `INVALID_CURSOR`
    * @see MCP 2025-11-25, Tasks, "Listing Tasks"
    */
-  listTasks(cursor?: string, sessionId?: string): Promise<{ tasks: Task[]; nextCursor?: string }>;
+  listTasks(cursor?: string, caller?: Caller): Promise<{ tasks: Task[]; nextCursor?: string }>;
 
   /** All that is known of the task, payloads included, or `null` when there is none of this id. */
   getRecord(taskId: string, options?: OwnerOptions): Promise<TaskRecord | null>;

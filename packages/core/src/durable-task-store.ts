@@ -57,17 +57,17 @@ export class DurableTaskStore implements contract.TaskStore {
     options: contract.CreateTaskOptions,
     requestId: RequestId,
     request: Request,
-    sessionId?: string,
+    caller?: contract.Caller,
   ): Promise<Task> {
     const { settings } = this.#engine;
-    const owner = this.#engine.sessionScope(sessionId)?.owner ?? null;
+    const owner = this.#engine.callerScope(caller)?.owner ?? null;
     const task = newTask(options, requestId, request, owner, settings);
     const outcome = await this.#engine.call((backend) => backend.insert(task, settings.limits));
     return toTask(inserted(task.taskId, outcome, settings.limits));
   }
 
-  async getTask(taskId: string, sessionId?: string): Promise<Task | null> {
-    const task = await this.#engine.read(taskId, this.#engine.sessionScope(sessionId));
+  async getTask(taskId: string, caller?: contract.Caller): Promise<Task | null> {
+    const task = await this.#engine.read(taskId, this.#engine.callerScope(caller));
     return task ? toTask(task) : null;
   }
 
@@ -75,26 +75,26 @@ export class DurableTaskStore implements contract.TaskStore {
     taskId: string,
     status: "completed" | "failed",
     result: Result,
-    sessionId?: string,
+    caller?: contract.Caller,
   ): Promise<void> {
-    await this.#finish(taskId, { status, result }, { scope: this.#engine.sessionScope(sessionId) });
+    await this.#finish(taskId, { status, result }, { scope: this.#engine.callerScope(caller) });
   }
 
-  async getTaskResult(taskId: string, sessionId?: string): Promise<Result> {
-    return resultOf(taskId, await this.#engine.read(taskId, this.#engine.sessionScope(sessionId), ["outcome"]));
+  async getTaskResult(taskId: string, caller?: contract.Caller): Promise<Result> {
+    return resultOf(taskId, await this.#engine.read(taskId, this.#engine.callerScope(caller), ["outcome"]));
   }
 
   async updateTaskStatus(
     taskId: string,
     status: TaskStatus,
     statusMessage?: string,
-    sessionId?: string,
+    caller?: contract.Caller,
   ): Promise<void> {
-    await this.#update(taskId, { status, statusMessage }, { scope: this.#engine.sessionScope(sessionId) });
+    await this.#update(taskId, { status, statusMessage }, { scope: this.#engine.callerScope(caller) });
   }
 
-  async listTasks(cursor?: string, sessionId?: string): Promise<{ tasks: Task[]; nextCursor?: string }> {
-    const scope = this.#engine.sessionScope(sessionId);
+  async listTasks(cursor?: string, caller?: contract.Caller): Promise<{ tasks: Task[]; nextCursor?: string }> {
+    const scope = this.#engine.callerScope(caller);
     const { storeId } = await this.#engine.open();
     const after = cursor === undefined ? null : decodeCursor(storeId, scope, cursor);
     const { pageSize } = this.#engine.settings;

@@ -1,5 +1,5 @@
 import type { Guard, OwnerScope, Patch, PayloadField, StoredTask, TaskBackend } from "./backend.ts";
-import { ANY_OWNER, type Lease, type Owner, type TaskSnapshot } from "./contract.ts";
+import { ANY_OWNER, type Caller, type Lease, type Owner, type TaskSnapshot } from "./contract.ts";
 import { invalid, isTaskStoreError, leaseLost, notFound, storeClosed, TaskStoreError } from "./errors.ts";
 import { decodeJson, isStorableKey } from "./json.ts";
 import { isInScope } from "./rules.ts";
@@ -91,9 +91,10 @@ export class Engine {
     return owner === undefined ? null : { owner, orUnowned: true };
   }
 
-  /** The scope of a call of the SDK. */
-  sessionScope(sessionId: string | undefined): OwnerScope {
-    return this.scope(this.settings.owner(sessionId));
+  /** The scope of a call of one of the SDK's methods. */
+  callerScope(caller: Caller | undefined): OwnerScope {
+    if (typeof caller === "object" && caller !== null) return this.scope(caller.owner);
+    return this.scope(this.settings.owner(caller));
   }
 
   /** The task; an id that no store could have made is simply not there. */

@@ -16,6 +16,7 @@ export type {
 } from "./backend.ts";
 export {
   ANY_OWNER,
+  type Caller,
   type ClaimedTask,
   type CreateTaskOptions,
   type InputRequest,

@@ -18,6 +18,8 @@ export interface WorkerOptions extends Omit<RunTaskOptions, "lease"> {
    * Default 1,000.
    */
   pollMs?: number | undefined;
+  /** Whether the worker keeps its process alive until it is stopped. Default true. */
+  keepAlive?: boolean | undefined;
   /** Told how each run ended. */
   onRun?: ((taskId: string, outcome: RunOutcome) => void) | undefined;
   /** Told of failures of the store; the worker goes on. Default: a process warning. */
@@ -33,17 +35,19 @@ export interface TaskWorker extends AsyncDisposable {
 /**
  * Runs tasks that no runner holds: new ones (see `claimAfterMs`), and those whose runner died or gave them back. Start
  * one in every process that can do the work, the server's own included, and tasks survive the death of any of them.
- * A worker keeps its process alive until it is stopped.
  *
- * @param handlers By tool name (or method, for requests other than `tools/call`).
+ * @param handlers By tool name (or method, for requests other than `tools/call`). To a `Map`, handlers may be added later.
  * @throws TaskStoreError `INVALID_ARGUMENT` for no handlers and for options that cannot be right
  */
 export function startWorker(
   store: TaskStore,
-  handlers: Record<string, TaskHandler>,
+  handlers: Record<string, TaskHandler> | ReadonlyMap<string, TaskHandler>,
   options: WorkerOptions = {},
 ): TaskWorker {
-  return new Worker(store, new Map(Object.entries(handlers)), options);
+  if (handlers instanceof Map) return new Worker(store, handlers, options);
+  const entries = Object.entries(handlers);
+  if (entries.length === 0) throw invalid("startWorker needs at least one handler");
+  return new Worker(store, new Map(entries), options);
 }
 
 class Worker implements TaskWorker {
@@ -59,7 +63,6 @@ class Worker implements TaskWorker {
   #wake: () => void = () => undefined;
 
   constructor(store: TaskStore, handlers: ReadonlyMap<string, TaskHandler>, options: WorkerOptions) {
-    if (handlers.size === 0) throw invalid("startWorker needs at least one handler");
     this.#store = store;
     this.#handlers = handlers;
     this.#options = options;
@@ -111,6 +114,7 @@ class Worker implements TaskWorker {
 
   async #claim(): Promise<ClaimedTask | "closed" | null> {
     try {
+      if (this.#handlers.size === 0) return null;
       return await this.#store.claimTask({ names: [...this.#handlers.keys()], durationMs: this.#options.leaseMs });
     } catch (error) {
       if (isTaskStoreError(error, "STORE_CLOSED")) return "closed";
@@ -123,6 +127,7 @@ class Worker implements TaskWorker {
     let timer: NodeJS.Timeout | undefined;
     const polled = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, this.#pollMs);
+      if (this.#options.keepAlive === false) timer.unref();
     });
     await Promise.race([woken, polled]);
     clearTimeout(timer);
