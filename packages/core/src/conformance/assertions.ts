@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TaskRecord, TaskStore } from "../contract.ts";
+import type { Lease, TaskRecord, TaskStore } from "../contract.ts";
 import { ANY_OWNER, type CreateTaskOptions } from "../contract.ts";
 import type { TaskStoreError, TaskStoreErrorCode } from "../errors.ts";
 import type { QueuedMessage } from "../message-queue.ts";
@@ -35,6 +35,11 @@ export async function endedTask(
   if (status === "completed" || status === "failed") await store.storeTaskResult(taskId, status, RESULT);
   else await store.cancelTask(taskId);
   return taskId;
+}
+
+/** A new task under a lease that outlasts its ttl, so that a case may take its time with it. */
+export async function heldTask(store: TaskStore, options: CreateTaskOptions): Promise<Lease> {
+  return store.acquireLease(await newTask(store, options), { durationMs: LONG });
 }
 
 /** All that the store knows of a task that has to be there. */

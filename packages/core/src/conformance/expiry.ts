@@ -4,6 +4,7 @@ import {
   assertCode,
   begun,
   createTask,
+  heldTask,
   LONG,
   message,
   newTask,
@@ -35,12 +36,15 @@ function expiringWait(what: string, wait: (store: TaskStore, taskId: string) => 
     async (scene) => {
       // The clock may be moved under the timer, so the fallback has to look.
       const store = scene.open({ fallbackPollMs: 20 });
-      const taskId = await newTask(store, { ttl: 500 });
+      const ttl = scene.span(1000);
+      const lease = await heldTask(store, { ttl });
+      const { taskId } = lease;
       await store.requestInputs(taskId, { q: QUESTION });
       const waiting = outcomes([wait(store, taskId), wait(store, taskId)]);
       // The state before the expiry is seen by the waiters, or they would not know that there was a task.
       await begun(store, taskId);
-      await scene.advance(600);
+      await store.releaseLease(lease);
+      await scene.advance(ttl);
       for (const { error } of await scene.soon(waiting)) assert.equal(assertCode(error, "TASK_EXPIRED").taskId, taskId);
     },
   );
@@ -53,12 +57,13 @@ function restart(what: string, end: (store: TaskStore, taskId: string) => Promis
     "A task is gone `ttl` ms after it became terminal, not before.",
     async (scene) => {
       const store = scene.open();
-      const taskId = await newTask(store, { ttl: 1000 });
-      await scene.advance(600);
+      const ttl = scene.span(1600);
+      const taskId = await newTask(store, { ttl });
+      await scene.advance(ttl / 2);
       await end(store, taskId);
-      await scene.advance(600);
+      await scene.advance(ttl / 2);
       assert((await store.getTask(taskId)) !== null, "Gone too early");
-      await scene.advance(500);
+      await scene.advance(ttl / 2);
       await assertGone(store, taskId);
     },
   );
@@ -88,11 +93,12 @@ export const expiryCases = [
     "A task is gone `ttl` ms after creation, whatever its status, even if no sweep has run.",
     async (scene) => {
       const store = scene.open();
-      const working = await newTask(store, { ttl: 100 });
-      const asking = await newTask(store, { ttl: 100 });
-      await store.requestInputs(asking, { q: QUESTION });
+      const ttl = scene.span(1000);
       const kept = await newTask(store);
-      await scene.advance(200);
+      const working = await newTask(store, { ttl });
+      const asking = await newTask(store, { ttl });
+      await store.requestInputs(asking, { q: QUESTION });
+      await scene.advance(ttl);
       for (const taskId of [working, asking]) await assertGone(scene.open(), taskId);
       assert.deepStrictEqual(await walk(store), [kept]);
     },
@@ -103,9 +109,10 @@ export const expiryCases = [
     "An expired task is TASK_NOT_FOUND for every call, even if no sweep has run.",
     async (scene) => {
       const store = scene.open();
-      const taskId = await newTask(store, { ttl: 100 });
-      const lease = await store.acquireLease(taskId, { durationMs: 100 });
-      await scene.advance(200);
+      const ttl = scene.span(1000);
+      const taskId = await newTask(store, { ttl });
+      const lease = await store.acquireLease(taskId, { durationMs: ttl });
+      await scene.advance(ttl);
       const calls = [...writers(store, taskId), ...readers(store, taskId), store.renewLease(lease)];
       for (const { error } of await scene.soon(outcomes(calls))) assertCode(error, "TASK_NOT_FOUND");
     },
@@ -113,9 +120,10 @@ export const expiryCases = [
 
   defineCase("expiry/terminal-goes-too", "Finished tasks and their results are not kept for ever.", async (scene) => {
     const store = scene.open();
-    const taskId = await newTask(store, { ttl: 100 });
+    const ttl = scene.span(1000);
+    const taskId = await newTask(store, { ttl });
     await store.storeTaskResult(taskId, "completed", RESULT);
-    await scene.advance(200);
+    await scene.advance(ttl);
     await assertGone(store, taskId);
     await refused(store.getTaskResult(taskId), "TASK_NOT_FOUND");
     assert.equal(await store.deleteExpired(), 1);
@@ -130,37 +138,39 @@ export const expiryCases = [
     "Updates never drop a ttl: the task still goes `ttl` ms after creation.",
     async (scene) => {
       const store = scene.open();
-      const taskId = await newTask(store, { ttl: 1000 });
+      const ttl = scene.span(2000);
+      const taskId = await newTask(store, { ttl });
       await store.updateTaskStatus(taskId, "working", "one");
       await store.requestInputs(taskId, { q: QUESTION });
       await store.provideInputs(taskId, { q: 1 });
       await store.releaseLease(await store.acquireLease(taskId, { durationMs: 1 }));
-      await scene.advance(500);
+      await scene.advance(ttl / 4);
       await store.updateTask(taskId, { statusMessage: "two" });
-      assert.equal((await store.getTask(taskId))?.ttl, 1000);
-      await scene.advance(600);
+      assert.equal((await store.getTask(taskId))?.ttl, ttl);
+      await scene.advance((3 * ttl) / 4);
       await assertGone(store, taskId);
     },
   ),
 
   defineCase("expiry/updates-never-shorten", "Updates never shorten a ttl by accident.", async (scene) => {
     const store = scene.open();
-    const taskId = await newTask(store, { ttl: 3000 });
+    const taskId = await newTask(store, { ttl: 60_000 });
     await store.renewLease(await store.acquireLease(taskId, { durationMs: 10 }));
     await store.updateTaskStatus(taskId, "input_required", "a");
     await scene.advance(100);
     await store.updateTaskStatus(taskId, "working", "b");
     const { lease } = (await store.claimTask({ names: ["grind"], durationMs: 10 })) ?? assert.fail("Nothing to claim");
     await store.releaseLease(lease);
-    await scene.advance(500);
+    await scene.advance(100);
     assert.equal((await store.getTask(taskId))?.statusMessage, "b");
   }),
 
   defineCase("expiry/live-lease-keeps", "A task whose runner is alive does not expire under it.", async (scene) => {
     const store = scene.open();
-    const taskId = await newTask(store, { ttl: 500 });
-    const lease = await store.acquireLease(taskId, { durationMs: LONG });
-    await scene.advance(700);
+    const ttl = scene.span(1000);
+    const lease = await heldTask(store, { ttl });
+    const { taskId } = lease;
+    await scene.advance(ttl);
     assert.equal((await scene.open().getTask(taskId))?.status, "working");
     assert.deepStrictEqual(await walk(store), [taskId]);
     assert.equal(await store.deleteExpired(), 0);
@@ -173,26 +183,26 @@ export const expiryCases = [
     "Heartbeats keep a task beyond its ttl; a lease that lapses lets it go.",
     async (scene) => {
       const store = scene.open();
-      const taskId = await newTask(store, { ttl: 300 });
-      const lease = await store.acquireLease(taskId, { durationMs: 1000 });
-      for (const _ of range(2)) {
-        await scene.advance(600);
-        await store.renewLease(lease);
-      }
+      const durationMs = scene.span(2000);
+      const taskId = await newTask(store, { ttl: durationMs / 2 });
+      const lease = await store.acquireLease(taskId, { durationMs });
+      await scene.advance(durationMs / 2);
+      await store.renewLease(lease);
+      await scene.advance(durationMs / 2);
       assert.equal((await store.getTask(taskId))?.status, "working");
-      await scene.advance(1100);
+      await scene.advance(durationMs / 2);
       await assertGone(store, taskId);
     },
   ),
 
   defineCase("expiry/released-late", "A task that is given back after its ttl is gone.", async (scene) => {
     const store = scene.open();
-    const taskId = await newTask(store, { ttl: 300 });
-    const lease = await store.acquireLease(taskId, { durationMs: LONG });
-    await scene.advance(400);
+    const ttl = scene.span(1000);
+    const lease = await heldTask(store, { ttl });
+    await scene.advance(ttl);
     await store.releaseLease(lease);
     await scene.advance(20);
-    await assertGone(store, taskId);
+    await assertGone(store, lease.taskId);
   }),
 
   defineCase(
@@ -200,9 +210,10 @@ export const expiryCases = [
     "A claim keeps a task from expiring, like every live lease.",
     async (scene) => {
       const store = scene.open();
-      const taskId = await newTask(store, { ttl: 500, claimAfterMs: 0 });
+      const ttl = scene.span(1000);
+      const taskId = await newTask(store, { ttl, claimAfterMs: 0 });
       assert.equal((await store.claimTask({ names: ["grind"], durationMs: LONG }))?.record.task.taskId, taskId);
-      await scene.advance(600);
+      await scene.advance(ttl);
       assert.equal((await store.getTask(taskId))?.status, "working");
     },
   ),
@@ -211,13 +222,13 @@ export const expiryCases = [
     "expiry/ttl-limits",
     "`limits.ttl` has default, min and max; the ttl in force is the one returned.",
     async (scene) => {
-      const store = scene.open({ limits: { ttl: { default: 5000, min: 1000, max: 9000 } } });
+      const store = scene.open({ limits: { ttl: { default: 50_000, min: 10_000, max: 90_000 } } });
       const inForce: [number | null | undefined, number][] = [
-        [undefined, 5000],
-        [0, 1000],
-        [1500, 1500],
-        [10_000, 9000],
-        [null, 9000],
+        [undefined, 50_000],
+        [0, 10_000],
+        [15_000, 15_000],
+        [100_000, 90_000],
+        [null, 90_000],
       ];
       for (const [ttl, expected] of inForce) {
         const created = await store.createTask({ ttl }, 1, { method: "a" });
@@ -254,13 +265,17 @@ export const expiryCases = [
     "Expiry takes inputs, result and index entries with it: the id may be used again, and begins anew.",
     async (scene) => {
       const store = scene.open();
-      for (const sweep of [false, true]) {
-        const taskId = await newTask(store, { taskId: `again-${sweep}`, ttl: 100, claimAfterMs: 0 });
+      const ttl = scene.span(1000);
+      const ids = ["again", "again after a sweep"];
+      for (const taskId of ids) {
+        await heldTask(store, { taskId, ttl, claimAfterMs: 0 });
         await store.requestInputs(taskId, { q: QUESTION });
         await store.provideInputs(taskId, { q: "old" });
         await store.finishTask(taskId, { status: "completed", result: RESULT, statusMessage: "old" });
-        await scene.advance(200);
-        if (sweep) assert.equal(await store.deleteExpired(), 1);
+      }
+      await scene.advance(ttl);
+      for (const taskId of ids) {
+        if (taskId === ids[1]) assert.equal(await store.deleteExpired(), 1);
         const { status, statusMessage } = await createTask(store, { taskId });
         assert.deepStrictEqual([status, statusMessage], ["working", undefined]);
         const { revision, attempt, result, inputRequests } = await recordOf(store, taskId);
@@ -289,12 +304,13 @@ export const expiryCases = [
 
   defineCase("expiry/sweep-spares-the-living", "A sweep deletes what has expired and nothing else.", async (scene) => {
     const store = scene.open();
-    const kept = [await newTask(store), await newTask(store, { ttl: null }), await newTask(store, { ttl: 100 })];
-    await store.acquireLease(kept[2] as string, { durationMs: LONG });
+    const ttl = scene.span(1000);
+    const { taskId } = await heldTask(store, { ttl });
+    const kept = [await newTask(store), await newTask(store, { ttl: null }), taskId];
     await store.storeTaskResult(kept[0] as string, "completed", RESULT);
     await store.messages.enqueue("queue", message(1));
     await expiredTasks(scene, store, 3);
-    await scene.advance(100);
+    await scene.advance(ttl);
     const records = await Promise.all(kept.map((taskId) => recordOf(store, taskId)));
     assert.equal(await store.deleteExpired(), 3);
     assert.deepStrictEqual(await Promise.all(kept.map((taskId) => recordOf(store, taskId))), records);
@@ -340,10 +356,11 @@ export const expiryCases = [
 
   defineCase("expiry/no-claim-after-expiry", "A claim never hands out an expired task.", async (scene) => {
     const store = scene.open();
-    await newTask(store, { ttl: 100, claimAfterMs: 0 });
-    const held = await newTask(store, { ttl: 100 });
-    await store.acquireLease(held, { durationMs: 150 });
-    await scene.advance(250);
+    const ttl = scene.span(1000);
+    await newTask(store, { ttl, claimAfterMs: 0 });
+    const held = await newTask(store, { ttl });
+    await store.acquireLease(held, { durationMs: ttl });
+    await scene.advance(ttl);
     assert.equal(await store.claimTask({ names: ["grind"] }), null);
   }),
 ];

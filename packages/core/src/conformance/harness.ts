@@ -7,6 +7,9 @@ export interface HarnessCapabilities extends Capabilities {
   readonly outage?: boolean | undefined;
 }
 
+/** Only what never comes takes as long, so it may be more than a slow machine needs to start a process. */
+export const DEFAULT_PATIENCE_MS = 10_000;
+
 /** What the author of a backend writes, so that the suite can run against it. */
 export interface Harness {
   /** For the report. */
@@ -15,7 +18,7 @@ export interface Harness {
   readonly capabilities: HarnessCapabilities;
   /** A new place without any task: a database, schema, namespace or file of its own. */
   isolate(): Promise<Place>;
-  /** Longest wait for what has to happen "soon", in milliseconds of real time. Default 5,000. */
+  /** Longest wait for what has to happen "soon", in milliseconds of real time. Default 10,000. */
   readonly patienceMs?: number | undefined;
 }
 

@@ -32,7 +32,7 @@ export const limitCases = [
         const place = await scene.elsewhere();
         const store = place.open({ limits });
         const [completed, cancelled] = [await newTask(store), await newTask(store)];
-        await newTask(store, { ttl: 100 });
+        const third = await newTask(store);
         await refused(newTask(store), "LIMIT_EXCEEDED");
         await store.storeTaskResult(completed, "completed", RESULT);
         await newTask(store);
@@ -40,7 +40,9 @@ export const limitCases = [
         await store.cancelTask(cancelled);
         await newTask(store);
         await refused(newTask(store), "LIMIT_EXCEEDED");
-        await place.advance(200);
+        await store.cancelTask(third);
+        await newTask(store, { ttl: 20 });
+        await place.advance(60);
         await newTask(store);
         await refused(newTask(store), "LIMIT_EXCEEDED");
       }

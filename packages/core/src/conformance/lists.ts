@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { TaskStore } from "../contract.ts";
-import { createTask, newTask, RESULT, range, refused, walk } from "./assertions.ts";
+import { createTask, heldTask, newTask, RESULT, range, refused, walk } from "./assertions.ts";
 import { defineCase } from "./case.ts";
 
 async function newTasks(store: TaskStore, count: number): Promise<string[]> {
@@ -67,10 +67,11 @@ export const listCases = [
     "Tasks that exist for the whole walk appear exactly once while others are created and expire.",
     async (scene) => {
       const store = scene.open({ pageSize: 3 });
+      const ttl = scene.span(1000);
       const staying: string[] = [];
       for (const n of range(12)) {
         if (n % 2) staying.push(await newTask(store));
-        else await newTask(store, { ttl: 1000 });
+        else await newTask(store, { ttl });
       }
       const seen: string[] = [];
       let page = await store.listTasks();
@@ -81,7 +82,7 @@ export const listCases = [
         await store.updateTaskStatus(staying[n % staying.length] as string, "working", `${n}`);
         if (n === 0) {
           // Half of what the walk is in the middle of goes away, with what the cursor may point to.
-          await scene.advance(1100);
+          await scene.advance(ttl);
           await store.deleteExpired();
         }
         page = await store.listTasks(page.nextCursor);
@@ -101,10 +102,12 @@ export const listCases = [
     async (scene) => {
       const store = scene.open({ pageSize: 2 });
       await newTask(store);
-      await newTask(store, { ttl: 100 });
+      const ttl = scene.span(1000);
+      const lease = await heldTask(store, { ttl });
       const rest = await newTasks(store, 2);
-      const cursor = (await store.listTasks()).nextCursor as string;
-      await scene.advance(200);
+      const cursor = await cursorOf(store);
+      await store.releaseLease(lease);
+      await scene.advance(ttl);
       await store.deleteExpired();
       const page = await store.listTasks(cursor);
       assert.deepStrictEqual(

@@ -41,7 +41,7 @@ async function race<T>(
   options?: TaskStoreOptions,
 ): Promise<Settled<T>[]> {
   const processes = await Promise.all([scene.start(options), scene.start(options)]);
-  const at = Date.now() + 50;
+  const at = Date.now() + 100;
   const races = processes.map((process, half) =>
     process.race(
       at,

@@ -43,9 +43,6 @@ async function run(
 
 /** Does not lapse by itself within a case. */
 const ALIVE = { leaseMs: LONG };
-/** Lapses soon. */
-const SHORT = { leaseMs: 300 };
-
 /** The store for a runner which hangs: no heartbeat gets through. */
 function hanging(store: TaskStore): TaskStore {
   return new Proxy(store, {
@@ -125,19 +122,20 @@ export const runningCases = [
     "When another runner took over, the signal of the old one aborts, and nothing that it does is stored.",
     async (scene) => {
       const [store, other] = [scene.open(), scene.open()];
+      const leaseMs = scene.span(300);
       const taskId = await newTask(store);
       const { stored } = await run(
         hanging(store),
         taskId,
         async (task) => {
-          await scene.advance(400);
+          await scene.advance(leaseMs);
           const lease = await other.acquireLease(taskId, { durationMs: LONG });
           assert.equal(await task.progress("stale"), false);
           assertCode(await aborted(scene, task), "LEASE_LOST");
           await other.updateTask(taskId, { statusMessage: "fresh" }, { lease });
           return { stale: true };
         },
-        SHORT,
+        { leaseMs },
       );
       assert.equal(stored, false);
       const { task, result } = await recordOf(store, taskId);
@@ -147,7 +145,8 @@ export const runningCases = [
 
   defineCase("running/expiry-aborts", "Expiry aborts a runner.", async (scene) => {
     const store = scene.open({ fallbackPollMs: 20 });
-    const taskId = await newTask(store, { ttl: 300 });
+    const ttl = scene.span(1000);
+    const taskId = await newTask(store, { ttl });
     const { stored } = await run(
       hanging(store),
       taskId,
@@ -155,11 +154,11 @@ export const runningCases = [
         // Its watch has to have seen the task before.
         await task.progress("half");
         await begun(store, taskId);
-        await scene.advance(1000);
+        await scene.advance(ttl);
         assertCode(await aborted(scene, task), "TASK_EXPIRED");
         return RESULT;
       },
-      SHORT,
+      { leaseMs: ttl },
     );
     assert.equal(stored, false);
     assert.equal(await store.getTask(taskId), null);
@@ -170,14 +169,15 @@ export const runningCases = [
     "A runner keeps its lease by heartbeats, and with it a task beyond its ttl.",
     async (scene) => {
       const [store, other] = [scene.open(), scene.open()];
-      const taskId = await newTask(store, { ttl: 400 });
+      const leaseMs = scene.span(1500);
+      const taskId = await newTask(store, { ttl: leaseMs });
       const { stored } = await run(
         store,
         taskId,
         async () => {
-          for (const _ of [1, 2, 3]) {
+          for (const _ of [1, 2]) {
             const { claimableAt } = await recordOf(other, taskId);
-            await scene.advance(400);
+            await scene.advance(0.6 * leaseMs);
             const renewed = async () => (await recordOf(other, taskId)).claimableAt !== claimableAt;
             await scene.soon(
               (async () => {
@@ -188,7 +188,7 @@ export const runningCases = [
           }
           return RESULT;
         },
-        { leaseMs: 1000, heartbeatMs: 20 },
+        { leaseMs, heartbeatMs: 20 },
       );
       assert.equal(stored, true);
       assert.equal(await statusOf(other, taskId), "completed");

@@ -1,7 +1,7 @@
 import { AssertionError } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TaskStore, TaskStoreOptions } from "../contract.ts";
-import type { Harness, HarnessCapabilities, Place } from "./harness.ts";
+import { DEFAULT_PATIENCE_MS, type Harness, type HarnessCapabilities, type Place } from "./harness.ts";
 import { quiet, quietly } from "./quiet.ts";
 import { RemoteStore } from "./remote-store.ts";
 
@@ -19,7 +19,7 @@ export class Scene {
     this.#harness = harness;
     this.#place = place;
     this.capabilities = harness.capabilities;
-    this.#patienceMs = harness.patienceMs ?? 5000;
+    this.#patienceMs = harness.patienceMs ?? DEFAULT_PATIENCE_MS;
   }
 
   /** Runs a case and leaves nothing behind, whether it passes, fails or hangs. */
@@ -59,10 +59,19 @@ export class Scene {
     return scene;
   }
 
-  /** Moves the stores' clock. */
+  /** Moves the stores' clock by at least this much. */
   async advance(ms: number): Promise<void> {
     if (this.#place.advance) await this.#place.advance(ms);
-    else await sleep(ms);
+    // A timer may be a little early by the clock of a database.
+    else await sleep(ms + 20);
+  }
+
+  /**
+   * How long a ttl or a lease is that the case waits out: as given where that takes real time, which has to be long enough
+   * for what the case does meanwhile on a machine that stalls. Where the clock can be moved it is a multiple of it, for free.
+   */
+  span(ms: number): number {
+    return this.#place.advance ? 60 * ms : ms;
   }
 
   get outage(): NonNullable<Place["outage"]> {

@@ -92,8 +92,8 @@ export class MutableBackend extends SqliteBackend {
   }
 }
 
-/** Lets others come first. */
-export const pause = (ms = 3): Promise<void> => sleep(ms);
+/** Lets others come first, those of another process too where many share a processor. */
+export const pause = (ms = 40): Promise<void> => sleep(ms);
 
 export const never = new Promise<never>(() => undefined);
 
