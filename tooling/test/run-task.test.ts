@@ -18,7 +18,8 @@ import { type Place, stores, withMethods } from "./fixtures/stores.ts";
 const DONE: Result = { content: [{ type: "text", text: "done" }] };
 const code = (value: TaskStoreError["code"]) => expect.objectContaining({ name: "TaskStoreError", code: value });
 
-describe.each(stores)("runTask over $name", ({ newPlace }) => {
+describe.each(stores)("runTask over $name", ({ usePlaces }) => {
+  const newPlace = usePlaces();
   let place: Place;
   /** The runner's handle. */
   let store: TaskStore;
@@ -323,7 +324,7 @@ describe.each(stores)("runTask over $name", ({ newPlace }) => {
       const { runner, resume } = stalled();
       const { handler, finish } = held();
       const { task, outcome } = await start(taskId, handler, { leaseMs: 10_000, heartbeatMs: 1 }, runner);
-      place.clock.skip(10_001);
+      await place.skip(10_001);
       const second = held();
       const takenOver = await start(taskId, second.handler, {}, other);
       expect(takenOver.task.attempt).toBe(2);
@@ -352,7 +353,7 @@ describe.each(stores)("runTask over $name", ({ newPlace }) => {
       const { runner } = stalled();
       const { handler, finish } = held();
       const { outcome } = await start(taskId, handler, { leaseMs: 10_000, heartbeatMs: 1 }, runner);
-      place.clock.skip(10_001);
+      await place.skip(10_001);
       const second = held();
       const takenOver = await start(taskId, second.handler, {}, other);
       finish({ by: "the first" });
@@ -384,18 +385,18 @@ describe.each(stores)("runTask over $name", ({ newPlace }) => {
       };
       const { handler, finish } = held();
       const runner = withMethods(store, { renewLease });
-      const { outcome } = await start(taskId, handler, { leaseMs: 10_000, heartbeatMs: 1 }, runner);
+      const { outcome } = await start(taskId, handler, { leaseMs: 10_000, heartbeatMs: 5 }, runner);
       for (let skipped = 0; skipped < 50_000; skipped += 5_000) {
-        place.clock.skip(5_000);
+        await place.skip(5_000);
         renewed = Promise.withResolvers<void>();
         await renewed.promise;
       }
       expect(await other.getTask(taskId)).toMatchObject({ status: "working", ttl: 10_000 });
       finish(DONE);
       expect(await outcome).toMatchObject({ stored: true, status: "completed" });
-      place.clock.skip(9_000);
+      await place.skip(5_000);
       expect(await other.getTaskResult(taskId)).toEqual(DONE);
-      place.clock.skip(1_001);
+      await place.skip(5_001);
       expect(await other.getTask(taskId)).toBeNull();
     });
 
@@ -430,7 +431,7 @@ describe.each(stores)("runTask over $name", ({ newPlace }) => {
       { leaseMs: 10_000, heartbeatMs: 1 },
       runner,
     );
-    place.clock.skip(20_001);
+    await place.skip(20_001);
     expect(await aborted(task.signal)).toEqual(code("TASK_EXPIRED"));
     expect(await outcome).toEqual({ stored: false, status: "working", error: late, reason: code("TASK_EXPIRED") });
     expect(await other.getTask(taskId)).toBeNull();
@@ -442,7 +443,7 @@ describe.each(stores)("runTask over $name", ({ newPlace }) => {
     await store.close();
     expect(await outcome).toMatchObject({ stored: false, reason: code("STORE_CLOSED") });
     expect(await other.getTask(taskId)).toMatchObject({ status: "working" });
-    place.clock.skip(30_001);
+    await place.skip(30_001);
     expect(await runTask(other, taskId, ({ attempt }) => ({ attempt }))).toMatchObject({ result: { attempt: 2 } });
   });
 
@@ -502,7 +503,7 @@ describe.each(stores)("runTask over $name", ({ newPlace }) => {
       const [key = ""] = Object.keys((await record(taskId)).inputRequests);
       await other.provideInputs(taskId, { [key]: answer });
       await answered.promise;
-      place.clock.skip(10_001);
+      await place.skip(10_001);
 
       const statuses: string[] = [];
       const stop = await store.subscribe(({ task }) => statuses.push(task.status), { taskId });
@@ -562,7 +563,7 @@ describe.each(stores)("runTask over $name", ({ newPlace }) => {
       const { statusMessage, ...wire } = (await other.getTask(taskId)) ?? {};
       expect(statusMessage).toBe("still 1 of 2");
       expect(JSON.stringify(wire)).not.toContain("next");
-      place.clock.skip(10_001);
+      await place.skip(10_001);
       const second = await runTask(other, taskId, ({ checkpoint }) => ({ checkpoint }));
       expect(second).toMatchObject({ stored: true, result: { checkpoint: { next: 2 } } });
       resume();
@@ -629,12 +630,12 @@ describe.each(stores)("runTask over $name", ({ newPlace }) => {
       const { task, outcome } = await start(
         taskId,
         handler,
-        { signal: stop.signal, leaseMs: 10_000, heartbeatMs: 1 },
+        { signal: stop.signal, leaseMs: 10_000, heartbeatMs: 5 },
         runner,
       );
       stop.abort("stop");
       for (let skipped = 0; skipped < 20_000; skipped += 5_000) {
-        place.clock.skip(5_000);
+        await place.skip(5_000);
         renewed = Promise.withResolvers<void>();
         await renewed.promise;
       }

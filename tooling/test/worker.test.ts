@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import {
@@ -20,11 +17,9 @@ import {
   type TaskWorker,
   type WorkerOptions,
 } from "@mcp-task-store/core";
-import { MemoryBackend, MemoryStorage } from "@mcp-task-store/memory";
-import { SqliteBackend, SqliteTaskStore } from "@mcp-task-store/sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { aborted } from "./fixtures/events.ts";
-import { type Place, stores, withMethods } from "./fixtures/stores.ts";
+import { durableStores, type Place, stores, withMethods } from "./fixtures/stores.ts";
 
 /** A poll that never comes: what happens, happens because of a signal. */
 const NEVER = 2 ** 31 - 1;
@@ -38,7 +33,8 @@ async function newTask(store: TaskStore, options: CreateTaskOptions = {}, name =
   return (await store.createTask({ ttl: 60_000, claimAfterMs: 0, ...options }, 1, request)).taskId;
 }
 
-describe.each(stores)("startWorker over $name", ({ newPlace }) => {
+describe.each(stores)("startWorker over $name", ({ usePlaces }) => {
+  const newPlace = usePlaces();
   let place: Place;
   let store: TaskStore;
   let other: TaskStore;
@@ -76,7 +72,7 @@ describe.each(stores)("startWorker over $name", ({ newPlace }) => {
     start({ work: ({ attempt }) => ({ attempt }) }, { pollMs: 1 });
     await other.waitForResult(marker);
     expect(await other.getRecord(taskId, { owner: ANY_OWNER })).toMatchObject({ attempt: 0 });
-    place.clock.skip(10_001);
+    await place.skip(10_001);
     expect(await other.waitForResult(taskId)).toEqual({ attempt: 1 });
   });
 
@@ -174,7 +170,7 @@ describe.each(stores)("startWorker over $name", ({ newPlace }) => {
     const lease = await other.acquireLease(taskId, { owner: ANY_OWNER, durationMs: 10_000 });
     await other.updateTask(taskId, { checkpoint: { next: 7 } }, { owner: ANY_OWNER, lease });
     start({ work: ({ attempt, checkpoint }) => ({ attempt, checkpoint }) }, { pollMs: 1 });
-    place.clock.skip(10_001);
+    await place.skip(10_001);
     expect(await other.waitForResult(taskId)).toEqual({ attempt: 2, checkpoint: { next: 7 } });
   });
 
@@ -182,7 +178,7 @@ describe.each(stores)("startWorker over $name", ({ newPlace }) => {
     const taskId = await newTask(other);
     for (let attempt = 1; attempt <= 2; attempt += 1) {
       await other.acquireLease(taskId, { owner: ANY_OWNER, durationMs: 10_000 });
-      place.clock.skip(10_001);
+      await place.skip(10_001);
     }
     let ran = false;
     const handler: TaskHandler = () => {
@@ -201,7 +197,7 @@ describe.each(stores)("startWorker over $name", ({ newPlace }) => {
   test("a task may use up its last attempt", async () => {
     const taskId = await newTask(other);
     await other.acquireLease(taskId, { owner: ANY_OWNER, durationMs: 10_000 });
-    place.clock.skip(10_001);
+    await place.skip(10_001);
     start({ work: ({ attempt }) => ({ attempt }) }, { maxAttempts: 2, pollMs: 1 });
     expect(await other.waitForResult(taskId)).toEqual({ attempt: 2 });
   });
@@ -337,17 +333,12 @@ describe("a backend that fails for a while", () => {
     };
   }
 
-  const backends = [
-    { name: "memory", newBackend: () => new MemoryBackend(new MemoryStorage()) },
-    {
-      name: "SQLite",
-      newBackend: (folder: string) => new SqliteBackend({ path: join(folder, "tasks.db"), pollMs: 2 }),
-    },
-  ];
-  describe.each(backends)("over $name", ({ newBackend }) => {
+  describe.each(stores)("over $name", ({ usePlaces }) => {
+    const newPlace = usePlaces();
+
     test.each(["before it", "during it"])("does not end a worker that was started %s", async (when) => {
-      const folder = await mkdtemp(join(tmpdir(), "worker-"));
-      const { backend, turn } = switched(newBackend(folder));
+      await using place = await newPlace();
+      const { backend, turn } = switched(place.openBackend());
       const options = { sweepIntervalMs: false, fallbackPollMs: 5, onError: () => undefined } as const;
       const store = new DurableTaskStore(backend, options);
       const errors: TaskStoreError[] = [];
@@ -372,30 +363,30 @@ describe("a backend that fails for a while", () => {
       } finally {
         await worker.stop();
         await store.close();
-        await rm(folder, { recursive: true, force: true });
       }
     });
   });
 });
 
-describe("a runner in another process", () => {
-  let folder: string;
-  let path: string;
+describe.each(durableStores)("a runner in another process, over $name,", ({ usePlaces }) => {
+  const newPlace = usePlaces();
+  let place: Place;
+  let store: TaskStore;
   const children: ChildProcess[] = [];
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "runner-"));
-    path = join(folder, "tasks.db");
+    place = await newPlace();
+    store = place.open();
   });
   afterEach(async () => {
     for (const child of children.splice(0)) child.kill("SIGKILL");
-    await rm(folder, { recursive: true, force: true });
+    await place[Symbol.asyncDispose]();
   });
 
   /** Starts the process, and resolves when it is half-way through the task. */
   async function runElsewhere(taskId: string, leaseMs: number): Promise<{ child: ChildProcess; lines: Interface }> {
     const program = fileURLToPath(new URL("fixtures/runner-process.ts", import.meta.url));
-    const args = [program, path, taskId, String(leaseMs)];
+    const args = [program, JSON.stringify(place.address), taskId, String(leaseMs)];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     children.push(child);
     const lines = createInterface({ input: child.stdout });
@@ -405,7 +396,6 @@ describe("a runner in another process", () => {
   }
 
   test("that was killed is replaced by a worker, which goes on where it was", async () => {
-    await using store = new SqliteTaskStore({ path });
     const taskId = await newTask(store, { claimAfterMs: 30_000 });
     const { child } = await runElsewhere(taskId, 300);
     const worker = startWorker(store, { work: ({ attempt, checkpoint }) => ({ attempt, checkpoint }) }, { pollMs: 10 });
@@ -422,7 +412,6 @@ describe("a runner in another process", () => {
   });
 
   test("that lives is left alone, and sees the cancellation", async () => {
-    await using store = new SqliteTaskStore({ path });
     const taskId = await newTask(store, { claimAfterMs: 30_000 });
     const { child, lines } = await runElsewhere(taskId, 30_000);
     expect(await store.claimTask({ names: ["work"] })).toBeNull();

@@ -9,8 +9,8 @@ import { describe, expect, test } from "vitest";
 import { useScene } from "../fixtures/sdk-1-scene.ts";
 import { stores } from "../fixtures/stores.ts";
 
-describe.each(stores)("Clients that run tasks of SDK 1.x over $name", ({ newPlace }) => {
-  const scene = useScene(newPlace);
+describe.each(stores)("Clients that run tasks of SDK 1.x over $name", (kind) => {
+  const scene = useScene(kind);
 
   test("sampling as a task of the client, kept in a store of the client", async () => {
     const clientStore = scene.place.open();

@@ -8,8 +8,8 @@ import { call, cancel, DONE, get, result, useScene } from "../fixtures/sdk-1-sce
 import type { ToolCall, ToolWork } from "../fixtures/sdk-1-server.ts";
 import { stores } from "../fixtures/stores.ts";
 
-describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", ({ newPlace }) => {
-  const scene = useScene(newPlace);
+describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", (kind) => {
+  const scene = useScene(kind);
 
   /** A client that answers every question. */
   function answering(answer: (message: string) => Record<string, string>) {

@@ -9,8 +9,8 @@ import { stores } from "../fixtures/stores.ts";
 
 // What errors tell the peer: the SDK sends the text of whatever a store throws.
 
-describe.each(stores)("Errors of SDK 1.x over $name", ({ newPlace }) => {
-  const scene = useScene(newPlace);
+describe.each(stores)("Errors of SDK 1.x over $name", (kind) => {
+  const scene = useScene(kind);
 
   test("hold no payload", async () => {
     const SECRET = "hunter2";

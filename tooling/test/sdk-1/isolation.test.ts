@@ -6,8 +6,8 @@ import { call, cancel, DONE, get, held, list, result, useScene } from "../fixtur
 import { currentUser } from "../fixtures/sdk-1-server.ts";
 import { stores } from "../fixtures/stores.ts";
 
-describe.each(stores)("Isolation of SDK 1.x over $name", ({ newPlace }) => {
-  const scene = useScene(newPlace);
+describe.each(stores)("Isolation of SDK 1.x over $name", (kind) => {
+  const scene = useScene(kind);
 
   test("to another session the task does not exist, in every method", async () => {
     const { work, finish } = held();

@@ -9,8 +9,8 @@ import { stores } from "../fixtures/stores.ts";
 
 // A real server and real clients over Streamable HTTP. What is expected of the wire is MCP 2025-11-25, Tasks.
 
-describe.each(stores)("Tasks of SDK 1.x over $name", ({ newPlace }) => {
-  const scene = useScene(newPlace);
+describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
+  const scene = useScene(kind);
 
   test("a task is created, and the client told at once", async () => {
     const { work, finish } = held();
