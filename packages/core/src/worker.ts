@@ -18,6 +18,11 @@ export interface WorkerOptions extends Omit<RunTaskOptions, "lease"> {
    * Default 1,000.
    */
   pollMs?: number | undefined;
+  /**
+   * Take no notice of tasks that are created, and look every `pollMs` only: for a process that runs its own tasks and takes over those of lost
+   * runners. Default false.
+   */
+  takeoverOnly?: boolean | undefined;
   /** Whether the worker keeps its process alive until it is stopped. Default true. */
   keepAlive?: boolean | undefined;
   /** Told how each run ended. */
@@ -89,10 +94,7 @@ class Worker implements TaskWorker {
   async #loop(): Promise<void> {
     const { signal } = this.#stopping;
     signal.addEventListener("abort", () => this.#wake(), { once: true });
-    const unsubscribe = await this.#store
-      // Later revisions are of tasks that somebody runs.
-      .subscribe(({ revision }) => revision === 1 && this.#wake(), { owner: ANY_OWNER })
-      .catch((error: unknown) => this.#report(error));
+    const unsubscribe = this.#options.takeoverOnly ? undefined : await this.#listen();
     while (!signal.aborted) {
       // Made before the look, so that a signal during it is not lost.
       const woken = new Promise<void>((resolve) => {
@@ -110,6 +112,16 @@ class Worker implements TaskWorker {
     }
     unsubscribe?.();
     await Promise.all(this.#running);
+  }
+
+  /** Learns at once of tasks that are created. */
+  async #listen(): Promise<(() => void) | undefined> {
+    try {
+      // Later revisions are of tasks that somebody runs.
+      return await this.#store.subscribe(({ revision }) => revision === 1 && this.#wake(), { owner: ANY_OWNER });
+    } catch (error) {
+      return this.#report(error);
+    }
   }
 
   async #claim(): Promise<ClaimedTask | "closed" | null> {

@@ -1,0 +1,14 @@
+export type { TaskCaller } from "./callers.ts";
+export type {
+  Context,
+  CreatedTask,
+  CreateOptions,
+  TaskMode,
+  TasksExtensionOptions,
+  TasksHandlerOptions,
+  TaskToolConfig,
+  TaskToolHandler,
+  ToolArguments,
+} from "./options.ts";
+export { TasksExtension } from "./tasks-extension.ts";
+export { TASKS_EXTENSION_ID } from "./wire.ts";

@@ -1,0 +1,48 @@
+import type { Result, TaskRecord, TaskStore } from "@mcp-task-store/core";
+import type { ServerContext } from "@modelcontextprotocol/server";
+import { ANONYMOUS, callerOf, type TaskCaller } from "./callers.ts";
+import type { OnError } from "./options.ts";
+import type { Runs } from "./runs.ts";
+import { detailedTask } from "./wire.ts";
+
+/** What all servers of an extension have in common. */
+export class Shared {
+  readonly store: TaskStore;
+  readonly runs: Runs;
+  readonly onError: OnError;
+  readonly #owner: (caller: TaskCaller) => string | undefined;
+
+  constructor(store: TaskStore, runs: Runs, onError: OnError, owner: (caller: TaskCaller) => string | undefined) {
+    this.store = store;
+    this.runs = runs;
+    this.onError = onError;
+    this.#owner = owner;
+  }
+
+  isAnonymous(owner: string): boolean {
+    return owner === ANONYMOUS;
+  }
+
+  /** Whose tasks the caller makes and sees. */
+  ownerOf(caller: ServerContext | TaskCaller): string {
+    const owner = this.#owner("mcpReq" in caller ? callerOf(caller) : caller);
+    if (owner === ANONYMOUS) throw new TypeError(`The owner ${ANONYMOUS} is that of callers whom nobody knows`);
+    return owner ?? ANONYMOUS;
+  }
+
+  /**
+   * What the extension shows of a task; `undefined` if the owner has none of this id. While there is nothing but its status to show, no payload
+   * is read.
+   */
+  async detailed(
+    taskId: string,
+    owner: string,
+    project: (result: Result) => Result = (result) => result,
+  ): Promise<Record<string, unknown> | undefined> {
+    const task = await this.store.getTask(taskId, { owner });
+    if (!task) return undefined;
+    const bare = task.status === "working" || task.status === "cancelled";
+    const record = bare ? ({ task } as TaskRecord) : await this.store.getRecord(taskId, { owner });
+    return record ? detailedTask(record, project) : undefined;
+  }
+}

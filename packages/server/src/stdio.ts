@@ -1,0 +1,85 @@
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  type JSONRPCMessage,
+  type MessageExtraInfo,
+  type RequestId,
+  SUBSCRIPTION_ID_META_KEY,
+  type Transport,
+  type TransportSendOptions,
+} from "@modelcontextprotocol/server";
+import { declaresTasks, missingTasksCapability } from "./callers.ts";
+import type { Shared } from "./shared.ts";
+import { TaskSubscription, taskIdsOf } from "./subscription.ts";
+
+/** A transport for `serveStdio`, whose `subscriptions/listen` does not know tasks: adds them to its acknowledgement, and tells of them. */
+export class TasksTransport implements Transport {
+  onmessage?: Transport["onmessage"];
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  readonly #wire: Transport;
+  readonly #shared: Shared;
+  readonly #maxTasks: number;
+  /** By the id of the request that asked for them. */
+  readonly #subscriptions = new Map<RequestId, { subscription: TaskSubscription; followed: Promise<string[]> }>();
+
+  constructor(wire: Transport, shared: Shared, maxTasks: number) {
+    this.#wire = wire;
+    this.#shared = shared;
+    this.#maxTasks = maxTasks;
+  }
+
+  async start(): Promise<void> {
+    this.#wire.onmessage = (message, extra) => this.#receive(message, extra);
+    this.#wire.onerror = (error) => this.onerror?.(error);
+    this.#wire.onclose = () => {
+      for (const id of [...this.#subscriptions.keys()]) this.#end(id);
+      this.onclose?.();
+    };
+    await this.#wire.start();
+  }
+
+  close(): Promise<void> {
+    return this.#wire.close();
+  }
+
+  async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
+    const { method, params, id } = message as { method?: string; params?: Record<string, unknown>; id?: RequestId };
+    // The answer to a listen is its end.
+    if (method === undefined && id !== undefined) this.#end(id);
+    const of = (params?.["_meta"] as Record<string, RequestId> | undefined)?.[SUBSCRIPTION_ID_META_KEY];
+    const open = of === undefined ? undefined : this.#subscriptions.get(of);
+    if (method !== "notifications/subscriptions/acknowledged" || !open) return this.#wire.send(message, options);
+    const notifications = { ...(params?.["notifications"] as object), taskIds: await open.followed };
+    await this.#wire.send({ ...message, params: { ...params, notifications } } as JSONRPCMessage, options);
+    open.subscription.acknowledged();
+  }
+
+  #receive(message: JSONRPCMessage, extra?: MessageExtraInfo): void {
+    const taskIds = "id" in message ? taskIdsOf(message) : undefined;
+    if (taskIds) {
+      const { id, params } = message as { id: RequestId; params: { _meta?: Record<string, unknown> } };
+      if (!declaresTasks(params._meta?.[CLIENT_CAPABILITIES_META_KEY])) {
+        const { code, message: text, data } = missingTasksCapability();
+        this.#write({ jsonrpc: "2.0", id, error: { code, message: text, data } });
+        return;
+      }
+      this.#end(id);
+      const subscription = new TaskSubscription(this.#shared, this.#shared.ownerOf({}), id, (notification) =>
+        this.#write(notification as JSONRPCMessage),
+      );
+      this.#subscriptions.set(id, { subscription, followed: subscription.open(taskIds.slice(0, this.#maxTasks)) });
+    }
+    if ("method" in message && message.method === "notifications/cancelled")
+      this.#end(message.params?.["requestId"] as RequestId);
+    this.onmessage?.(message, extra);
+  }
+
+  #end(id: RequestId): void {
+    this.#subscriptions.get(id)?.subscription.close();
+    this.#subscriptions.delete(id);
+  }
+
+  #write(message: JSONRPCMessage): void {
+    this.#wire.send(message).catch((error: Error) => this.onerror?.(error));
+  }
+}
