@@ -46,6 +46,7 @@ export {
 } from "./errors.ts";
 export { MAX_KEY_LENGTH } from "./json.ts";
 export type { QueuedMessage, TaskMessageQueue } from "./message-queue.ts";
+export type { RemoteOutcome, RemoteReference, RemoteTask } from "./remote-task.ts";
 export {
   applyPatch,
   guardHolds,
@@ -85,4 +86,11 @@ export {
   type TerminalStatus,
   TRANSITIONS,
 } from "./task.ts";
+export {
+  type FollowedTask,
+  type FollowOptions,
+  type PollerOptions,
+  startPoller,
+  type TaskPoller,
+} from "./task-poller.ts";
 export { startWorker, type TaskWorker, type WorkerOptions } from "./worker.ts";
