@@ -25,7 +25,11 @@ beforeAll(async () => {
   scratch = await mkdtemp(join(parent, "readme-"));
   await writeFile(
     join(scratch, "tsconfig.json"),
-    JSON.stringify({ extends: "../../tsconfig.test.json", compilerOptions: { noUnusedLocals: false } }),
+    JSON.stringify({
+      extends: "../../tsconfig.test.json",
+      // The SDK's adapter for Node's http takes no request of Node's own where the latter option is set.
+      compilerOptions: { noUnusedLocals: false, exactOptionalPropertyTypes: false },
+    }),
   );
   for (const { folder, file, line, code } of programs) {
     await mkdir(join(scratch, folder), { recursive: true });
@@ -46,8 +50,8 @@ test.runIf(programs.some(({ language }) => language === "ts"))(
 
 describe.each(programs.filter(({ info }) => !/\bno-run\b/.test(info)))("$readme", ({ folder, file, line }) => {
   test(`the program at line ${line} runs`, async () => {
-    await run(process.execPath, [file], { cwd: join(scratch, folder), timeoutMs: 30_000 });
-  }, 40_000);
+    await run(process.execPath, [file], { cwd: join(scratch, folder), timeoutMs: 120_000 });
+  }, 150_000);
 });
 
 test("every command of a README is a script of this repository", () => {
