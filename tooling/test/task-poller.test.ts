@@ -488,7 +488,9 @@ describe("what is told", () => {
         expect(stored?.checkpoint).toMatchObject({ remote: { inputRequests: state.inputRequests } });
     }
     expect(changes).toEqual(states.map((state) => expect.objectContaining(state)));
-    expect((await record(taskId))?.task.statusMessage).toBe("half-way");
+    // What the remote no longer says is not kept.
+    expect((await record(taskId))?.task.statusMessage).toBe("");
+    expect(await poller.wait(taskId)).toEqual({ status: "completed", result: DONE });
   });
 
   test("is a task that does not move for stalledAfterMs, once each time", async () => {
@@ -678,6 +680,99 @@ describe("the local store", () => {
     await advance(10_000);
     expect(vi.getTimerCount()).toBe(0);
     expect(errors).toEqual([]);
+  });
+});
+
+describe("another poller on the same store", () => {
+  test("takes up every unfinished task, and polls it at once", async () => {
+    const names = Array.from({ length: 300 }, (_, index) => `task-${index}`);
+    for (const name of names) remote.set(name, { pollIntervalMs: 100_000 });
+    const first = start();
+    await Promise.all(names.map((taskId) => first.follow({ taskId })));
+    await advance(1000);
+    remote.set("task-7", { status: "completed", result: DONE });
+    await advance(100_000);
+    await first.stop();
+    expect(names.map((name) => remote.times(name).length)).toEqual(names.map(() => 2));
+    changes = [];
+    start();
+    await advance(50);
+    expect(names.map((name) => remote.times(name).length)).toEqual(names.map((name) => (name === "task-7" ? 2 : 3)));
+    expect(changes).toEqual([]);
+  });
+
+  test("tells again of a task that waits for input, and not of one that was found stalled", async () => {
+    const inputRequests = { name: { method: "elicitation/create", params: { message: "Your name?" } } };
+    remote.set("a", { status: "input_required", inputRequests });
+    const first = start({ stalledAfterMs: 5000 });
+    await first.follow(A);
+    await advance(6000);
+    await first.stop();
+    expect([changes.length, stalls.length]).toEqual([1, 1]);
+    const second = start({ stalledAfterMs: 5000 });
+    await advance(20_000);
+    expect(changes).toEqual([expect.objectContaining({ inputRequests }), expect.objectContaining({ inputRequests })]);
+    expect(stalls).toHaveLength(1);
+    await second.stop();
+  });
+
+  test("counts the time that a task does not move from where the first did", async () => {
+    remote.set("a");
+    const first = start({ stalledAfterMs: 10_000 });
+    await first.follow(A);
+    await advance(6500);
+    await first.stop();
+    await advance(1000);
+    start({ stalledAfterMs: 10_000 });
+    await advance(10_000);
+    expect(stalls.map(({ at }) => Math.floor(at / 100))).toEqual([30]);
+  });
+
+  test("takes a task over when the lease lapses, and the poller that could not renew it leaves it", async () => {
+    let up = true;
+    const cut = before(store, (method) => {
+      if (!up && method !== "getRecord") throw new TaskStoreError("BACKEND_UNAVAILABLE", "down");
+    });
+    const polledBy: string[] = [];
+    const by = (name: string): Partial<PollerOptions> => ({
+      leaseMs: 8000,
+      poll(reference) {
+        polledBy.push(name);
+        return remote.poll(reference);
+      },
+    });
+    remote.set("a");
+    const first = start(by("first"), cut);
+    const second = start(by("second"));
+    const taskId = await first.follow(A);
+    await advance(30_000);
+    expect(new Set(polledBy)).toEqual(new Set(["first"]));
+    up = false;
+    await advance(10_000);
+    polledBy.length = 0;
+    up = true;
+    await advance(30_000);
+    expect(new Set(polledBy)).toEqual(new Set(["second"]));
+    remote.set("a", { status: "completed", result: DONE });
+    await advance(1000);
+    expect(await second.wait(taskId)).toEqual({ status: "completed", result: DONE });
+    expect(ends).toHaveLength(1);
+  });
+
+  test("leaves what a poller writes whose lease was taken over without effect", async () => {
+    remote.set("a");
+    const first = start({ leaseMs: 8000 });
+    const taskId = await first.follow(A);
+    await advance(1000);
+    // Time passes for the store alone, as for a process that was suspended.
+    const later = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 10_000);
+    await store.acquireLease(taskId, { owner: ANY_OWNER, durationMs: 3_600_000 });
+    later.mockRestore();
+    remote.set("a", { status: "completed", result: DONE });
+    await advance(60_000);
+    expect((await record(taskId))?.task.status).toBe("working");
+    expect(ends).toEqual([]);
+    expect(remote.times("a")).toHaveLength(3);
   });
 });
 

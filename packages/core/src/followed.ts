@@ -50,6 +50,8 @@ export function isOver(error: unknown): boolean {
 export class Followed {
   readonly taskId: string;
   lease: Lease;
+  /** When the lease was taken or renewed last, by `performance.now()`. */
+  leasedAt = performance.now();
   /** It ended, or is not this poller's any more. */
   over = false;
   /** When the last poll ended, by `performance.now()`. */
@@ -58,6 +60,8 @@ export class Followed {
   readonly #settings: PollerSettings;
   readonly #reference: RemoteReference;
   #remote: RemoteTask | undefined;
+  /** The message that the local task has. */
+  #message: string | undefined;
   #movedAt: number;
   #stalled: boolean;
   /** It was read by this poller. */
@@ -87,6 +91,7 @@ export class Followed {
     this.#settings = settings;
     this.#reference = reference;
     this.#remote = learned?.remote ?? remote;
+    this.#message = learned?.remote.statusMessage;
     this.#movedAt = learned ? Date.parse(learned.movedAt) : Date.now();
     this.#stalled = learned?.stalled ?? false;
   }
@@ -219,10 +224,12 @@ export class Followed {
     if (!this.#dirty || !remote || isTerminal(remote.status)) return;
     const movedAt = new Date(this.#movedAt).toISOString();
     const checkpoint: Learned = { remote: withoutOutcome(remote), movedAt, stalled: this.#stalled };
-    const { status, statusMessage } = remote;
+    const { status } = remote;
+    const statusMessage = this.#said(remote.statusMessage);
     try {
       await this.#store.updateTask(this.taskId, { status, statusMessage, checkpoint }, this.#fence);
       this.#dirty = false;
+      this.#message = statusMessage;
     } catch (error) {
       this.#refused(error);
       // It would be refused again; the next change may not be.
@@ -231,7 +238,8 @@ export class Followed {
   }
 
   async #end(outcome: RemoteOutcome): Promise<void> {
-    const { status, statusMessage, result, error } = outcome;
+    const { status, result, error } = outcome;
+    const statusMessage = this.#said(outcome.statusMessage);
     try {
       if (error) await this.#store.finishTask(this.taskId, { status: "failed", error, statusMessage }, this.#fence);
       else if (result && status !== "cancelled")
@@ -245,6 +253,11 @@ export class Followed {
     }
     this.over = true;
     tell(() => this.#settings.onEnd?.(this.view, outcome));
+  }
+
+  /** The store keeps a message until there is another; one that the remote took back becomes empty. */
+  #said(statusMessage: string | undefined): string | undefined {
+    return statusMessage ?? (this.#message === undefined ? undefined : "");
   }
 
   get #fence(): WriteOptions {

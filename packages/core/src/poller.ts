@@ -132,6 +132,7 @@ export class Poller implements TaskPoller {
     if (item) {
       // The lease had lapsed, and nobody else took it.
       item.lease = lease;
+      item.leasedAt = now;
     } else {
       item = new Followed(this.#store, this.#settings, lease, record);
       this.#items.set(lease.taskId, item);
@@ -209,19 +210,23 @@ export class Poller implements TaskPoller {
 
   async #renew(item: Followed): Promise<void> {
     const { lease } = item;
-    let next = performance.now() + lease.durationMs / 2;
+    const now = performance.now();
+    let next = now + lease.durationMs / 2;
     try {
       await this.#store.renewLease(lease);
+      item.leasedAt = now;
     } catch (error) {
       // Another lease of the same task may have come meanwhile.
       if (item.lease !== lease) return;
-      if (isOver(error)) {
-        item.leave("Another poller has the task, or it was ended");
+      const over = isOver(error);
+      if (!over) item.report(error);
+      // Once it may have lapsed, another poller may have the task. If none does, the look for tasks brings it back.
+      if (over || now - item.leasedAt >= lease.durationMs) {
+        item.leave("The lease of the task was lost");
         this.#drop(item);
         return;
       }
-      next = performance.now() + lease.durationMs / 8;
-      item.report(error);
+      next = now + lease.durationMs / 8;
     }
     if (!this.#stopped && !item.over && item.lease === lease) this.#renewals.put(item, next);
   }

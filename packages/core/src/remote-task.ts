@@ -180,7 +180,8 @@ export function storedOutcome({ task, result, error }: TaskRecord): RemoteOutcom
   const lost = isObject(error?.data) ? error.data[LOST_KEY] : undefined;
   return {
     status: task.status,
-    ...(task.statusMessage === undefined ? {} : { statusMessage: task.statusMessage }),
+    // An empty one stands for none.
+    ...(task.statusMessage ? { statusMessage: task.statusMessage } : {}),
     ...(result === undefined ? {} : { result }),
     ...(error === undefined ? {} : { error }),
     ...(lost === "unknown" || lost === "unreachable" ? { lost } : {}),
