@@ -99,10 +99,15 @@ export const failureCases = [
 
   define(
     "failure/dequeue-all",
-    "`dequeueAll` does not reject in an outage either; no message is lost by it.",
+    "`dequeueAll` does not reject in an outage either: it reports to `onError`, even if that throws; no message is lost by it.",
     async (scene) => {
       const errors: TaskStoreError[] = [];
-      const store = scene.open({ onError: (error) => errors.push(error) });
+      const store = scene.open({
+        onError(error) {
+          errors.push(error);
+          throw new Error("onError is broken");
+        },
+      });
       await store.messages.enqueue("t", {
         type: "notification",
         message: { jsonrpc: "2.0", method: "n" },
