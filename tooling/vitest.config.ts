@@ -15,7 +15,8 @@ export default defineConfig({
     reporters: ["default", fileURLToPath(new URL("summary-reporter.ts", import.meta.url))],
     // More than there may be processors: files that test databases mostly wait for their clocks.
     maxWorkers: 4,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Only what hangs takes as long, however slow the machine.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -7,7 +7,7 @@ import { backendNames, backends } from "./backends.ts";
 import { Expected } from "./expected.ts";
 import { type Step, stepsOf } from "./plan.ts";
 import { randomOf, SEED } from "./random.ts";
-import { openStore } from "./stores.ts";
+import { openStore, PATIENT } from "./stores.ts";
 import { watchRejections } from "./support.ts";
 import type { WriterReport, WriterTask } from "./writer.ts";
 
@@ -59,7 +59,7 @@ describe.each(backendNames)("%s", (name) => {
     const backend = backends[name];
     const random = randomOf(SEED);
     const server = await backend.start();
-    const store = await openStore(name, server.url);
+    const store = await openStore(name, server.url, PATIENT);
     try {
       await store.listTasks();
       const expected = new Expected();
@@ -99,7 +99,7 @@ describe.each(backendNames)("%s", (name) => {
       await Promise.all(Array.from({ length: AT_ONCE }, rounds));
       // The server may still carry out what it was sent last, until it has seen that the connections ended.
       await vi.waitFor(async () => expect(await backend.connections(server.url)).toBeLessThanOrEqual(1), {
-        timeout: 15_000,
+        timeout: 60_000,
         interval: 50,
       });
       for (const step of inDoubt) if (await expected.settle(store, step)) tookEffect += 1;

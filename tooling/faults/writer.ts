@@ -2,7 +2,7 @@
 // parent's pipe has it.
 import { isTaskStoreError } from "@mcp-task-store/core";
 import { carryOut, stepsOf } from "./plan.ts";
-import { type BackendName, openStore } from "./stores.ts";
+import { type BackendName, openStore, PATIENT } from "./stores.ts";
 
 export interface WriterTask {
   readonly backend: BackendName;
@@ -23,12 +23,8 @@ function report(message: WriterReport): Promise<void> {
   });
 }
 
-// Long enough that nothing but its death ends a write.
-const store = await openStore(backend, url, {
-  connectTimeoutMs: 30_000,
-  statementTimeoutMs: 30_000,
-  commandTimeoutMs: 30_000,
-});
+// Nothing but its death ends a write.
+const store = await openStore(backend, url, PATIENT);
 
 async function write(lane: string, seed: number): Promise<void> {
   for (const step of stepsOf(lane, seed)) {

@@ -13,7 +13,7 @@ import { repositoryRoot } from "../packages.ts";
 // Each run of the demo has a temporary folder of its own, so that what it leaves behind can be seen.
 
 const FILES = 40;
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 /** Apart from other tests, so that what a run leaves behind can be seen. */
 const database = useDatabase();
@@ -67,6 +67,7 @@ describe.concurrent("the demo", () => {
   test("lets a second server finish the task of a killed one", { timeout: TIMEOUT_MS }, async () => {
     const run = await demo(["--dir", work, "--store", "sqlite", "--pace", "4"]);
     expect(run).toMatchObject({ exitCode: 0, stderr: "", leftBehind: [] });
+    expect(run.stdout).toContain("MCP 2026-07-28");
     expect(run.stdout).toContain(`without a task: ${FILES} files`);
     expect(run.stdout).toMatch(/with SIGKILL, \d+ of 40 files/);
     expect(run.stdout).toContain("40 of 40 files");
@@ -75,6 +76,13 @@ describe.concurrent("the demo", () => {
     expect(run.stdout).toContain("verified");
     expect(run.servers).toHaveLength(2);
     expect(run.servers.filter(isRunning)).toEqual([]);
+  });
+
+  test("does so for clients of 2025-11-25, too", { timeout: TIMEOUT_MS }, async () => {
+    const run = await demo(["--dir", work, "--protocol", "2025-11-25", "--pace", "4"]);
+    expect(run).toMatchObject({ exitCode: 0, stderr: "", leftBehind: [] });
+    expect(run.stdout).toContain("MCP 2025-11-25");
+    expect(run.stdout).toContain("verified");
   });
 
   test("shows that a task in memory dies with its server", { timeout: TIMEOUT_MS }, async () => {
@@ -106,6 +114,7 @@ describe.concurrent("the demo", () => {
     [["--dir", "/no/such/directory"], '"/no/such/directory" is not a directory'],
     [["--store", "paper"], 'there is no store "paper", only sqlite, postgres, redis, memory'],
     [["--pace", "soon"], 'not "soon"'],
+    [["--protocol", "2024-11-05"], "2026-07-28 or 2025-11-25"],
     [["--no-such-option"], "--no-such-option"],
     [["word"], "word"],
   ])("refuses %j", { timeout: TIMEOUT_MS }, async (args, message) => {
@@ -117,7 +126,7 @@ describe.concurrent("the demo", () => {
   test("explains itself", { timeout: TIMEOUT_MS }, async () => {
     const run = await demo(["--help"]);
     expect(run).toMatchObject({ exitCode: 0, stderr: "" });
-    for (const option of ["--dir", "--store", "--pace", "sqlite", "postgres", "redis", "memory"])
+    for (const option of ["--dir", "--store", "--pace", "--protocol", "sqlite", "postgres", "redis", "memory"])
       expect(run.stdout).toContain(option);
   });
 });

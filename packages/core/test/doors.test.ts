@@ -11,7 +11,7 @@ import { makeHarness } from "./mutants/harness.ts";
 import { mutants } from "./mutants/index.ts";
 import { fencesOf } from "./readme.ts";
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 600_000;
 const run = promisify(execFile);
 const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
 

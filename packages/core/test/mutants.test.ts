@@ -9,7 +9,7 @@ const PATIENCE_MS = 1000;
 const cases = new Map(conformanceCases.map((each) => [each.id, each]));
 
 describe.concurrent.each([...mutants])("$id: $breaks", (mutant) => {
-  test.each([...mutant.kills])("fails %s", { timeout: 30_000 }, async (id) => {
+  test.each([...mutant.kills])("fails %s", { timeout: 120_000 }, async (id) => {
     const failure = await cases
       .get(id)
       ?.run(makeHarness(mutant, PATIENCE_MS))

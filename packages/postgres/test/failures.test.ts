@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { type PgPool, type PgQuery, PostgresTaskStore, type TaskStoreError } from "@mcp-task-store/postgres";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
 import { PostgresProxy } from "./support/proxy.ts";
 import { newSchema, poolOf, sql } from "./support/sql.ts";
@@ -48,7 +48,8 @@ test("connections are given back, and own ones are closed", async () => {
   }
   expect(pool.idleCount).toBe(pool.totalCount);
   expect(pool.listenerCount("error")).toBe(1);
-  expect(await sql(database.url, "SELECT pid FROM pg_stat_activity WHERE application_name = 'own'")).toEqual([]);
+  const left = "SELECT pid FROM pg_stat_activity WHERE application_name = 'own'";
+  await vi.waitFor(async () => expect(await sql(database.url, left)).toEqual([]), 10_000);
 });
 
 test("a full pool is BACKEND_UNAVAILABLE within connectTimeoutMs, also if the pool itself would wait for ever", async () => {
@@ -63,7 +64,7 @@ test("a full pool is BACKEND_UNAVAILABLE within connectTimeoutMs, also if the po
 
 test("a statement that has to wait too long is BACKEND_UNAVAILABLE, and has written nothing", async () => {
   const schema = newSchema();
-  const store = open({ connectionString: database.url, schema, statementTimeoutMs: 200 });
+  const store = open({ connectionString: database.url, schema, statementTimeoutMs: 1500 });
   const { taskId } = await store.createTask({}, 1, request);
   const pool = poolOf(database.url);
   const other = await pool.connect();
@@ -102,8 +103,8 @@ test("a server that stopped answering is given up, and a write is said to be in 
   const store = open({
     connectionString: proxy.url,
     schema: newSchema(),
-    statementTimeoutMs: 100,
-    connectTimeoutMs: 300,
+    statementTimeoutMs: 1500,
+    connectTimeoutMs: 1500,
   });
   const { taskId } = await store.createTask({}, 1, request);
   proxy.pause();

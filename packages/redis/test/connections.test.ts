@@ -80,7 +80,7 @@ describe("connections", () => {
       await store.subscribe(() => undefined, { taskId });
       console.log((await store.getTask(taskId)).status);`;
     const args = ["--input-type=module", "-e", program, url];
-    expect(execFileSync(process.execPath, args, { cwd: import.meta.dirname, encoding: "utf8", timeout: 15_000 })).toBe(
+    expect(execFileSync(process.execPath, args, { cwd: import.meta.dirname, encoding: "utf8", timeout: 60_000 })).toBe(
       "working\n",
     );
   });

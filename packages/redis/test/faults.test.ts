@@ -27,7 +27,7 @@ async function refusal(call: Promise<unknown>): Promise<TaskStoreError> {
 describe("a server that", () => {
   test("is paused: calls are given up, and work again when it goes on", async () => {
     const server = await ownServer();
-    const store = openStore({ url: server.url, commandTimeoutMs: 300 });
+    const store = openStore({ url: server.url, commandTimeoutMs: 2000 });
     const { taskId } = await store.createTask({}, 1, REQUEST);
     await server.control.pause();
     const write = await refusal(store.storeTaskResult(taskId, "completed", RESULT));
@@ -42,7 +42,7 @@ describe("a server that", () => {
 
   test("is killed and started again: nothing acknowledged is lost, and waits go on", async () => {
     const server = await ownServer(["--appendfsync", "always"]);
-    const store = openStore({ url: server.url, commandTimeoutMs: 500 });
+    const store = openStore({ url: server.url, commandTimeoutMs: 2000 });
     const { taskId } = await store.createTask({}, 1, REQUEST);
     const waiting = store.waitForTask(taskId);
     await store.updateTaskStatus(taskId, "working", "half");
@@ -100,7 +100,7 @@ describe("a server that", () => {
     const { url } = await ownServer();
     const primary = await ownServer();
     const redis = operator(url);
-    const store = openStore({ url, commandTimeoutMs: 500 });
+    const store = openStore({ url, commandTimeoutMs: 2000 });
     const { taskId } = await store.createTask({}, 1, REQUEST);
     const { hostname, port } = new URL(primary.url);
     await redis.replicaof(hostname, port);
@@ -173,7 +173,7 @@ test("a cluster's primary dies: its replica takes over, with the waits", async (
   const cluster = await startOwnRedisCluster({ replicas: 1 });
   onTestFinished(() => cluster.stop());
   const client = clusterOf({ kind: "Redis Cluster", url: cluster.url, prefix: "" });
-  const [store, writer] = [1, 2].map(() => openStore({ client, commandTimeoutMs: 1000, onError: () => undefined }));
+  const [store, writer] = [1, 2].map(() => openStore({ client, commandTimeoutMs: 3000, onError: () => undefined }));
   if (!store || !writer) return;
   const { taskId } = await writer.createTask({}, 1, REQUEST);
   const first = store.waitForTask(taskId, { until: "change", after: 1 });
@@ -200,4 +200,4 @@ test("a cluster's primary dies: its replica takes over, with the waits", async (
   );
   expect((await waiting).task.status).toBe("completed");
   expect(await store.getTaskResult(taskId)).toEqual(RESULT);
-}, 60_000);
+}, 180_000);

@@ -15,7 +15,7 @@ test("a wait ends when another process finishes the task", async () => {
   // So that only the signal can end the wait.
   const store = new SqliteTaskStore({ path, fallbackPollMs: 2 ** 31 - 1 });
   const { taskId } = await store.createTask({}, 1, request);
-  const waiting = store.waitForTask(taskId, { timeoutMs: 15_000 });
+  const waiting = store.waitForTask(taskId, { timeoutMs: 50_000 });
   await start(["finish", path, taskId]).ended;
   expect(await waiting).toMatchObject({ task: { status: "completed" }, revision: 2 });
   await store.close();

@@ -5,8 +5,8 @@ import { sharedServer } from "../../../../tooling/databases/fixtures.ts";
 import { TcpProxy } from "../../../../tooling/databases/proxy.ts";
 import { type Address, open } from "./remote.ts";
 
-/** Long enough for any call here, and short enough for the cases that wait for one to fail. */
-const commandTimeoutMs = 1000;
+/** Long enough for any call here on a machine that stalls, and short enough for the cases that wait for one to fail. */
+const commandTimeoutMs = 2000;
 
 /** Runs the suite on the shared server of this kind, each case under a prefix of its own and through proxies of its own. */
 export function harness(kind: Address["kind"]): Harness {
