@@ -3,11 +3,9 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { McpError } from "@modelcontextprotocol/sdk/types.js";
-import { callAsTask, connect, follow, progressOf, resultOf } from "./client.ts";
+import { type Connection, callAsTask, connect, follow, progressOf, resultOf, taskOf } from "./client.ts";
 import { type DirectoryDigest, hashStraight } from "./files.ts";
-import type { DemoOptions } from "./options.ts";
+import type { DemoOptions, Protocol } from "./options.ts";
 import { ProgressBar } from "./progress-bar.ts";
 import { ServerProcess } from "./server-process.ts";
 import { type DemoStore, storeNamed } from "./stores.ts";
@@ -18,14 +16,14 @@ import { problemsOf } from "./verify.ts";
 const STALL_MS = 10_000;
 
 /** @throws Error that says what went wrong */
-export async function runDemo({ dir, store: name, paceMs }: DemoOptions, signal: AbortSignal): Promise<void> {
+export async function runDemo({ dir, store: name, paceMs, protocol }: DemoOptions, signal: AbortSignal): Promise<void> {
   const store = storeNamed(name);
   // Undone in reverse order, however this function ends.
   await using cleanUp = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "mcp-task-store-demo-"));
   cleanUp.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
-  story.begin(store, dir);
+  story.begin(store, dir, protocol);
   const startedAt = performance.now();
   const straight = await hashStraight(dir, signal);
   const straightMs = performance.now() - startedAt;
@@ -39,40 +37,40 @@ export async function runDemo({ dir, store: name, paceMs }: DemoOptions, signal:
   const startServer = async (): Promise<RunningServer> => {
     signal.throwIfAborted();
     const server = cleanUp.use(new ServerProcess({ store: name, place, token }));
-    return { server, client: await connectTo(server, token, signal, cleanUp) };
+    return { server, connection: await connectTo(server, token, protocol, signal, cleanUp) };
   };
 
-  const { server: first, client: firstClient } = await startServer();
-  const { taskId } = await callAsTask(firstClient, { dir, pauseMs }, signal);
+  const { server: first, connection: firstConnection } = await startServer();
+  const taskId = await callAsTask(firstConnection, { dir, pauseMs }, signal);
   const watched = { taskId, stallMs: STALL_MS + straightMs + pauseMs, signal };
   story.called(first.pid, taskId);
 
   let beside: RunningServer | undefined;
   if (store.beside) {
     // Not earlier, for then either of the two workers might take the task.
-    await watchBegin({ clients: [firstClient], ...watched });
+    await watchBegin({ connections: [firstConnection], ...watched });
     beside = await startServer();
     story.joined(beside.server.pid);
   }
   const doneAtKill = await watchHalf({
-    clients: beside ? [beside.client, firstClient] : [firstClient],
+    connections: beside ? [beside.connection, firstConnection] : [firstConnection],
     ...watched,
   });
   await first.kill();
   const killedAt = performance.now();
-  await firstClient.close();
+  await firstConnection.close();
   story.killed(first.pid, doneAtKill, straight.files);
 
   // All that is left of the first part is the id of the task.
-  const { server: second, client: secondClient } = beside ?? (await startServer());
+  const { server: second, connection: secondConnection } = beside ?? (await startServer());
   if (beside) story.wentOn(second.pid);
   else story.reconnected(second.pid);
   if (!store.durable) {
-    story.lost(doneAtKill, await refusalOf(secondClient, taskId, store, signal));
+    story.lost(doneAtKill, await refusalOf(secondConnection, taskId, store, signal));
     return;
   }
-  const takeoverMs = (await watchRest({ clients: [secondClient], ...watched })) - killedAt;
-  const result = await resultOf(secondClient, taskId, signal);
+  const takeoverMs = (await watchRest({ connections: [secondConnection], ...watched })) - killedAt;
+  const result = await resultOf(secondConnection, taskId, signal);
 
   const problems = problemsOf({
     result,
@@ -91,34 +89,34 @@ export async function runDemo({ dir, store: name, paceMs }: DemoOptions, signal:
 
 interface RunningServer {
   server: ServerProcess;
-  /** A session with it. */
-  client: Client;
+  connection: Connection;
 }
 
 async function connectTo(
   server: ServerProcess,
   token: string,
+  protocol: Protocol,
   signal: AbortSignal,
   cleanUp: AsyncDisposableStack,
-): Promise<Client> {
-  const client = await connect(await server.url(signal), token, signal);
-  cleanUp.defer(() => client.close());
-  return client;
+): Promise<Connection> {
+  const connection = await connect(await server.url(signal), token, protocol, signal);
+  cleanUp.defer(() => connection.close());
+  return connection;
 }
 
 /** Watches until a server works on the task. */
-async function watchBegin({ clients, taskId, ...options }: Watched): Promise<void> {
-  for await (const { task } of follow(clients, taskId, options)) if (progressOf(task).total > 0) return;
+async function watchBegin({ connections, taskId, ...options }: Watched): Promise<void> {
+  for await (const { task } of follow(connections, taskId, options)) if (progressOf(task).total > 0) return;
 }
 
 /** Watches until half of the files are done, and returns how many are. */
 async function watchHalf(watched: Watched): Promise<number> {
-  const toldBy = new Set<Client>();
-  for await (const { status, done, total, client } of watch(watched)) {
-    if (status === "failed") await resultOf(client, watched.taskId, watched.signal);
+  const toldBy = new Set<Connection>();
+  for await (const { status, done, total, connection } of watch(watched)) {
+    if (status === "failed") await resultOf(connection, watched.taskId, watched.signal);
     if (status !== "working") break;
-    toldBy.add(client);
-    if (done < total && 2 * done >= total && toldBy.size === watched.clients.length) return done;
+    toldBy.add(connection);
+    if (done < total && 2 * done >= total && toldBy.size === watched.connections.length) return done;
   }
   throw new Error("the work was over before half of it was seen: use a larger --pace");
 }
@@ -135,25 +133,25 @@ async function watchRest(watched: Watched): Promise<number> {
 }
 
 interface Watched {
-  /** Sessions of the user with one server or more. */
-  clients: readonly [Client, ...Client[]];
+  /** Of the user, to one server or more. */
+  connections: readonly [Connection, ...Connection[]];
   taskId: string;
   stallMs: number;
   signal: AbortSignal;
 }
 
 /** Follows the task and draws how far it is. */
-async function* watch({ clients, taskId, ...options }: Watched) {
+async function* watch({ connections, taskId, ...options }: Watched) {
   const bar = new ProgressBar();
   let last = 0;
   try {
-    for await (const { task, client } of follow(clients, taskId, options)) {
+    for await (const { task, connection } of follow(connections, taskId, options)) {
       const { done, total } = progressOf(task);
       // Neither server is behind the other.
       if (done < last) throw new Error(`after ${last} files were done, a server said that ${done} were`);
       last = done;
       bar.draw(done, total);
-      yield { status: task.status, done, total, client };
+      yield { status: task.status, done, total, connection };
     }
   } finally {
     bar.end();
@@ -161,14 +159,16 @@ async function* watch({ clients, taskId, ...options }: Watched) {
 }
 
 /** What the second server says of a task that only the first one knew. */
-async function refusalOf(client: Client, taskId: string, store: DemoStore, signal: AbortSignal): Promise<string> {
+async function refusalOf(
+  connection: Connection,
+  taskId: string,
+  store: DemoStore,
+  signal: AbortSignal,
+): Promise<string> {
   try {
-    await client.experimental.tasks.getTask(taskId, { signal });
+    await taskOf(connection, taskId, signal);
   } catch (error) {
-    if (error instanceof McpError && /not found/i.test(error.message)) {
-      // The SDK puts the code in front, on either side of the wire.
-      return error.message.replace(/^(MCP error -?\d+: )+/, "");
-    }
+    if (error instanceof Error && /not found/i.test(error.message)) return error.message;
     throw error;
   }
   throw new Error(`the task survived, although ${store.title} should not keep it`);

@@ -1,11 +1,11 @@
 /**
- * `hash_directory`, a tool that runs as a durable task. The tool only creates the task; a worker of any server process
- * that shares the store runs it, and when that process dies, the worker of another goes on from the last checkpoint.
+ * `hash_directory`, a tool that runs as a durable task: in the server that was called, and when that dies, in another one on the
+ * same store, from the last checkpoint.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TaskContext } from "@mcp-task-store/core";
-import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
+import type { TasksExtension } from "@mcp-task-store/server";
+import type { CallToolResult, McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { digestOf, hashFile, listFiles } from "./files.ts";
 
@@ -39,29 +39,23 @@ const CHECKPOINT_EVERY_MS = 100;
 
 const HOUR_MS = 3_600_000;
 
-/** Registers the tool. Its handlers are short: nothing in them has to survive the end of the process. */
-export function registerHashDirectory(server: McpServer): void {
-  server.experimental.tasks.registerToolTask(
+export function registerHashDirectory(tasks: TasksExtension, server: McpServer): void {
+  tasks.registerTool(
+    server,
     HASH_DIRECTORY,
     {
       description: "SHA-256 over the SHA-256 of every file under a directory",
       inputSchema: Input,
       outputSchema: HashDirectoryResult,
-      execution: { taskSupport: "required" },
+      task: "required",
+      ttl: HOUR_MS,
     },
-    {
-      createTask: async (_args, extra) => ({
-        task: await extra.taskStore.createTask({ ttl: extra.taskRequestedTtl ?? HOUR_MS }),
-      }),
-      getTask: (_args, extra) => extra.taskStore.getTask(extra.taskId),
-      getTaskResult: async (_args, extra) => (await extra.taskStore.getTaskResult(extra.taskId)) as CallToolResult,
-    },
+    hashDirectory,
   );
 }
 
 /** Does the work, from the start or from where a lost run had got to. */
-export async function hashDirectory(task: TaskContext): Promise<CallToolResult> {
-  const { dir, pauseMs } = Input.parse(task.request.params?.["arguments"]);
+async function hashDirectory({ dir, pauseMs }: z.infer<typeof Input>, task: TaskContext): Promise<CallToolResult> {
   const saved = Checkpoint.parse(task.checkpoint ?? { hashed: [], hashedBy: {} });
   const before = new Map(saved.hashed.map((file) => [file.path, file]));
 

@@ -4,9 +4,15 @@ import { parseArgs } from "node:util";
 import { repositoryRoot } from "../packages.ts";
 import { STORE_NAMES, storeNamed } from "./stores.ts";
 
+export const PROTOCOLS = ["2026-07-28", "2025-11-25"] as const;
+
+/** The protocol version under which the client speaks. */
+export type Protocol = (typeof PROTOCOLS)[number];
+
 export interface DemoOptions {
   dir: string;
   store: string;
+  protocol: Protocol;
   /** The least time that the work should take, in ms. */
   paceMs: number;
 }
@@ -19,6 +25,7 @@ export const HELP = `Kills an MCP server half-way through a task, and lets anoth
 
   --dir <directory>  hash the files under this directory (default: this repository)
   --store <store>    where tasks are kept: ${STORE_NAMES.join(", ")} (default: sqlite)
+  --protocol <date>  the version that the client speaks: ${PROTOCOLS.join(" or ")} (default: ${PROTOCOLS[0]})
   --pace <seconds>   pause between files, so that the work takes at least so long, from 0 to ${MAX_PACE_S} (default: 6)
   --help             show this
 
@@ -36,20 +43,25 @@ export class UsageError extends Error {}
 export function parseOptions(args: string[]): DemoOptions | "help" {
   const { help, ...given } = parse(args);
   if (help) return "help";
-  const { dir = repositoryRoot, store = "sqlite", pace = "6" } = given;
+  const { dir = repositoryRoot, store = "sqlite", pace = "6", protocol = PROTOCOLS[0] } = given;
   const seconds = Number(pace);
   if (pace.trim() === "" || !(seconds >= 0 && seconds <= MAX_PACE_S)) {
     throw new UsageError(`--pace takes a number of seconds from 0 to ${MAX_PACE_S}, not "${pace}"`);
   }
   asUsageError(() => storeNamed(store));
+  if (!isProtocol(protocol)) throw new UsageError(`--protocol takes ${PROTOCOLS.join(" or ")}, not "${protocol}"`);
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory())
     throw new UsageError(`--dir: "${dir}" is not a directory`);
-  return { dir: resolve(dir), store, paceMs: 1000 * seconds };
+  return { dir: resolve(dir), store, protocol, paceMs: 1000 * seconds };
+}
+
+function isProtocol(value: string): value is Protocol {
+  return PROTOCOLS.some((protocol) => protocol === value);
 }
 
 function parse(args: string[]) {
   const text = { type: "string" } as const;
-  const options = { dir: text, store: text, pace: text, help: { type: "boolean" } } as const;
+  const options = { dir: text, store: text, protocol: text, pace: text, help: { type: "boolean" } } as const;
   return asUsageError(() => parseArgs({ args, options }).values);
 }
 

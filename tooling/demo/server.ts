@@ -6,45 +6,43 @@
  * Prints its address once it is ready.
  */
 import { once } from "node:events";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { startWorker } from "@mcp-task-store/core";
-import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import { HASH_DIRECTORY, hashDirectory, registerHashDirectory } from "./hash-directory.ts";
-import { createHttpServer, currentUser } from "./sessions.ts";
+import { TasksExtension } from "@mcp-task-store/server";
+import { toNodeHandler } from "@modelcontextprotocol/node";
+import { type AuthInfo, McpServer } from "@modelcontextprotocol/server";
+import { registerHashDirectory } from "./hash-directory.ts";
 import { storeNamed } from "./stores.ts";
 
 const [name = ""] = process.argv.slice(2);
 const token = process.env["DEMO_TOKEN"];
 const place = JSON.parse(process.env["DEMO_PLACE"] ?? "");
 
-const store = await storeNamed(name).open(place, {
-  // A client that reconnects has a new session but is the same user: tasks belong to users.
-  owner: () => currentUser.getStore(),
-  isolation: "strict",
-  pollInterval: 100,
-  // Nobody but the workers runs tasks here, so they need not wait whether the creator will.
-  claimAfterMs: 0,
+const store = await storeNamed(name).open(place, { pollInterval: 100 });
+
+// Most servers can leave out these options: the defaults are a lease of 30 s and a look for lost servers' tasks every
+// second. The demo does not want to wait that long.
+const tasks = new TasksExtension({ store, leaseMs: 1000, worker: { pollMs: 100 } });
+
+// One factory for both protocols.
+const handler = tasks.createMcpHandler(() => {
+  const server = new McpServer({ name: "durable-demo", version: "1.0.0" });
+  registerHashDirectory(tasks, server);
+  return server;
 });
 
-// Runs new tasks, and those that a dead server left behind. Most servers can leave out these options: the defaults are
-// a lease of 30 s and a look every second. The demo does not want to wait that long.
-const worker = startWorker(store, { [HASH_DIRECTORY]: hashDirectory }, { leaseMs: 1000, pollMs: 100 });
+// Tasks belong to users, whichever server they are connected to.
+function authenticate(authorization: string | undefined): AuthInfo | undefined {
+  if (!token || authorization !== `Bearer ${token}`) return undefined;
+  return { token, clientId: "demo-client", scopes: [], extra: { sub: "ada" } };
+}
 
-const http = createHttpServer(
-  (authorization) => (token && authorization === `Bearer ${token}` ? "ada" : undefined),
-  () => {
-    const mcp = new McpServer(
-      { name: "durable-demo", version: "1.0.0" },
-      {
-        capabilities: { tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } },
-        taskStore: store,
-        taskMessageQueue: store.messages,
-      },
-    );
-    registerHashDirectory(mcp);
-    return mcp;
-  },
-);
+const mcp = toNodeHandler(handler);
+const http = createServer((request, response) => {
+  const auth = authenticate(request.headers.authorization);
+  if (auth) void mcp(Object.assign(request, { auth }) as never, response);
+  else response.writeHead(401).end();
+});
 
 let stopping = false;
 async function stop(): Promise<void> {
@@ -52,8 +50,9 @@ async function stop(): Promise<void> {
   stopping = true;
   http.close();
   http.closeAllConnections();
+  await handler.close();
   // Gives the leases back, so that another server need not wait for them to lapse.
-  await worker.stop();
+  await tasks.close();
   await store.close();
   process.exit();
 }

@@ -5,8 +5,9 @@ import type { DemoStore, Place } from "./stores.ts";
 
 // What whoever watches the demo is told.
 
-export function begin(store: DemoStore, dir: string): void {
+export function begin(store: DemoStore, dir: string, protocol: string): void {
   say(styleText("bold", `\nA task on an MCP server that gets killed. Tasks are kept in ${store.title}.\n`));
+  say(`Client and server speak MCP ${protocol}.`);
   say(`The work: SHA-256 of every file under ${dir}`);
   say(styleText("dim", `(without ${SKIPPED}; links are not followed).`));
 }
@@ -28,11 +29,7 @@ export function called(server: number, taskId: string): void {
 }
 
 export function joined(server: number): void {
-  step(
-    "▶",
-    "green",
-    `Started server 2 (process ${server}) beside it. The client asks both in turn, in a session with each`,
-  );
+  step("▶", "green", `Started server 2 (process ${server}) beside it. The client asks both in turn`);
 }
 
 export function killed(server: number, done: number, total: number): void {
