@@ -57,8 +57,9 @@ export function handlerWithTasks(
     return new Response(stream.body, { status: response.status, headers: response.headers });
   };
   const close = async () => {
-    for (const stream of open) stream.end(true);
+    // The SDK first: it says farewell on those of its streams that are still open.
     await inner.close();
+    await Promise.all([...open].map((stream) => stream.close()));
   };
   return { ...inner, fetch, close };
 }
@@ -92,6 +93,7 @@ class TaskStream {
   readonly #source: ReadableStreamDefaultReader<Uint8Array>;
   readonly #subscription: TaskSubscription;
   readonly #onEnd: () => void;
+  readonly #done: Promise<void>;
   readonly #encoder = new TextEncoder();
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #timer: NodeJS.Timeout | undefined;
@@ -117,7 +119,7 @@ class TaskStream {
       },
       cancel: () => this.end(),
     });
-    this.#pump(taskIds).catch((error: Error) => {
+    this.#done = this.#pump(taskIds).catch((error: Error) => {
       shared.onError(error);
       this.end();
     });
@@ -127,10 +129,14 @@ class TaskStream {
     if (ms > 0) this.#timer = setInterval(() => this.#write(": keepalive"), ms).unref();
   }
 
-  /** @param gracefully Say so, as the SDK does when the handler is closed. */
-  end(gracefully = false): void {
+  /** Follows no more tasks, and ends when the SDK's part has ended. */
+  async close(): Promise<void> {
+    this.#subscription.close();
+    await this.#done;
+  }
+
+  end(): void {
     if (this.#ended) return;
-    if (gracefully && this.#farewell !== undefined) this.#write(this.#farewell);
     this.#ended = true;
     clearInterval(this.#timer);
     this.#subscription.close();
@@ -156,9 +162,11 @@ class TaskStream {
       else this.#write(frame.text);
     }
     // The SDK is done: it had nothing else to tell, or it was closed. Tasks may still change.
-    if (this.#farewell === undefined) return this.end();
-    await this.#subscription.ended;
-    this.end(true);
+    if (this.#farewell !== undefined) {
+      await this.#subscription.ended;
+      this.#write(this.#farewell);
+    }
+    this.end();
   }
 
   #write(frame: string): void {

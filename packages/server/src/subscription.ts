@@ -1,4 +1,5 @@
-import { isTerminal } from "@mcp-task-store/core";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isTaskStoreError, isTerminal } from "@mcp-task-store/core";
 import type { RequestId } from "@modelcontextprotocol/server";
 import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
 import type { Shared } from "./shared.ts";
@@ -15,15 +16,9 @@ export class TaskSubscription {
   readonly #owner: string;
   readonly #send: (notification: Record<string, unknown>) => void;
   readonly #id: RequestId;
-  readonly #unsubscribes = new Map<string, () => void>();
-  /** The last known state is newer than what was sent. */
-  readonly #changed = new Set<string>();
-  readonly #sending = new Set<string>();
-  /** All tasks have ended, and nothing more will be sent. */
-  readonly ended: Promise<void>;
-  #end: () => void = () => undefined;
-  #acknowledged = false;
-  #closed = false;
+  readonly #acknowledged = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #closing = new AbortController();
 
   /** @param send Sends a notification to the subscriber. */
   constructor(shared: Shared, owner: string, id: RequestId, send: (notification: Record<string, unknown>) => void) {
@@ -31,62 +26,67 @@ export class TaskSubscription {
     this.#owner = owner;
     this.#id = id;
     this.#send = send;
-    this.ended = new Promise((resolve) => {
-      this.#end = resolve;
-    });
+  }
+
+  /** All tasks have ended or are gone, and nothing more will be sent. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   /** Follows those that the owner has, and returns their ids. */
   async open(taskIds: readonly string[]): Promise<string[]> {
-    await Promise.all([...new Set(taskIds)].map((taskId) => this.#follow(taskId)));
-    return [...this.#unsubscribes.keys()];
+    const unique = [...new Set(taskIds)];
+    const known = await Promise.all(unique.map((taskId) => this.#isKnown(taskId)));
+    const followed = unique.filter((_, index) => known[index]);
+    void Promise.all(followed.map((taskId) => this.#follow(taskId))).then(() => this.#ended.resolve());
+    return followed;
   }
 
   /** The subscriber knows what it gets: the present states follow, and each change. */
   acknowledged(): void {
-    this.#acknowledged = true;
-    for (const taskId of this.#unsubscribes.keys()) void this.#pump(taskId);
-    if (this.#unsubscribes.size === 0) this.#end();
+    this.#acknowledged.resolve();
   }
 
   close(): void {
-    this.#closed = true;
-    for (const unsubscribe of this.#unsubscribes.values()) unsubscribe();
-    this.#unsubscribes.clear();
-    this.#end();
+    this.#closing.abort();
+    this.#acknowledged.resolve();
+    this.#ended.resolve();
   }
 
-  async #follow(taskId: string): Promise<void> {
-    const options = { taskId, owner: this.#owner };
-    const unsubscribe = await this.#shared.store
-      .subscribe(() => {
-        this.#changed.add(taskId);
-        void this.#pump(taskId);
-      }, options)
-      .catch(() => undefined);
-    if (!unsubscribe) return;
-    if (this.#closed) unsubscribe();
-    else this.#unsubscribes.set(taskId, unsubscribe);
-  }
-
-  /** One at a time for each task, so that states come in order; what changes meanwhile is sent once, as it is then. */
-  async #pump(taskId: string): Promise<void> {
-    if (!this.#acknowledged || this.#closed || this.#sending.has(taskId)) return;
-    this.#sending.add(taskId);
+  async #isKnown(taskId: string): Promise<boolean> {
     try {
-      while (this.#changed.delete(taskId) && !this.#closed) {
-        const task = await this.#shared.detailed(taskId, this.#owner);
-        if (this.#closed) return;
-        if (task) this.#notify(task);
-        if (!task || isTerminal(task["status"] as never)) this.#done(taskId);
-      }
+      return (await this.#shared.store.getTask(taskId, { owner: this.#owner })) !== null;
     } catch (error) {
+      // Not acknowledged: the client goes on polling.
       this.#shared.onError(error as Error);
-      // It may have been the last change: nothing else would send it.
-      this.#changed.add(taskId);
-      setTimeout(() => void this.#pump(taskId), RETRY_MS).unref();
-    } finally {
-      this.#sending.delete(taskId);
+      return false;
+    }
+  }
+
+  /** States come in order; what changes while one is sent is sent once, as it is then. */
+  async #follow(taskId: string): Promise<void> {
+    const { store } = this.#shared;
+    const { signal } = this.#closing;
+    const owner = this.#owner;
+    let after = 0;
+    let told: string | undefined;
+    await this.#acknowledged.promise;
+    while (!signal.aborted) {
+      try {
+        const { revision } = await store.waitForTask(taskId, { owner, signal, until: "change", after });
+        const task = await this.#shared.detailed(taskId, owner);
+        if (!task || signal.aborted) return;
+        after = revision;
+        // The state that was read may be newer than the one that was waited for, and is then seen twice.
+        const state = JSON.stringify(task);
+        if (state !== told) this.#notify(task);
+        told = state;
+        if (isTerminal(task["status"] as never)) return;
+      } catch (error) {
+        if (signal.aborted || isOver(error)) return;
+        this.#shared.onError(error as Error);
+        await sleep(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
+      }
     }
   }
 
@@ -94,12 +94,11 @@ export class TaskSubscription {
     const params = { ...task, _meta: { [SUBSCRIPTION_ID_META_KEY]: this.#id } };
     this.#send({ jsonrpc: "2.0", method: "notifications/tasks", params });
   }
+}
 
-  #done(taskId: string): void {
-    this.#unsubscribes.get(taskId)?.();
-    this.#unsubscribes.delete(taskId);
-    if (this.#unsubscribes.size === 0) this.#end();
-  }
+/** The task is gone, or the store is. */
+function isOver(error: unknown): boolean {
+  return isTaskStoreError(error) && ["TASK_NOT_FOUND", "TASK_EXPIRED", "STORE_CLOSED"].includes(error.code);
 }
 
 /** The tasks that a `subscriptions/listen` names; `undefined` if it names none, or not as the extension says. */
