@@ -716,17 +716,20 @@ describe("another poller on the same store", () => {
     await second.stop();
   });
 
-  test("counts the time that a task does not move from where the first did", async () => {
-    remote.set("a");
-    const first = start({ stalledAfterMs: 10_000 });
-    await first.follow(A);
-    await advance(6500);
-    await first.stop();
-    await advance(1000);
-    start({ stalledAfterMs: 10_000 });
-    await advance(10_000);
-    expect(stalls.map(({ at }) => Math.floor(at / 100))).toEqual([30]);
-  });
+  test.each(["a state that was read", "its creation"])(
+    "counts the time that a task does not move from %s on",
+    async (since) => {
+      remote.set("a");
+      const first = start({ stalledAfterMs: 10_000 });
+      await first.follow(A, since === "its creation" ? { task: remote.poll(A) } : {});
+      await advance(6500);
+      await first.stop();
+      await advance(1000);
+      start({ stalledAfterMs: 10_000 });
+      await advance(10_000);
+      expect(stalls.map(({ at }) => Math.floor(at / 100))).toEqual([30]);
+    },
+  );
 
   test("takes a task over when the lease lapses, and the poller that could not renew it leaves it", async () => {
     let up = true;

@@ -38,6 +38,9 @@ export interface Followable {
   remote?: RemoteTask | undefined;
 }
 
+/** What a poller needs of a local task; `task` is absent for one that was just created. */
+export type FollowedRecord = Pick<TaskRecord, "context" | "checkpoint"> & Partial<Pick<TaskRecord, "task">>;
+
 /** The local task is not this poller's any more. */
 export function isOver(error: unknown): boolean {
   return (
@@ -77,12 +80,7 @@ export class Followed {
   /** Ends the call under way. */
   #abort: AbortController | undefined;
 
-  constructor(
-    store: TaskStore,
-    settings: PollerSettings,
-    lease: Lease,
-    { context, checkpoint }: Pick<TaskRecord, "context" | "checkpoint">,
-  ) {
+  constructor(store: TaskStore, settings: PollerSettings, lease: Lease, { context, checkpoint, task }: FollowedRecord) {
     const { reference, remote } = context as unknown as Followable;
     const learned = checkpoint as Learned | undefined | null;
     this.taskId = lease.taskId;
@@ -92,7 +90,8 @@ export class Followed {
     this.#reference = reference;
     this.#remote = learned?.remote ?? remote;
     this.#message = learned?.remote.statusMessage;
-    this.#movedAt = learned ? Date.parse(learned.movedAt) : Date.now();
+    const movedAt = learned?.movedAt ?? task?.createdAt;
+    this.#movedAt = movedAt === undefined ? Date.now() : Date.parse(movedAt);
     this.#stalled = learned?.stalled ?? false;
   }
 

@@ -1,7 +1,7 @@
 import { ANY_OWNER, type Lease, type TaskRecord, type TaskStore, type WaitOptions } from "./contract.ts";
 import { DueQueue } from "./due-queue.ts";
 import { expired, invalid, isTaskStoreError, notFound } from "./errors.ts";
-import { type Followable, Followed, isOver } from "./followed.ts";
+import { type Followable, Followed, type FollowedRecord, isOver } from "./followed.ts";
 import { type PollerSettings, pollerSettings, tell } from "./poller-settings.ts";
 import {
   checkRemote,
@@ -126,10 +126,10 @@ export class Poller implements TaskPoller {
   }
 
   /** Polls the task from now on. */
-  #take(lease: Lease, record: Pick<TaskRecord, "context" | "checkpoint">, later = false): void {
+  #take(lease: Lease, record: FollowedRecord, later = false): void {
     const now = performance.now();
     let item = this.#items.get(lease.taskId);
-    if (item) {
+    if (item && !item.over) {
       // The lease had lapsed, and nobody else took it.
       item.lease = lease;
       item.leasedAt = now;
