@@ -1,11 +1,5 @@
 import { type InputRequest, isTerminal, type Task, type TaskRecord } from "@mcp-task-store/core";
-import type {
-  JSONRPCMessage,
-  McpServer,
-  RequestId,
-  ServerContext,
-  Transport,
-} from "@modelcontextprotocol/server";
+import type { JSONRPCMessage, McpServer, RequestId, ServerContext, Transport } from "@modelcontextprotocol/server";
 import { ANSWER_ERROR, checkAnswers } from "./answers.ts";
 import { isModern, type TaskCaller } from "./callers.ts";
 import type { Shared } from "./shared.ts";
@@ -51,7 +45,7 @@ export class Connection {
     const { onmessage, onclose } = transport;
     transport.onmessage = (message, extra) => {
       const question = questionOf(message);
-      if (!question) return onmessage?.(message, extra);
+      if (!question) return onmessage?.(withoutMalformedAnswers(message), extra);
       this.#asked.delete((message as { id: string }).id);
       const caller = { authInfo: extra?.authInfo, sessionId: transport.sessionId, request: extra?.request };
       this.#answer(question, message, caller).catch((error: Error) => this.#shared.onError(error));
@@ -149,6 +143,14 @@ export class Connection {
   async #send(message: JSONRPCMessage, during?: RequestId): Promise<void> {
     await this.#mcp.server.transport?.send(message, during === undefined ? {} : { relatedRequestId: during });
   }
+}
+
+/** Answers that are no object are none at all; the SDK would make an empty object of them. @see SEP-2663, "Task Update Requests" */
+function withoutMalformedAnswers(message: JSONRPCMessage): JSONRPCMessage {
+  if (!("method" in message) || message.method !== "tasks/update") return message;
+  const { inputResponses, ...params } = message.params ?? {};
+  const wellFormed = typeof inputResponses === "object" && inputResponses !== null && !Array.isArray(inputResponses);
+  return wellFormed ? message : ({ ...message, params } as JSONRPCMessage);
 }
 
 interface Question {

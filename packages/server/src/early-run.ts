@@ -43,11 +43,15 @@ export class EarlyRun {
     this.#work.catch(() => undefined);
   }
 
-  /** The result, if the work ends within that time and asks nothing; `undefined` otherwise. */
+  /** The result, if the work ends within that time and asks nothing; `undefined` otherwise, and when the client has left. */
   async within(ms: number, signal: AbortSignal): Promise<CallToolResult | undefined> {
     const late = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => late.resolve(undefined), ms);
-    const gone = () => this.abandon(signal.reason);
+    const gone = () => {
+      this.abandon(signal.reason);
+      late.resolve(undefined);
+    };
+    if (signal.aborted) gone();
     signal.addEventListener("abort", gone, { once: true });
     try {
       return await Promise.race([this.#work, late.promise, this.#asked.promise.then(() => undefined)]);

@@ -7,7 +7,7 @@ import {
   type McpServerFactory,
   type RequestId,
 } from "@modelcontextprotocol/server";
-import { declaresTasks, missingTasksCapability } from "./callers.ts";
+import { declaresTasks, missingTasksCapability, type TaskCaller } from "./callers.ts";
 import type { Shared } from "./shared.ts";
 import { TaskSubscription, taskIdsOf } from "./subscription.ts";
 
@@ -42,12 +42,12 @@ export function handlerWithTasks(
     const response = await inner.fetch(request, requestOptions);
     // The SDK refused it.
     if (!response.body || !response.headers.get("content-type")?.startsWith("text/event-stream")) return response;
-    const refusal = refusalOf(listen, open.size >= (options.maxSubscriptions ?? 1024));
-    if (refusal) {
+    const caller = { authInfo: requestOptions?.authInfo, request };
+    const owner = refusalOf(listen, open.size >= (options.maxSubscriptions ?? 1024)) ?? ownerOf(shared, caller, listen);
+    if (owner instanceof Response) {
       await response.body.cancel();
-      return refusal;
+      return owner;
     }
-    const owner = shared.ownerOf({ authInfo: requestOptions?.authInfo, request });
     const taskIds = (taskIdsOf(listen) ?? []).slice(0, maxTasks);
     const stream = new TaskStream(shared, owner, listen.id, taskIds, response.body, () => open.delete(stream));
     open.add(stream);
@@ -67,13 +67,25 @@ export function handlerWithTasks(
 /** The request, if it is a `subscriptions/listen` that names tasks. A 2026-07-28 request says its method in a header. */
 async function listenOf(request: Request, parsedBody: unknown, maxBytes = 4 * 2 ** 20): Promise<Listen | undefined> {
   if (request.headers.get("mcp-method") !== "subscriptions/listen") return undefined;
-  if (parsedBody === undefined && Number(request.headers.get("content-length") ?? 0) > maxBytes) return undefined;
   try {
-    const message: unknown = parsedBody ?? (await request.clone().json());
+    const message: unknown = parsedBody ?? JSON.parse(await textOf(request, maxBytes));
     return taskIdsOf(message) === undefined ? undefined : (message as Listen);
   } catch {
     return undefined;
   }
+}
+
+/** The body, which the SDK will read as well, as far as it would. */
+async function textOf(request: Request, maxBytes: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of request.clone().body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) return "";
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text;
 }
 
 /** @see SEP-2663, "Task Status Notifications": the capability is needed here as for the methods */
@@ -84,6 +96,16 @@ function refusalOf({ id, params }: Listen, full: boolean): Response | undefined 
   }
   if (!full) return undefined;
   return Response.json({ jsonrpc: "2.0", id, error: { code: -32603, message: "Subscription limit reached" } });
+}
+
+/** The caller, unless the application cannot say who it is. */
+function ownerOf(shared: Shared, caller: TaskCaller, { id }: Listen): string | Response {
+  try {
+    return shared.ownerOf(caller);
+  } catch (error) {
+    shared.onError(error as Error);
+    return Response.json({ jsonrpc: "2.0", id, error: { code: -32603, message: "Internal error" } }, { status: 500 });
+  }
 }
 
 /** The SDK's stream, with tasks in it. */

@@ -16,8 +16,7 @@ export class Runs {
   readonly #options: Pick<RunTaskOptions, "leaseMs" | "heartbeatMs">;
   readonly #onError: OnError;
   readonly #stopping = new AbortController();
-  /** Each run, with the task that must not be run again. */
-  readonly #running = new Map<Promise<void>, string | undefined>();
+  readonly #running = new Set<Promise<void>>();
 
   constructor(store: TaskStore, options: Pick<RunTaskOptions, "leaseMs" | "heartbeatMs">, onError: OnError) {
     this.#store = store;
@@ -25,30 +24,53 @@ export class Runs {
     this.#onError = onError;
   }
 
-  start(tool: TaskTool, taskId: string, handler: TaskHandler): void {
-    const { timeoutMs, onLost } = tool.config;
+  /** @param begun The work has begun already. */
+  start(tool: TaskTool, taskId: string, handler: TaskHandler, begun = false): void {
     const options = { ...this.#options, signal: this.#stopping.signal };
-    const run: Promise<void> = runTask(this.#store, taskId, withDeadline(handler, timeoutMs), options)
+    const work = this.runnerOf(tool, withDeadline(handler, tool.config.timeoutMs), begun);
+    const run: Promise<void> = runTask(this.#store, taskId, work, options)
       .then(({ reason }) => {
         // It was not started, or its outcome not stored: a worker will take it over.
         if (isTaskStoreError(reason, "BACKEND_UNAVAILABLE")) this.#onError(reason);
       })
+      .catch(this.#onError)
       .finally(() => this.#running.delete(run));
-    this.#running.set(run, onLost === "fail" ? taskId : undefined);
+    this.#running.add(run);
   }
 
-  /** Gives back what runs, so that another process may go on at once, and fails what must not be run again. */
-  async stop(): Promise<void> {
-    const error = { code: ProtocolErrorCode.InternalError, message: "The server that ran this task was stopped" };
-    const failing = [...this.#running.values()].map(
-      (taskId) =>
-        taskId !== undefined &&
-        this.#store
-          .finishTask(taskId, { status: "failed", error }, { owner: ANY_OWNER })
-          .catch((failure: Error) => isTaskStoreError(failure, "TASK_TERMINAL") || this.#onError(failure)),
-    );
-    await Promise.all(failing);
-    this.#stopping.abort(new DOMException("The server was stopped", "AbortError"));
-    await Promise.all(this.#running.keys());
+  /** The handler for any runner of this process, which may be told to stop. */
+  runnerOf(tool: TaskTool, handler: TaskHandler, begun = false): TaskHandler {
+    return async (task) => {
+      const { signal, taskId } = task;
+      // Another process may begin it.
+      if (!begun) signal.throwIfAborted();
+      try {
+        return await handler(task);
+      } catch (error) {
+        // The lease is still ours: nobody else has begun it meanwhile.
+        if (tool.config.onLost === "fail" && isStop(signal)) await this.#fail(taskId);
+        throw error;
+      }
+    };
   }
+
+  /** Gives back what runs, so that another process may go on at once. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new DOMException("The server was stopped", "AbortError"));
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async #fail(taskId: string): Promise<void> {
+    const error = { code: ProtocolErrorCode.InternalError, message: "The server that ran this task was stopped" };
+    try {
+      await this.#store.finishTask(taskId, { status: "failed", error }, { owner: ANY_OWNER });
+    } catch (failure) {
+      if (!isTaskStoreError(failure, "TASK_TERMINAL")) this.#onError(failure as Error);
+    }
+  }
+}
+
+/** Whether the runner was told to stop; otherwise the task has ended, or is not this runner's any more. */
+function isStop({ aborted, reason }: AbortSignal): boolean {
+  return aborted && !isTaskStoreError(reason) && (reason as Error | undefined)?.name !== "TimeoutError";
 }

@@ -1,8 +1,8 @@
-import type { Result, TaskRecord, TaskStore } from "@mcp-task-store/core";
+import type { Result, RunTaskOptions, TaskRecord, TaskStore } from "@mcp-task-store/core";
 import type { ServerContext } from "@modelcontextprotocol/server";
 import { ANONYMOUS, callerOf, type TaskCaller } from "./callers.ts";
 import type { OnError } from "./options.ts";
-import type { Runs } from "./runs.ts";
+import { Runs } from "./runs.ts";
 import { detailedTask } from "./wire.ts";
 
 /** What all servers of an extension have in common. */
@@ -12,10 +12,21 @@ export class Shared {
   readonly onError: OnError;
   readonly #owner: (caller: TaskCaller) => string | undefined;
 
-  constructor(store: TaskStore, runs: Runs, onError: OnError, owner: (caller: TaskCaller) => string | undefined) {
+  constructor(
+    store: TaskStore,
+    leases: Pick<RunTaskOptions, "leaseMs" | "heartbeatMs">,
+    onError: OnError,
+    owner: (caller: TaskCaller) => string | undefined,
+  ) {
     this.store = store;
-    this.runs = runs;
-    this.onError = onError;
+    this.onError = (error) => {
+      try {
+        onError(error);
+      } catch (failure) {
+        process.emitWarning(failure instanceof Error ? failure : String(failure));
+      }
+    };
+    this.runs = new Runs(store, leases, this.onError);
     this.#owner = owner;
   }
 

@@ -2,6 +2,8 @@ import {
   CLIENT_CAPABILITIES_META_KEY,
   type JSONRPCMessage,
   type MessageExtraInfo,
+  ProtocolError,
+  ProtocolErrorCode,
   type RequestId,
   SUBSCRIPTION_ID_META_KEY,
   type Transport,
@@ -10,6 +12,16 @@ import {
 import { declaresTasks, missingTasksCapability } from "./callers.ts";
 import type { Shared } from "./shared.ts";
 import { TaskSubscription, taskIdsOf } from "./subscription.ts";
+
+interface Listen {
+  id: RequestId;
+  params: { _meta?: Record<string, unknown> };
+}
+
+interface Open {
+  subscription: TaskSubscription;
+  followed: Promise<string[]>;
+}
 
 /** A transport for `serveStdio`, whose `subscriptions/listen` does not know tasks: adds them to its acknowledgement, and tells of them. */
 export class TasksTransport implements Transport {
@@ -20,7 +32,7 @@ export class TasksTransport implements Transport {
   readonly #shared: Shared;
   readonly #maxTasks: number;
   /** By the id of the request that asked for them. */
-  readonly #subscriptions = new Map<RequestId, { subscription: TaskSubscription; followed: Promise<string[]> }>();
+  readonly #subscriptions = new Map<RequestId, Open>();
 
   constructor(wire: Transport, shared: Shared, maxTasks: number) {
     this.#wire = wire;
@@ -49,29 +61,55 @@ export class TasksTransport implements Transport {
     const of = (params?.["_meta"] as Record<string, RequestId> | undefined)?.[SUBSCRIPTION_ID_META_KEY];
     const open = of === undefined ? undefined : this.#subscriptions.get(of);
     if (method !== "notifications/subscriptions/acknowledged" || !open) return this.#wire.send(message, options);
-    const notifications = { ...(params?.["notifications"] as object), taskIds: await open.followed };
+    const honored = params?.["notifications"] as object;
+    const notifications = { ...honored, taskIds: await open.followed };
+    // Cancelled meanwhile: nothing more may come for it.
+    if (this.#subscriptions.get(of as RequestId) !== open) return;
     await this.#wire.send({ ...message, params: { ...params, notifications } } as JSONRPCMessage, options);
     open.subscription.acknowledged();
+    if (Object.keys(honored).length === 0) void open.subscription.ended.then(() => this.#finish(of as RequestId, open));
   }
 
   #receive(message: JSONRPCMessage, extra?: MessageExtraInfo): void {
     const taskIds = "id" in message ? taskIdsOf(message) : undefined;
     if (taskIds) {
-      const { id, params } = message as { id: RequestId; params: { _meta?: Record<string, unknown> } };
-      if (!declaresTasks(params._meta?.[CLIENT_CAPABILITIES_META_KEY])) {
-        const { code, message: text, data } = missingTasksCapability();
+      const { id, params } = message as Listen;
+      const refusal = this.#open(id, params, taskIds);
+      if (refusal) {
+        const { code, message: text, data } = refusal;
         this.#write({ jsonrpc: "2.0", id, error: { code, message: text, data } });
         return;
       }
-      this.#end(id);
-      const subscription = new TaskSubscription(this.#shared, this.#shared.ownerOf({}), id, (notification) =>
-        this.#write(notification as JSONRPCMessage),
-      );
-      this.#subscriptions.set(id, { subscription, followed: subscription.open(taskIds.slice(0, this.#maxTasks)) });
     }
     if ("method" in message && message.method === "notifications/cancelled")
       this.#end(message.params?.["requestId"] as RequestId);
     this.onmessage?.(message, extra);
+  }
+
+  /** Returns why not, if so. */
+  #open(id: RequestId, { _meta }: Listen["params"], taskIds: string[]): ProtocolError | undefined {
+    if (!declaresTasks(_meta?.[CLIENT_CAPABILITIES_META_KEY])) return missingTasksCapability();
+    let owner: string;
+    try {
+      owner = this.#shared.ownerOf({});
+    } catch (error) {
+      this.#shared.onError(error as Error);
+      return new ProtocolError(ProtocolErrorCode.InternalError, "Internal error");
+    }
+    this.#end(id);
+    const subscription = new TaskSubscription(this.#shared, owner, id, (notification) =>
+      this.#write(notification as JSONRPCMessage),
+    );
+    this.#subscriptions.set(id, { subscription, followed: subscription.open(taskIds.slice(0, this.#maxTasks)) });
+    return undefined;
+  }
+
+  /** There is nothing more to tell: says so, as the SDK does over HTTP, and has it forget its part. */
+  #finish(id: RequestId, open: Open): void {
+    if (this.#subscriptions.get(id) !== open) return;
+    this.#end(id);
+    this.#write({ jsonrpc: "2.0", id, result: { resultType: "complete", _meta: { [SUBSCRIPTION_ID_META_KEY]: id } } });
+    this.onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
   }
 
   #end(id: RequestId): void {

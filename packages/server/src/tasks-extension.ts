@@ -25,7 +25,6 @@ import type {
   TaskToolConfig,
   TaskToolHandler,
 } from "./options.ts";
-import { Runs } from "./runs.ts";
 import { Shared } from "./shared.ts";
 import { TasksTransport } from "./stdio.ts";
 import { ToolCalls } from "./tool-calls.ts";
@@ -57,7 +56,7 @@ export class TasksExtension implements AsyncDisposable {
     const { store, owner = defaultOwner, leaseMs, heartbeatMs } = options;
     const onError = options.onError ?? ((error) => process.emitWarning(error));
     this.#options = options;
-    this.#shared = new Shared(store, new Runs(store, { leaseMs, heartbeatMs }, onError), onError, owner);
+    this.#shared = new Shared(store, { leaseMs, heartbeatMs }, onError, owner);
   }
 
   /**
@@ -186,7 +185,7 @@ export class TasksExtension implements AsyncDisposable {
   }
 
   #learn(tool: TaskTool & { handler: object }): void {
-    const handler = withDeadline(runnerOf(tool), tool.config.timeoutMs);
+    const handler = this.#shared.runs.runnerOf(tool, withDeadline(runnerOf(tool), tool.config.timeoutMs));
     this.#workerHandlers.set(tool.name, handler);
     if (tool.config.runs === "worker") return;
     const first = this.#handlers.size === 0;

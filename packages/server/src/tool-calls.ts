@@ -112,9 +112,11 @@ export class ToolCalls {
     );
     const result = await early.within(config.answerWithinMs, ctx.mcpReq.signal);
     if (result) return this.#mcp.server.projectCallToolResult(result, tool.registered.outputSchemaJson);
+    // Nobody would learn of the task.
+    ctx.mcpReq.signal.throwIfAborted();
     try {
       const task = await this.#create(request, ctx, { taskId, context, ...ttlOf(tool, request) });
-      this.#shared.runs.start(tool, taskId, early.asTask);
+      this.#shared.runs.start(tool, taskId, early.asTask, true);
       return this.#created(task, ctx);
     } catch (error) {
       early.abandon(error);
