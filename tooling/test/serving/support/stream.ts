@@ -55,7 +55,8 @@ export class Stream {
     if (message?.method !== "notifications/subscriptions/acknowledged")
       throw new Error(`Expected an acknowledgement, got ${JSON.stringify(message)}`);
     this.#check(message);
-    return (message.params?.["notifications"] as { taskIds: string[] }).taskIds;
+    const { notifications } = message.params as { notifications: { taskIds: string[] } };
+    return notifications.taskIds;
   }
 
   /** The next state of a task that passes the test. States in quick succession may come as one. */
