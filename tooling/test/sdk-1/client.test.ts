@@ -167,7 +167,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
   test("a client that keeps to the SDK's own calls tells the server of each change", async () => {
     const { client, requestor } = await clients.converse("Streamable HTTP");
     const told: unknown[] = [];
-    const ended = Promise.withResolvers<void>();
+    const [ended, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     requestor.mcp.server.setNotificationHandler(TaskStatusNotificationSchema, ({ params }) => {
       told.push([params.taskId, params.status, params.statusMessage]);
       if (params.status === "completed") ended.resolve();
@@ -175,10 +175,11 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
     client.onQuestion = async ({ taskId }, { taskStore }) => {
       await taskStore?.updateTaskStatus(taskId, "working", "1 of 2");
       await taskStore?.storeTaskResult(taskId, "completed", SAID);
+      done.resolve();
     };
     const { taskId } = await requestor.sample();
     expect(await requestor.sampled(taskId)).toMatchObject(SAID);
-    await ended.promise;
+    await Promise.all([ended.promise, done.promise]);
     expect(told).toEqual([
       [taskId, "working", "1 of 2"],
       [taskId, "completed", "1 of 2"],

@@ -166,7 +166,7 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
   });
 
   test("a tool that keeps to the SDK's own calls works, progress and result included", async () => {
-    const ended = Promise.withResolvers<void>();
+    const works: Promise<void>[] = [];
     const prepare = (mcp: McpServer) =>
       mcp.experimental.tasks.registerToolTask(
         "plain",
@@ -174,11 +174,11 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
         {
           async createTask({ taskStore }) {
             const task = await taskStore.createTask({ ttl: 60_000, pollInterval: 1, context: { note: "of the tool" } });
-            void (async () => {
+            const work = async () => {
               await taskStore.updateTaskStatus(task.taskId, "working", "1 of 2");
               await taskStore.storeTaskResult(task.taskId, "completed", DONE);
-              ended.resolve();
-            })();
+            };
+            works.push(work());
             return { task };
           },
           getTask: ({ taskStore, taskId }) => taskStore.getTask(taskId),
@@ -187,11 +187,12 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
       );
     const client = await (await scene.start({}, { prepare })).connect();
     const { taskId } = (await call(client, "plain")).task;
-    await ended.promise;
+    await Promise.all(works);
     expect(await get(client, taskId)).toMatchObject({ status: "completed", statusMessage: "1 of 2" });
     expect(await result(client, taskId)).toMatchObject(DONE);
     // Without `task`, the SDK waits for the task on the server's side.
     expect(await client.callTool({ name: "plain" })).toEqual(DONE);
     expect((await list(client)).tasks).toHaveLength(2);
+    await Promise.all(works);
   });
 });
