@@ -37,12 +37,14 @@ async function main(): Promise<number> {
     console.error(`conformance-server: ${(error as Error).message}\nSee npx pnpm@12 conformance-server --help`);
     return 2;
   }
+  // A signal that comes before the server is there ends it as well, and leaves as little behind.
+  const ended = Promise.race(["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => once(process, signal)));
   await using cleanUp = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "mcp-task-store-conformance-"));
   cleanUp.defer(() => rm(folder, { recursive: true, force: true }));
   const place = await storeNamed(options.store).prepare(folder, cleanUp);
   const server = cleanUp.use(await serve(options.store, place, options.port));
   console.log(`${server.url} keeps its tasks in ${storeNamed(options.store).title}. End it with Ctrl+C.`);
-  await Promise.race(["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => once(process, signal)));
+  await ended;
   return 0;
 }

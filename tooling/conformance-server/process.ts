@@ -1,15 +1,17 @@
-/** One server of several on a store, as a process: `CONFORMANCE_PLACE='{...}' node process.ts <store>`. */
-import { serve } from "./server.ts";
+/** One of several on a store, as a process: `CONFORMANCE_PLACE='{...}' node process.ts <store> <role>`. Prints a line once it is ready. */
+import { serve, work } from "./server.ts";
+import type { Role } from "./tools.ts";
 
-const [name = ""] = process.argv.slice(2);
-const server = await serve(name, JSON.parse(process.env["CONFORMANCE_PLACE"] ?? ""), 0);
+const [store = "", role = "server"] = process.argv.slice(2);
+const place = JSON.parse(process.env["CONFORMANCE_PLACE"] ?? "");
 // Ends with whoever started it.
 process.stdin
   .on("end", () => process.exit())
   .on("error", () => process.exit())
   .resume();
-process.on("SIGTERM", async () => {
-  await server[Symbol.asyncDispose]();
+const started = role === "worker" ? work(store, place) : serve(store, place, 0, role as Role);
+process.once("SIGTERM", async () => {
+  await (await started)[Symbol.asyncDispose]();
   process.exit();
 });
-console.log(server.url);
+console.log((await started).url);

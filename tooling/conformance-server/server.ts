@@ -1,7 +1,4 @@
-/**
- * A server for the official conformance suite. `main.ts` is the command; a test may also start this file as a process of its own, with an
- * address in `CONFORMANCE_PLACE`, to have several on one store. Prints its URL once it is ready.
- */
+/** A server for the official conformance suite. `main.ts` is the command; tests start `process.ts`, to have several on one store. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -9,20 +6,33 @@ import { TasksExtension } from "@mcp-task-store/server";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { McpServer } from "@modelcontextprotocol/server";
 import { type Place, storeNamed } from "../demo/stores.ts";
-import { registerTools } from "./tools.ts";
+import { type Role, registerTools } from "./tools.ts";
 
 export interface ConformanceServer extends AsyncDisposable {
   readonly url: string;
 }
 
-export async function serve(storeName: string, place: Place, port: number): Promise<ConformanceServer> {
+const INFO = { name: "conformance-server", version: "1.0.0" };
+
+async function openTasks(storeName: string, place: Place) {
   const store = await storeNamed(storeName).open(place, { limits: { ttl: { default: 3_600_000 } }, pollInterval: 200 });
-  // A server that dies in the middle of a run is to be missed no longer than a client waits.
-  const tasks = new TasksExtension({ store, leaseMs: 2000, worker: { pollMs: 200 } });
+  // A server that dies in the middle of a run is to be missed no longer than a client waits. One that is only slow may seem
+  // to have died, and more than once.
+  const tasks = new TasksExtension({ store, leaseMs: 2000, worker: { pollMs: 200, maxAttempts: 20 } });
+  return { store, tasks };
+}
+
+export async function serve(
+  storeName: string,
+  place: Place,
+  port: number,
+  role: Role = "server",
+): Promise<ConformanceServer> {
+  const { store, tasks } = await openTasks(storeName, place);
   const handler = tasks.createMcpHandler(() => {
-    const server = new McpServer({ name: "conformance-server", version: "1.0.0" });
+    const server = new McpServer(INFO);
     tasks.attach(server);
-    registerTools(tasks, server);
+    registerTools(tasks, server, role);
     return server;
   });
   const listener = toNodeHandler(handler);
@@ -38,6 +48,20 @@ export async function serve(storeName: string, place: Place, port: number): Prom
       http.close();
       http.closeAllConnections();
       await handler.close();
+      await tasks.close();
+      await store.close();
+    },
+  };
+}
+
+/** Does the work of servers with the role `front`. */
+export async function work(storeName: string, place: Place): Promise<ConformanceServer> {
+  const { store, tasks } = await openTasks(storeName, place);
+  registerTools(tasks, new McpServer(INFO), "worker");
+  tasks.startWorker({ concurrency: 20, pollMs: 200 });
+  return {
+    url: "(a worker)",
+    async [Symbol.asyncDispose]() {
       await tasks.close();
       await store.close();
     },

@@ -1,12 +1,16 @@
 /** The tools that the official conformance suite asks for. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { TaskContext } from "@mcp-task-store/core";
 import type { TasksExtension } from "@mcp-task-store/server";
 import {
   acceptedContent,
+  CLIENT_CAPABILITIES_META_KEY,
+  type ClientCapabilities,
   inputRequired,
   type McpServer,
   ProtocolError,
   ProtocolErrorCode,
+  type ServerContext,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 
@@ -19,33 +23,57 @@ const confirmSchema = {
 
 const text = (text: string) => ({ content: [{ type: "text" as const, text }] });
 
-export function registerTools(tasks: TasksExtension, server: McpServer): void {
+/** A `server` does all by itself; a `front` answers requests, and leaves tasks to a `worker`. */
+export type Role = "server" | "front" | "worker";
+
+/** Takes that long in all, however many processes have a part in it. */
+async function takeTime(ms: number, { checkpoint, progress, signal }: TaskContext): Promise<void> {
+  const end = typeof checkpoint === "number" ? checkpoint : Date.now() + ms;
+  await progress("Computing", end);
+  await sleep(Math.max(0, end - Date.now()), undefined, { signal });
+}
+
+/** Whether the client of this request takes a task for an answer. */
+function takesTasks(tasks: TasksExtension, { mcpReq }: ServerContext): boolean {
+  const envelope = mcpReq.envelope as { [CLIENT_CAPABILITIES_META_KEY]?: ClientCapabilities } | undefined;
+  return envelope?.[CLIENT_CAPABILITIES_META_KEY]?.extensions?.[tasks.id] !== undefined;
+}
+
+export function registerTools(tasks: TasksExtension, server: McpServer, role: Role): void {
+  const runs = role === "server" ? "server" : "worker";
+
   server.registerTool(
     "greet",
     { description: "Says hello, at once", inputSchema: z.object({ name: z.string() }) },
     async ({ name }) => text(`Hello, ${name}!`),
   );
 
-  tasks.registerTool(
-    server,
-    "slow_compute",
-    {
-      description: "Takes some seconds",
-      inputSchema: z.object({ seconds: z.number(), label: z.string().optional() }),
-      task: "optional",
-    },
-    async ({ seconds, label = "result" }, { signal }) => {
-      await sleep(1000 * seconds, undefined, { signal });
-      return text(`${label}: computed for ${seconds} s`);
-    },
-  );
+  const slowCompute = {
+    description: "Takes some seconds",
+    inputSchema: z.object({ seconds: z.number(), label: z.string().optional() }),
+  };
+  const computed = ({ seconds, label = "result" }: { seconds: number; label?: string | undefined }) =>
+    text(`${label}: computed for ${seconds} s`);
+  if (role === "front") {
+    // Left to workers, a tool is for clients that take tasks only. This one is for all.
+    server.registerTool("slow_compute", slowCompute, async (args, ctx) => {
+      if (takesTasks(tasks, ctx)) return tasks.create(ctx);
+      await sleep(1000 * args.seconds, undefined, { signal: ctx.mcpReq.signal });
+      return computed(args);
+    });
+  } else {
+    tasks.registerTool(server, "slow_compute", { ...slowCompute, task: "optional", runs }, async (args, task) => {
+      await takeTime(1000 * args.seconds, task);
+      return computed(args);
+    });
+  }
 
   tasks.registerTool(
     server,
     "failing_job",
-    { description: "Ends with an error of the tool", task: "required" },
-    async () => {
-      await sleep(1000);
+    { description: "Ends with an error of the tool", task: "required", runs },
+    async (_, task) => {
+      await takeTime(1000, task);
       return { ...text("The job failed"), isError: true };
     },
   );
@@ -53,7 +81,7 @@ export function registerTools(tasks: TasksExtension, server: McpServer): void {
   tasks.registerTool(
     server,
     "protocol_error_job",
-    { description: "Ends with a JSON-RPC error", task: "required" },
+    { description: "Ends with a JSON-RPC error", task: "required", runs },
     () => {
       throw new ProtocolError(ProtocolErrorCode.InternalError, "The job broke the protocol");
     },
@@ -62,7 +90,7 @@ export function registerTools(tasks: TasksExtension, server: McpServer): void {
   tasks.registerTool(
     server,
     "confirm_delete",
-    { description: "Asks before it goes on", inputSchema: z.object({ filename: z.string() }), task: "required" },
+    { description: "Asks before it goes on", inputSchema: z.object({ filename: z.string() }), task: "required", runs },
     async ({ filename }, task) => {
       const message = `Delete ${filename}?`;
       const { action, content } = await task.elicit({ mode: "form", message, requestedSchema: confirmSchema });
@@ -73,7 +101,7 @@ export function registerTools(tasks: TasksExtension, server: McpServer): void {
   tasks.registerTool(
     server,
     "multi_input",
-    { description: "Asks two things at once", task: "required" },
+    { description: "Asks two things at once", task: "required", runs },
     async (_, task) => {
       const answers = await Promise.all(
         ["first", "second"].map((which) =>
@@ -90,6 +118,7 @@ export function registerTools(tasks: TasksExtension, server: McpServer): void {
     {
       description: "Asks before there is a task",
       task: "required",
+      runs,
       prepare: (_, { mcpReq }) => {
         const content = acceptedContent<{ name: string }>(mcpReq.inputResponses, "name");
         if (content) return { name: content.name };

@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Place } from "../demo/stores.ts";
+import type { Role } from "./tools.ts";
+
+const PROGRAM = fileURLToPath(new URL("process.ts", import.meta.url));
+/** How long a process may take to end in order. Only one that hangs takes as long. */
+const STOP_MS = 30_000;
+
+export interface ServerSetup {
+  store: string;
+  place: Place;
+  /** Default: `server`. */
+  role?: Role;
+}
+
+/** A server, or a worker, in a process of its own, which ends with this object or with this process. */
+export class ServerProcess implements AsyncDisposable {
+  /** Its address, once it is ready; a worker has none. */
+  readonly url: Promise<string>;
+  readonly #process: ChildProcess;
+  readonly #exited: Promise<unknown>;
+  #said = "";
+  #ended: NodeJS.Signals | undefined;
+
+  constructor({ store, place, role = "server" }: ServerSetup) {
+    // A pipe as stdin tells it when this process is gone. The URL of a database may have a password in it, and everybody
+    // on the machine can read arguments.
+    const child = spawn(process.execPath, [PROGRAM, store, role], {
+      env: { ...process.env, CONFORMANCE_PLACE: JSON.stringify(place) },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#process = child;
+    this.#exited = new Promise((resolve) => child.once("close", resolve).once("error", resolve));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#said += text;
+    });
+    const gone = new AbortController();
+    void this.#exited.then(() => gone.abort());
+    this.url = once(createInterface(child.stdout), "line", { signal: gone.signal }).then(
+      ([line]) => line,
+      () => Promise.reject(new Error(`A ${role} ended before it was ready: ${this.#said}`)),
+    );
+    // Whoever awaits it sees it.
+    this.url.catch(() => undefined);
+  }
+
+  /** SIGTERM: it may give its tasks back. SIGKILL: it may do nothing. */
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    this.#ended ??= signal;
+    this.#process.kill(signal);
+    const timeUp = new AbortController();
+    const late = sleep(STOP_MS, "late", { signal: timeUp.signal }).catch(() => undefined);
+    if ((await Promise.race([this.#exited, late])) === "late") this.#process.kill("SIGKILL");
+    timeUp.abort();
+    await this.#exited;
+  }
+
+  /** What went wrong with it, once it has ended: it complained, or it ended otherwise than it was told to. */
+  get problems(): string[] {
+    const { exitCode, signalCode } = this.#process;
+    const how = signalCode ?? exitCode;
+    const expected = this.#ended === "SIGKILL" ? "SIGKILL" : 0;
+    return [...(how === expected ? [] : [`ended with ${how}`]), ...(this.#said ? [this.#said] : [])];
+  }
+
+  /** @throws Error for one that had a problem */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end("SIGTERM");
+    if (this.problems.length > 0) throw new Error(this.problems.join("\n"));
+  }
+}

@@ -1,0 +1,98 @@
+/** The official suite, run against servers on each of the stores. */
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { runScenario, SCENARIOS, successOf } from "../conformance-server/suite.ts";
+import { createDatabase, sharedServer } from "../databases/fixtures.ts";
+import type { Place } from "../demo/stores.ts";
+
+declare module "vitest" {
+  interface TaskMeta {
+    /** For the counts at the end of the run. */
+    officialConformance?: {
+      /** Such as "one server, sqlite". */
+      setting: string;
+      checks: number;
+      /** The suite itself leaves the scenario out. */
+      skipped: boolean;
+    };
+  }
+}
+
+/** The stores that several processes can share. */
+export const DURABLE = ["sqlite", "postgres", "redis"] as const;
+type StoreName = (typeof DURABLE)[number] | "memory";
+
+/** Where images of databases may have to be downloaded first. */
+const START_MS = 300_000;
+/** More than the suite gives a scenario. */
+const SCENARIO_MS = 200_000;
+
+/**
+ * Registers a test for each scenario on each store, which passes if all checks are made and none fails.
+ * @param setUp Has servers started on the place; returns a new URL for each scenario that asks.
+ */
+export function testScenarios(
+  setting: string,
+  stores: readonly StoreName[],
+  setUp: (store: StoreName, place: Place, cleanUp: AsyncDisposableStack) => Promise<() => Promise<string>>,
+): void {
+  describe.each(stores)(`${setting}, %s`, (store) => {
+    const cleanUp = new AsyncDisposableStack();
+    let newUrl: () => Promise<string>;
+    beforeAll(async () => {
+      const place = await placeFor(store, cleanUp);
+      newUrl = await setUp(store, place, cleanUp);
+    }, START_MS);
+    afterAll(() => cleanUp.disposeAsync());
+
+    test.concurrent.for(SCENARIOS)("$name", { timeout: SCENARIO_MS }, async (scenario, { task, expect }) => {
+      const skipped = scenario.checks === 0;
+      const url = await newUrl();
+      const { exitCode, output, passed } = await runScenario(url, scenario);
+      task.meta.officialConformance = { setting: `${setting}, ${store}`, checks: passed, skipped };
+      expect(exitCode, output).toBe(0);
+      expect(output).toContain(successOf(scenario));
+      // One that was skipped without our knowing it would not have passed.
+      if (!skipped) expect(output).not.toContain("SKIPPED");
+    });
+  });
+}
+
+/** Room for tasks, which is gone afterwards. */
+async function placeFor(store: StoreName, cleanUp: AsyncDisposableStack): Promise<Place> {
+  switch (store) {
+    case "memory":
+      return { address: "", name: "" };
+    case "sqlite": {
+      const folder = await mkdtemp(join(tmpdir(), "official-conformance-"));
+      cleanUp.defer(() => rm(folder, { recursive: true, force: true }));
+      return { address: join(folder, "tasks.db"), name: "" };
+    }
+    case "postgres": {
+      const database = await createDatabase((await sharedServer({ product: "PostgreSQL" })).url);
+      cleanUp.defer(() => database.drop());
+      return { address: database.url, name: "conformance" };
+    }
+    case "redis": {
+      const { url } = await sharedServer({ product: "Redis" });
+      const prefix = `conformance:${randomUUID()}`;
+      cleanUp.defer(() => dropKeys(url, `{${prefix}}*`));
+      return { address: url, name: prefix };
+    }
+  }
+}
+
+async function dropKeys(url: string, match: string): Promise<void> {
+  const redis = new Redis(url);
+  try {
+    for await (const keys of redis.scanStream({ match, count: 1000 })) {
+      if (keys.length > 0) await redis.unlink(keys);
+    }
+  } finally {
+    redis.disconnect();
+  }
+}
