@@ -206,12 +206,12 @@ export class DurableTaskStore implements contract.TaskStore {
     return toSnapshot(await write({ scope: this.#engine.scope(options.owner), lease: options.lease }));
   }
 
-  async #update(taskId: string, change: contract.TaskChange, guard: WriteGuard): ReturnType<Engine["write"]> {
+  #update(taskId: string, change: contract.TaskChange, guard: WriteGuard): ReturnType<Engine["write"]> {
     const patch = changePatch(taskId, change, this.#maxBytes);
     return this.#engine.write(taskId, guard, patch, (at) => cannotUpdate(taskId, at, change.status));
   }
 
-  async #finish(taskId: string, outcome: TaskOutcome, guard: WriteGuard): ReturnType<Engine["write"]> {
+  #finish(taskId: string, outcome: TaskOutcome, guard: WriteGuard): ReturnType<Engine["write"]> {
     const patch = outcomePatch(taskId, outcome, this.#maxBytes);
     return this.#engine.write(taskId, guard, patch, (at) => cannotStoreResult(taskId, at));
   }

@@ -1,7 +1,7 @@
-import type { Guard, OwnerScope, Patch, PayloadField, StoredTask, TaskBackend } from "./backend.ts";
+import type { Guard, OwnerScope, Patch, PayloadField, StoredTask, TaskBackend, UpdateOutcome } from "./backend.ts";
 import { ANY_OWNER, type Caller, type Lease, type Owner, type TaskSnapshot } from "./contract.ts";
 import { invalid, isTaskStoreError, leaseLost, notFound, storeClosed, TaskStoreError } from "./errors.ts";
-import { decodeJson, isStorableKey } from "./json.ts";
+import { decodeString, isStorableKey } from "./json.ts";
 import { isInScope } from "./rules.ts";
 import type { Settings } from "./settings.ts";
 import { isTerminal, type Task, type TaskStatus } from "./task.ts";
@@ -60,8 +60,12 @@ export class Engine {
     try {
       return await run(this.#backend);
     } catch (error) {
-      throw this.#closing ? storeClosed() : asStoreError(error);
+      throw this.#failure(error);
     }
+  }
+
+  #failure(error: unknown): TaskStoreError {
+    return this.#closing ? storeClosed() : asStoreError(error);
   }
 
   close(): Promise<void> {
@@ -107,7 +111,14 @@ export class Engine {
       await this.open();
       return undefined;
     }
-    return this.call((backend) => backend.read(taskId, scope, payloads));
+    // As `call` does, which would be one more promise: reads and writes are what stores do most.
+    if (!this.#isOpen) await this.open();
+    if (this.#closing) throw storeClosed();
+    try {
+      return await this.#backend.read(taskId, scope, payloads);
+    } catch (error) {
+      throw this.#failure(error);
+    }
   }
 
   /**
@@ -115,14 +126,14 @@ export class Engine {
    * @param terminal Makes the error for a task that is terminal already.
    * @throws `TASK_NOT_FOUND`, `LEASE_LOST`, and what `terminal` makes
    */
-  async write(
+  write(
     taskId: string,
     guard: WriteGuard,
     patch: Patch,
     terminal: (at: TaskStatus) => TaskStoreError,
   ): Promise<StoredTask> {
     // Without a revision to stand against it, what is not applied throws.
-    return (await this.writeAt(undefined, taskId, guard, patch, terminal)) as StoredTask;
+    return this.writeAt(undefined, taskId, guard, patch, terminal) as Promise<StoredTask>;
   }
 
   /** As `write`, if the task has this revision; `undefined` when only that stood against it. */
@@ -138,13 +149,18 @@ export class Engine {
       throw notFound(String(taskId));
     }
     if (lease && lease.taskId !== taskId) throw invalid("The lease is of another task", taskId);
-    const guard: Guard = {
-      scope,
-      ...(lease ? { leaseToken: lease.token } : {}),
-      ...(leaseFree ? { leaseFree } : {}),
-      ...(revision === undefined ? {} : { revision }),
-    };
-    const outcome = await this.call((backend) => backend.update(taskId, guard, patch));
+    const guard: { -readonly [Field in keyof Guard]: Guard[Field] } = { scope };
+    if (lease) guard.leaseToken = lease.token;
+    if (leaseFree) guard.leaseFree = leaseFree;
+    if (revision !== undefined) guard.revision = revision;
+    if (!this.#isOpen) await this.open();
+    if (this.#closing) throw storeClosed();
+    let outcome: UpdateOutcome;
+    try {
+      outcome = await this.#backend.update(taskId, guard, patch);
+    } catch (error) {
+      throw this.#failure(error);
+    }
     if (outcome.applied) return outcome.task;
     const current = outcome.task;
     if (!current || !isInScope(scope, current.owner)) throw notFound(taskId);
@@ -185,7 +201,7 @@ export function toTask(stored: StoredTask): Task {
     lastUpdatedAt: isoDate(stored.updatedAt),
   };
   if (stored.pollInterval !== null) task.pollInterval = stored.pollInterval;
-  if (stored.statusMessage !== null) task.statusMessage = decodeJson<string>(stored.statusMessage);
+  if (stored.statusMessage !== null) task.statusMessage = decodeString(stored.statusMessage);
   return task;
 }
 

@@ -1,18 +1,38 @@
 import { invalid, isTaskStoreError, TaskStoreError } from "./errors.ts";
 
+/** So deep, a walk that calls itself is quick and safe; below, it takes a stack of its own. */
+const SHALLOW = 32;
+
+/** Refuses what JSON cannot hold and `JSON.stringify` would drop or change without a word. */
+function refuseNonJson(value: unknown, what: string, depth = 0): void {
+  if (typeof value !== "object" || value === null) return refuseScalar(value, what);
+  if (depth === SHALLOW) return refuseDeep(value, what);
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (item === undefined) throw invalid(`The ${what} is not JSON: an array holds undefined`);
+      refuseNonJson(item, what, depth + 1);
+    }
+  } else if (typeof (value as { toJSON?: unknown }).toJSON !== "function") {
+    for (const key of Object.keys(value)) refuseNonJson((value as Record<string, unknown>)[key], what, depth + 1);
+  }
+}
+
+function refuseScalar(value: unknown, what: string): void {
+  if (typeof value === "number" && !Number.isFinite(value)) throw invalid(`The ${what} is not JSON: it holds ${value}`);
+  if (typeof value === "bigint" || typeof value === "function" || typeof value === "symbol")
+    throw invalid(`The ${what} is not JSON: it holds a ${typeof value}`);
+}
+
 /**
- * Refuses what JSON cannot hold and `JSON.stringify` would drop or change without a word. An explicit stack, so
- * that deep nesting is judged by `JSON.stringify` alone. Cycles are left to it as well, hence the bound by `seen`.
+ * The same without calling itself, so that deep nesting is judged by `JSON.stringify` alone. Cycles are left to it as well, hence
+ * the bound by `seen`.
  */
-function refuseNonJson(root: unknown, what: string): void {
+function refuseDeep(root: object, what: string): void {
   const stack: unknown[] = [root];
   const seen = new Set<object>();
   while (stack.length > 0) {
     const value = stack.pop();
-    if (typeof value === "number" && !Number.isFinite(value))
-      throw invalid(`The ${what} is not JSON: it holds ${value}`);
-    if (typeof value === "bigint" || typeof value === "function" || typeof value === "symbol")
-      throw invalid(`The ${what} is not JSON: it holds a ${typeof value}`);
+    refuseScalar(value, what);
     if (typeof value !== "object" || value === null || seen.has(value)) continue;
     seen.add(value);
     if (Array.isArray(value)) {
@@ -21,10 +41,7 @@ function refuseNonJson(root: unknown, what: string): void {
         stack.push(item);
       }
     } else if (typeof (value as { toJSON?: unknown }).toJSON !== "function") {
-      for (const key of Object.keys(value)) {
-        const item = (value as Record<string, unknown>)[key];
-        if (item !== undefined) stack.push(item);
-      }
+      for (const key of Object.keys(value)) stack.push((value as Record<string, unknown>)[key]);
     }
   }
 }
@@ -36,7 +53,7 @@ function refuseNonJson(root: unknown, what: string): void {
 export function encodeJson(value: unknown, what: string, maxBytes = Number.POSITIVE_INFINITY): string {
   let text: string | undefined;
   try {
-    refuseNonJson(value, what);
+    if (typeof value !== "string") refuseNonJson(value, what);
     text = JSON.stringify(value);
   } catch (cause) {
     if (isTaskStoreError(cause)) throw cause;
@@ -51,6 +68,11 @@ export function encodeJson(value: unknown, what: string, maxBytes = Number.POSIT
     throw new TaskStoreError("PAYLOAD_TOO_LARGE", `The ${what} is larger than the limit of ${maxBytes} bytes`);
   }
   return text;
+}
+
+/** A string from its JSON text, which is the string itself in quotation marks unless something in it had to be escaped. */
+export function decodeString(text: string): string {
+  return text.includes("\\") ? decodeJson<string>(text) : text.slice(1, -1);
 }
 
 export function decodeJson<T>(text: string): T {

@@ -7,8 +7,10 @@ import { type ErrorObject, isTaskStatus, isTerminal, type Result } from "./task.
 /** An outcome as stored. */
 type Content = { result: Result } | { error: ErrorObject };
 
+type WritablePatch = { -readonly [Field in keyof Patch]: Patch[Field] };
+
 /** The patch that changes a task so. @throws `INVALID_ARGUMENT`, `PAYLOAD_TOO_LARGE` */
-export function changePatch(taskId: string, change: TaskChange, maxBytes: number): Patch {
+export function changePatch(taskId: string, change: TaskChange, maxBytes: number): WritablePatch {
   const { status, statusMessage, checkpoint } = change;
   if (status === undefined && statusMessage === undefined && checkpoint === undefined)
     throw invalid("A change needs a status, a statusMessage or a checkpoint", taskId);
@@ -16,11 +18,11 @@ export function changePatch(taskId: string, change: TaskChange, maxBytes: number
     throw invalid("status must be working, input_required, completed, failed or cancelled", taskId);
   if (statusMessage !== undefined && typeof statusMessage !== "string")
     throw invalid("statusMessage must be a string", taskId);
-  return {
-    ...(status === undefined ? {} : { status }),
-    ...(statusMessage === undefined ? {} : { statusMessage: encodeJson(statusMessage, "status message", maxBytes) }),
-    ...(checkpoint === undefined ? {} : { checkpoint: encodeJson(checkpoint, "checkpoint", maxBytes) }),
-  };
+  const patch: WritablePatch = {};
+  if (status !== undefined) patch.status = status;
+  if (statusMessage !== undefined) patch.statusMessage = encodeJson(statusMessage, "status message", maxBytes);
+  if (checkpoint !== undefined) patch.checkpoint = encodeJson(checkpoint, "checkpoint", maxBytes);
+  return patch;
 }
 
 /** The patch that ends a task so. @throws `INVALID_TRANSITION`, `INVALID_ARGUMENT`, `PAYLOAD_TOO_LARGE` */
@@ -37,10 +39,9 @@ export function outcomePatch(taskId: string, outcome: TaskOutcome, maxBytes: num
     throw invalid("The result or error must be an object", taskId);
   if (failed && !(Number.isSafeInteger(outcome.error.code) && typeof outcome.error.message === "string"))
     throw invalid("A JSON-RPC error needs an integer code and a message", taskId);
-  return {
-    ...changePatch(taskId, { status, statusMessage }, maxBytes),
-    outcome: encodeJson(content, "result", maxBytes),
-  };
+  const patch = changePatch(taskId, { status, statusMessage }, maxBytes);
+  patch.outcome = encodeJson(content, "result", maxBytes);
+  return patch;
 }
 
 /** The result of a task that was read with its outcome. @throws `TASK_NOT_FOUND`, `RESULT_NOT_READY`, the stored error */

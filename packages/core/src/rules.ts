@@ -89,28 +89,40 @@ export function applyPatch(task: StoredTask, patch: Patch, now: number): StoredT
   let { expiresAt } = task;
   if (task.ttl !== null && terminal) expiresAt = now + task.ttl;
   else if (task.ttl !== null && lease) expiresAt = Math.max(task.createdAt + task.ttl, now + lease.durationMs);
+  // Field by field, as in `withPayloads`.
   return {
-    ...task,
+    taskId: task.taskId,
+    owner: task.owner,
+    name: task.name,
     status,
     statusMessage: patch.statusMessage ?? task.statusMessage,
-    ...(patch.inputs === undefined ? {} : { inputs: patch.inputs }),
-    ...(patch.checkpoint === undefined ? {} : { checkpoint: patch.checkpoint }),
-    ...(patch.outcome === undefined ? {} : { outcome: patch.outcome }),
+    createdAt: task.createdAt,
     updatedAt: visible ? now : task.updatedAt,
+    ttl: task.ttl,
+    expiresAt,
+    pollInterval: task.pollInterval,
     revision: visible ? task.revision + 1 : task.revision,
     attempt: task.attempt + (lease ? ATTEMPTS[lease.action] : 0),
     leaseToken: lease && lease.action !== "renew" ? task.leaseToken + 1 : task.leaseToken,
     leaseExpiresAt,
-    expiresAt,
+    position: task.position,
     readAt: now,
-  };
+    request: task.request,
+    inputs: patch.inputs === undefined ? task.inputs : patch.inputs,
+    checkpoint: patch.checkpoint === undefined ? task.checkpoint : patch.checkpoint,
+    outcome: patch.outcome === undefined ? task.outcome : patch.outcome,
+  } as StoredTask;
 }
 
 /**
  * The task with these payloads and no other. Field by field: to leave fields out by destructuring took a sixth of a whole
  * lifecycle in memory.
  */
-export function withPayloads(task: StoredTask, payloads: readonly PayloadField[] = []): StoredTask {
+export function withPayloads(
+  task: StoredTask,
+  payloads: readonly PayloadField[] = [],
+  readAt: number = task.readAt,
+): StoredTask {
   const bare: StoredTask = {
     taskId: task.taskId,
     owner: task.owner,
@@ -127,8 +139,9 @@ export function withPayloads(task: StoredTask, payloads: readonly PayloadField[]
     leaseToken: task.leaseToken,
     leaseExpiresAt: task.leaseExpiresAt,
     position: task.position,
-    readAt: task.readAt,
+    readAt,
   };
+  if (payloads.length === 0) return bare;
   const read = payloads.filter((field) => task[field] !== undefined);
   return read.length === 0 ? bare : Object.assign(bare, Object.fromEntries(read.map((field) => [field, task[field]])));
 }

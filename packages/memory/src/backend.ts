@@ -115,6 +115,6 @@ export class MemoryBackend implements TaskBackend {
   }
 
   #read(task: StoredTask, payloads?: readonly PayloadField[]): StoredTask {
-    return { ...withPayloads(task, payloads), readAt: this.#storage.clock.now() };
+    return withPayloads(task, payloads, this.#storage.clock.now());
   }
 }
