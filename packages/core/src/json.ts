@@ -5,9 +5,9 @@ const SHALLOW = 32;
 
 /** Refuses what JSON cannot hold and `JSON.stringify` would drop or change without a word. */
 function refuseNonJson(value: unknown, what: string, depth = 0): void {
-  if (typeof value !== "object" || value === null) return refuseScalar(value, what);
-  if (depth === SHALLOW) return refuseDeep(value, what);
-  if (Array.isArray(value)) {
+  if (typeof value !== "object" || value === null) refuseScalar(value, what);
+  else if (depth === SHALLOW) refuseDeep(value, what);
+  else if (Array.isArray(value)) {
     for (const item of value) {
       if (item === undefined) throw invalid(`The ${what} is not JSON: an array holds undefined`);
       refuseNonJson(item, what, depth + 1);
