@@ -103,6 +103,21 @@ export class TasksExtension implements AsyncDisposable {
   >(
     server: McpServer,
     name: string,
+    config: TaskToolConfig<Input, Output> & { runs: "worker" },
+    handler?: TaskToolHandler<Input>,
+  ): RegisteredTool;
+  registerTool<
+    Input extends StandardSchemaWithJSON | undefined = undefined,
+    Output extends StandardSchemaWithJSON | undefined = undefined,
+  >(
+    server: McpServer,
+    name: string,
+    config: TaskToolConfig<Input, Output>,
+    handler: TaskToolHandler<Input>,
+  ): RegisteredTool;
+  registerTool<Input extends StandardSchemaWithJSON | undefined, Output extends StandardSchemaWithJSON | undefined>(
+    server: McpServer,
+    name: string,
     config: TaskToolConfig<Input, Output>,
     handler?: TaskToolHandler<Input>,
   ): RegisteredTool {
