@@ -19,6 +19,8 @@ export interface ModernClient extends AsyncDisposable {
   readonly asked: readonly string[];
   /** Any request of the extension, as it goes over the wire. */
   request(method: string, params: Record<string, unknown>): Promise<JsonRpcResponse>;
+  /** The stream that tells of these tasks. */
+  listen(taskIds: readonly string[]): Promise<Response>;
 }
 
 export interface ModernOptions {
@@ -39,6 +41,7 @@ export async function connectModern(url: string, options: ModernOptions = {}): P
   const framing: V2RequestFraming = { protocolVersion: PROTOCOL, clientInfo, clientCapabilities };
   const asked: string[] = [];
   const rawDispatch = dispatcher(url, authorization);
+  const closing = new AbortController();
   const session = createTaskSessionFromClient(client, {
     // Not the URL: a reference outlives a server that listens on a port of its own.
     endpointId: "clients-test",
@@ -51,7 +54,12 @@ export async function connectModern(url: string, options: ModernOptions = {}): P
     session,
     asked,
     request: (method, params) => rawDispatch({ method, params: { ...params, _meta: envelope(framing) } }),
+    listen(taskIds) {
+      const params = { notifications: { taskIds }, _meta: envelope(framing) };
+      return post(url, authorization, { method: "subscriptions/listen", params }, { signal: closing.signal });
+    },
     async [Symbol.asyncDispose]() {
+      closing.abort();
       await session.close();
       await client.close();
     },
@@ -82,22 +90,27 @@ function answering(asked: string[], name: string): ApplicationInputHandler["hand
 
 /** Sends what the SDK's client would refuse to, and takes the answer as it is. */
 function dispatcher(url: string, authorization: Record<string, string>) {
-  return async (request: unknown, options: { signal?: AbortSignal } = {}): Promise<JsonRpcResponse> => {
-    const { method, params } = request as { method: string; params: { name?: string; taskId?: string } };
-    const headers = new Headers(authorization);
-    headers.set("content-type", "application/json");
-    headers.set("accept", "application/json, text/event-stream");
-    headers.set("mcp-protocol-version", PROTOCOL);
-    headers.set("mcp-method", method);
-    const name = params.name ?? params.taskId;
-    if (name !== undefined) headers.set("mcp-name", name);
-    const response = await fetch(url, {
-      method: "POST",
-      headers,
-      body: JSON.stringify({ jsonrpc: "2.0", id: randomUUID(), method, params }),
-      ...options,
-    });
+  return async (request: unknown, options?: { signal?: AbortSignal }): Promise<JsonRpcResponse> => {
+    const response = await post(url, authorization, request, options);
     const { result, error } = (await response.json()) as { result: never; error?: never };
     return error === undefined ? { kind: "result", result } : { kind: "error", error };
   };
+}
+
+function post(
+  url: string,
+  authorization: Record<string, string>,
+  request: unknown,
+  options: { signal?: AbortSignal } = {},
+): Promise<Response> {
+  const { method, params } = request as { method: string; params: { name?: string; taskId?: string } };
+  const headers = new Headers(authorization);
+  headers.set("content-type", "application/json");
+  headers.set("accept", "application/json, text/event-stream");
+  headers.set("mcp-protocol-version", PROTOCOL);
+  headers.set("mcp-method", method);
+  const name = params.name ?? params.taskId;
+  if (name !== undefined) headers.set("mcp-name", name);
+  const body = JSON.stringify({ jsonrpc: "2.0", id: randomUUID(), method, params });
+  return fetch(url, { method: "POST", headers, body, ...options });
 }

@@ -1,0 +1,48 @@
+/** What the servers of this folder serve: one tool, whose tasks are in a SQLite file and belong to the user of the access token. */
+import { TasksExtension } from "@mcp-task-store/server";
+import { SqliteTaskStore } from "@mcp-task-store/sqlite";
+import { McpServer, OAuthError, OAuthErrorCode, type OAuthTokenVerifier } from "@modelcontextprotocol/server";
+import { z } from "zod";
+
+const store = new SqliteTaskStore({
+  path: process.env["TASKS_DB"] ?? "tasks.db",
+  limits: { ttl: { default: 3_600_000 } },
+});
+const tasks = new TasksExtension({ store });
+
+export const handler = tasks.createMcpHandler(() => {
+  const server = new McpServer({ name: "studio", version: "1.0.0" });
+  tasks.registerTool(
+    server,
+    "render",
+    {
+      description: "Renders frames, once the user has agreed",
+      inputSchema: z.object({ frames: z.number().int().positive() }),
+      outputSchema: z.object({ rendered: z.number() }),
+      task: "required",
+    },
+    async ({ frames }, task) => {
+      const requestedSchema = { type: "object", properties: {} };
+      const { action } = await task.elicit({ mode: "form", message: `Render ${frames} frames?`, requestedSchema });
+      const rendered = action === "accept" ? frames : 0;
+      return { content: [{ type: "text", text: `${rendered} rendered` }], structuredContent: { rendered } };
+    },
+  );
+  return server;
+});
+
+/** In place of your authorization server: the token is the user. */
+export const verifier: OAuthTokenVerifier = {
+  async verifyAccessToken(token) {
+    if (!/^[a-z]+$/.test(token)) throw new OAuthError(OAuthErrorCode.InvalidToken, "Unknown token");
+    // A task belongs to its client and, as `extra.sub`, its user.
+    return { token, clientId: "viewer", scopes: [], expiresAt: Date.now() / 1000 + 60, extra: { sub: token } };
+  },
+};
+
+/** After the HTTP server was closed. */
+export async function close(): Promise<void> {
+  await handler.close();
+  await tasks.close();
+  await store.close();
+}
