@@ -116,13 +116,14 @@ describe.each(stores)("The life of tasks of SDK 1.x over $name", (kind) => {
       const first = await scene.start({ work });
       const here = await first.connect({ user: "ann" });
       const { taskId } = (await call(here)).task;
+      const started = await signal;
 
       scene.reopen(byUser);
       const second = await scene.start({});
       const there = await second.connect({ user: "ann" });
       expect(await get(there, taskId)).toMatchObject({ status: "working" });
       expect(await cancel(there, taskId)).toMatchObject({ status: "cancelled" });
-      await aborted(await signal);
+      await aborted(started);
       finish(DONE);
       expect(await first.runs.get(taskId)).toMatchObject({ stored: false });
       expect(await get(here, taskId)).toMatchObject({ status: "cancelled" });
