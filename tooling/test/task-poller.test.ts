@@ -140,8 +140,10 @@ describe("the interval of a task", () => {
   test("comes before the first poll of a task that was just created", async () => {
     remote.set("a", { pollIntervalMs: 3000 });
     const poller = start();
-    await poller.follow(A, { task: { taskId: "a", status: "working", pollIntervalMs: 3000 } });
-    await advance(2999);
+    const taskId = await poller.follow(A, { task: { taskId: "a", status: "working", pollIntervalMs: 3000 } });
+    await advance(1000);
+    poller.refresh(taskId);
+    await advance(1999);
     expect(remote.times("a")).toEqual([]);
     await advance(3001);
     expect(remote.times("a")).toEqual([3000, 6000]);
@@ -162,6 +164,39 @@ describe("the interval of a task", () => {
     await advance(1000);
     expect(remote.times("a").at(-1)).toBe(57_200);
     poller.refresh("no such task");
+  });
+
+  test("is kept while a poll is under way", async () => {
+    remote.set("a");
+    const answers: (() => void)[] = [];
+    const poll: PollerOptions["poll"] = (reference) =>
+      new Promise((resolve) => answers.push(() => resolve(remote.poll(reference))));
+    const poller = start({ poll });
+    const taskId = await poller.follow(A);
+    await advance(5000);
+    poller.refresh(taskId);
+    await advance(5000);
+    expect(answers).toHaveLength(1);
+    answers[0]?.();
+    await advance(1000);
+    expect(answers).toHaveLength(2);
+  });
+
+  test("counts from a poll that refresh brought forward", async () => {
+    remote.set("a", { pollIntervalMs: 1000 });
+    const poller = start({ idleIntervalMs: 60_000 });
+    const taskId = await poller.follow(A);
+    // The next one would come at about 59 s, after one of another task.
+    await advance(54_000);
+    remote.set("b", { pollIntervalMs: 3000 });
+    await poller.follow({ taskId: "b" });
+    await advance(1000);
+    remote.set("a", { pollIntervalMs: 20_000 });
+    poller.refresh(taskId);
+    await advance(0);
+    const before = remote.times("a").length;
+    await advance(19_000);
+    expect(remote.times("a")).toHaveLength(before);
   });
 });
 
@@ -196,6 +231,20 @@ describe("many tasks", () => {
     await advance(20_000);
     expect(await outcomes).toEqual(names.map((name) => ({ status: "completed", result: { name } })));
     expect(errors).toEqual([]);
+  });
+
+  test("that wait for their turn cost nothing", async () => {
+    const poller = start({
+      poll: () => new Promise<never>(() => undefined),
+      concurrency: 2,
+      timeoutMs: 60_000,
+      claimMs: NEVER,
+    });
+    for (let index = 0; index < 5; index += 1) await poller.follow({ taskId: String(index) });
+    await advance(10);
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    await advance(50_000);
+    expect(timers).not.toHaveBeenCalled();
   });
 
   test("are polled in the order in which they are due", async () => {
@@ -702,17 +751,22 @@ describe("another poller on the same store", () => {
   });
 
   test("tells again of a task that waits for input, and not of one that was found stalled", async () => {
-    const inputRequests = { name: { method: "elicitation/create", params: { message: "Your name?" } } };
+    // An SDK may leave undefined where JSON has nothing.
+    const params = { message: "Your name?", mode: undefined };
+    const inputRequests = { name: { method: "elicitation/create", params } };
     remote.set("a", { status: "input_required", inputRequests });
     const first = start({ stalledAfterMs: 5000 });
-    await first.follow(A);
+    const taskId = await first.follow(A);
     await advance(6000);
     await first.stop();
     expect([changes.length, stalls.length]).toEqual([1, 1]);
+    const known = await record(taskId);
     const second = start({ stalledAfterMs: 5000 });
     await advance(20_000);
     expect(changes).toEqual([expect.objectContaining({ inputRequests }), expect.objectContaining({ inputRequests })]);
     expect(stalls).toHaveLength(1);
+    // Told, but nothing new.
+    expect((await record(taskId))?.revision).toBe(known?.revision);
     await second.stop();
   });
 

@@ -36,9 +36,8 @@ export class DueQueue<T> {
     this.#current.clear();
   }
 
-  /** When the item is due; `undefined` if it is not here. */
-  at(item: T): number | undefined {
-    return this.#current.get(item)?.at;
+  has(item: T): boolean {
+    return this.#current.has(item);
   }
 
   /** When the first item is due; infinity if there is none. */

@@ -15,7 +15,6 @@ import {
   type RemoteTask,
   ttlEndOf,
   unstorableOutcome,
-  withoutOutcome,
 } from "./remote-task.ts";
 import { isTerminal } from "./task.ts";
 import type { FollowedTask } from "./task-poller.ts";
@@ -147,9 +146,10 @@ export class Followed {
       let remote = this.#read && this.#remote && isTerminal(this.#remote.status) ? this.#remote : undefined;
       if (!remote) {
         remote = checkRemote(await this.#call(this.#settings.poll));
-        if (!this.over) this.#learn(remote);
+        if (this.over) return undefined;
+        this.#learn(remote);
       }
-      return !this.over && isTerminal(remote.status) ? await this.#outcomeOf(remote) : undefined;
+      return isTerminal(remote.status) ? await this.#outcomeOf(remote) : undefined;
     } catch (error) {
       if (this.over) return undefined;
       if (isUnknownTask(error)) return lostOutcome("unknown");
@@ -222,7 +222,7 @@ export class Followed {
     const remote = this.#remote;
     if (!this.#dirty || !remote || isTerminal(remote.status)) return;
     const movedAt = new Date(this.#movedAt).toISOString();
-    const checkpoint: Learned = { remote: withoutOutcome(remote), movedAt, stalled: this.#stalled };
+    const checkpoint: Learned = { remote, movedAt, stalled: this.#stalled };
     const { status } = remote;
     const statusMessage = this.#said(remote.statusMessage);
     try {

@@ -3,14 +3,7 @@ import { DueQueue } from "./due-queue.ts";
 import { expired, invalid, isTaskStoreError, notFound } from "./errors.ts";
 import { type Followable, Followed, type FollowedRecord, isOver } from "./followed.ts";
 import { type PollerSettings, pollerSettings, tell } from "./poller-settings.ts";
-import {
-  checkRemote,
-  localTaskOf,
-  type RemoteOutcome,
-  type RemoteReference,
-  storedOutcome,
-  withoutOutcome,
-} from "./remote-task.ts";
+import { checkRemote, localTaskOf, type RemoteOutcome, type RemoteReference, storedOutcome } from "./remote-task.ts";
 import { MAX_TIMER_MS } from "./settings.ts";
 import type { FollowOptions, PollerOptions, TaskPoller } from "./task-poller.ts";
 
@@ -62,10 +55,8 @@ export class Poller implements TaskPoller {
     const item = this.#items.get(taskId);
     if (!item) return;
     item.wake();
-    const at = this.#polls.at(item);
-    const soonest = item.polledAt + item.baseInterval;
-    if (at === undefined || at <= soonest) return;
-    this.#polls.put(item, soonest);
+    if (!this.#polls.has(item)) return;
+    this.#polls.put(item, item.polledAt + item.baseInterval);
     this.#schedule();
   }
 
@@ -95,7 +86,7 @@ export class Poller implements TaskPoller {
   async #follow(given: RemoteReference, { task, ttl }: FollowOptions): Promise<string> {
     const { name, leaseMs } = this.#settings;
     const { taskId, reference } = localTaskOf(name, given);
-    const remote = task && withoutOutcome(checkRemote(task));
+    const remote = task && checkRemote(task);
     if (this.#stopped) throw invalid("The poller was stopped");
     const context: Followable = { reference, remote };
     const request = { method: name, params: { taskId: reference.taskId } };

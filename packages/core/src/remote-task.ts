@@ -95,11 +95,6 @@ export function checkRemote(value: unknown): RemoteTask {
   };
 }
 
-/** Without what is large and of the end only. */
-export function withoutOutcome({ result, error, ...remote }: RemoteTask): RemoteTask {
-  return remote;
-}
-
 /** The task is not as it was when it was last seen. */
 export function hasMoved(before: RemoteTask | undefined, now: RemoteTask): boolean {
   return (
