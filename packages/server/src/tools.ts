@@ -6,6 +6,7 @@ import {
   ProtocolError,
   ProtocolErrorCode,
   type RegisteredTool,
+  type StandardSchemaV1,
   type StandardSchemaWithJSON,
 } from "@modelcontextprotocol/server";
 import { ANSWER_ERROR } from "./answers.ts";
@@ -30,7 +31,13 @@ export interface TaskTool {
 export async function readArguments(schema: AnySchema, given: unknown): Promise<{ args: unknown } | { issue: string }> {
   if (!schema) return { args: given };
   const outcome = await schema["~standard"].validate(given ?? {});
-  return outcome.issues ? { issue: outcome.issues.map(({ message }) => message).join("; ") } : { args: outcome.value };
+  return outcome.issues ? { issue: outcome.issues.map(textOf).join(", ") } : { args: outcome.value };
+}
+
+/** As `McpServer` says it. */
+function textOf({ path = [], message }: StandardSchemaV1.Issue): string {
+  const place = path.map((step) => String(typeof step === "object" ? step.key : step)).join(".");
+  return place === "" ? message : `${place}: ${message}`;
 }
 
 /** The result if it is what the tool promises, otherwise the error that `McpServer` makes of it. */
