@@ -88,8 +88,8 @@ describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
     const [ada, bob, nobody] = [server.peer("Ada"), server.peer("Bob"), server.peer()];
     const adas = [await ada.startOld("ask"), await ada.start("ask")].map(({ taskId }) => taskId);
     await nobody.start("ask");
-    const { result } = await ada.askOld("tasks/list", {});
-    expect((result?.["tasks"] as Json[]).map(({ taskId }) => taskId)).toEqual(adas);
+    const { tasks } = (await ada.askOld("tasks/list", {})).result as { tasks: Json[] };
+    expect(tasks.map(({ taskId }) => taskId)).toEqual(adas);
     expect((await bob.askOld("tasks/list", {})).result).toEqual({ tasks: [] });
     expect((await nobody.askOld("tasks/list", {})).error).toMatchObject({ code: -32600 });
     // 2026-07-28 has neither.
