@@ -24,7 +24,7 @@ async function execute(command: Command): Promise<unknown> {
       return run(command.method, command.args);
     case "race":
       // The barrier: every process starts at the same moment, and all calls of one are made before any is answered.
-      await new Promise((resolve) => setTimeout(resolve, command.at - Date.now() - 5));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(command.at - Date.now() - 5, 0)));
       while (Date.now() < command.at);
       return Promise.all(
         command.calls.map(([method, ...args]) =>

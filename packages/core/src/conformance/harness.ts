@@ -7,7 +7,7 @@ export interface HarnessCapabilities extends Capabilities {
   readonly outage?: boolean | undefined;
 }
 
-/** Only what never comes takes as long, so it may be more than a slow machine needs to start a process. */
+/** Only what never comes takes as long, so it may be much more than a slow machine needs. */
 export const DEFAULT_PATIENCE_MS = 10_000;
 
 /** What the author of a backend writes, so that the suite can run against it. */

@@ -29,7 +29,7 @@ export interface ConformanceReport {
 /** Declares a test for each case. Those whose capability the store lacks are declared as skipped, and say so. */
 export function defineConformance({ describe, test }: TestRunner, harness: Harness): void {
   // More than a case takes by itself: a case that hangs should fail with its own message.
-  const timeoutMs = 6 * (harness.patienceMs ?? DEFAULT_PATIENCE_MS);
+  const timeoutMs = 10 * (harness.patienceMs ?? DEFAULT_PATIENCE_MS);
   const topics = Map.groupBy(conformanceCases, ({ id }) => id.slice(0, id.indexOf("/")));
   describe(`${harness.name} conforms`, () => {
     for (const [topic, cases] of topics) {

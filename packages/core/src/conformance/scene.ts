@@ -25,7 +25,7 @@ export class Scene {
   /** Runs a case and leaves nothing behind, whether it passes, fails or hangs. */
   static async run(harness: Harness, body: (scene: Scene) => Promise<void>): Promise<void> {
     const scene = new Scene(harness, await harness.isolate());
-    const running = within(4 * scene.#patienceMs, body(scene), "The end of the case");
+    const running = within(8 * scene.#patienceMs, body(scene), "The end of the case");
     const [ran, ended] = [await settle(running), await settle(scene.#end())];
     // What the case found is worth more than what became of the clean-up after it.
     if (ran) throw ran.error;
@@ -45,10 +45,9 @@ export class Scene {
     if (!remote) throw new Error('A place needs "remote" when the harness declares multiProcess');
     const store = RemoteStore.start();
     this.#processes.add(store);
-    await this.soon(
-      store.open(remote, { sweepIntervalMs: false, fallbackPollMs: 600_000, ...options }),
-      "A store in another process",
-    );
+    const opening = store.open(remote, { sweepIntervalMs: false, fallbackPollMs: 600_000, ...options });
+    // On a busy machine, to start a process and load a driver takes many times longer than any call.
+    await within(6 * this.#patienceMs, opening, "A store in another process");
     return store;
   }
 
