@@ -124,8 +124,9 @@ export class Peer {
 
   /** Opens a stream; fails if the server answers something else. */
   async listen(taskIds: readonly string[], more: Json = {}, signal?: AbortSignal): Promise<Stream> {
-    const response = await this.send("subscriptions/listen", { notifications: { taskIds, ...more } }, ABLE, signal);
-    return new Stream(response, lastId);
+    const response = this.send("subscriptions/listen", { notifications: { taskIds, ...more } }, ABLE, signal);
+    const id = lastId;
+    return new Stream(await response, id);
   }
 }
 

@@ -1,0 +1,132 @@
+import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
+import { MemoryStorage, MemoryTaskStore } from "@mcp-task-store/memory";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { aborted } from "../fixtures/events.ts";
+import { Gate, type Instance, type InstanceOptions, instance, text } from "./support/instance.ts";
+
+const NEVER = 2 ** 31 - 1;
+const STOPPED = { code: -32603, message: expect.stringContaining("stopped") };
+
+describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (onLost) => {
+  let storage: MemoryStorage;
+  let store: TaskStore;
+  let begun: Gate;
+  /** Runs that began, by which server. */
+  let runs: string[];
+  const instances: Instance[] = [];
+
+  function serve(name: string, options: InstanceOptions = {}): Instance {
+    const made = instance(
+      new MemoryTaskStore({ storage, fallbackPollMs: 20, sweepIntervalMs: false }),
+      (tasks, server) => {
+        const work = async (_: unknown, { signal }: { signal: AbortSignal }) => {
+          runs.push(name);
+          if (name !== "first") return text(name);
+          begun.open();
+          throw await aborted(signal);
+        };
+        tasks.registerTool(server, "here", { onLost, task: "required" }, work);
+        tasks.registerTool(server, "worker", { onLost, runs: "worker" }, work);
+        tasks.registerTool(server, "early", { onLost, answerWithinMs: 1 }, work);
+        tasks.registerTool(server, "window", { onLost, answerWithinMs: NEVER }, async (_, task) => {
+          runs.push(name);
+          if (name !== "first") return text(name);
+          begun.open();
+          await stopped.promise;
+          // Now it becomes a task, of a server that has stopped.
+          return text((await task.elicit({ message: "?", requestedSchema: {} })).action);
+        });
+        tasks.registerTool(server, "stubborn", { onLost, task: "required" }, async (_, { signal }) => {
+          begun.open();
+          await aborted(signal);
+          return text("done all the same");
+        });
+      },
+      { worker: false, ...options },
+    );
+    instances.push(made);
+    return made;
+  }
+  let stopped: PromiseWithResolvers<void>;
+
+  beforeEach(() => {
+    storage = new MemoryStorage();
+    store = new MemoryTaskStore({ storage, fallbackPollMs: 20, sweepIntervalMs: false });
+    begun = new Gate();
+    stopped = Promise.withResolvers();
+    runs = [];
+  });
+  afterEach(async () => {
+    stopped.resolve();
+    await Promise.all(instances.splice(0).map((made) => made[Symbol.asyncDispose]()));
+    await store.close();
+  });
+
+  /** The end of a task that the first server had begun. */
+  async function ends(taskId: string): Promise<void> {
+    const last = serve("second", { worker: { pollMs: 5 } });
+    last.newServer();
+    await using _worker = last.tasks.startWorker();
+    await store.waitForTask(taskId, { owner: ANY_OWNER });
+    const task = await last.peer().task(taskId);
+    if (onLost === "fail") expect(task).toMatchObject({ status: "failed", error: STOPPED });
+    else expect(task).toMatchObject({ status: "completed", result: text("second") });
+    expect(runs).toEqual(onLost === "fail" ? ["first"] : ["first", "second"]);
+  }
+
+  test.each(["here", "early"])("of the server that runs it (%s)", async (name) => {
+    const server = serve("first");
+    const { taskId } = await server.peer().start(name);
+    await begun.pass();
+    await server.tasks.close();
+    await ends(taskId);
+  });
+
+  test("of a worker", async () => {
+    const server = serve("first");
+    server.newServer();
+    const worker = server.tasks.startWorker();
+    const { taskId } = await server.peer().start("worker");
+    await begun.pass();
+    await worker.stop();
+    await ends(taskId);
+  });
+
+  test("of the extension whose worker runs it", async () => {
+    const server = serve("first");
+    server.newServer();
+    server.tasks.startWorker();
+    const { taskId } = await server.peer().start("worker");
+    await begun.pass();
+    await server.tasks.close();
+    await ends(taskId);
+  });
+
+  test("of a server in which the work became a task afterwards", async () => {
+    const server = serve("first");
+    const call = server.peer().start("window");
+    await begun.pass();
+    await server.tasks.close();
+    stopped.resolve();
+    const { taskId } = await call;
+    await ends(taskId);
+  });
+
+  test("waits for work that does not heed it, and keeps its result", async () => {
+    const server = serve("first");
+    const { taskId } = await server.peer().start("stubborn");
+    await begun.pass();
+    await server.tasks.close();
+    expect(await store.waitForResult(taskId, { owner: ANY_OWNER })).toEqual(text("done all the same"));
+  });
+
+  test("leaves calls that come afterwards to others, at once", async () => {
+    const server = serve("first");
+    await server.tasks.close();
+    const { taskId } = await server.peer().start("here");
+    const other = serve("second", { worker: { pollMs: 5 } });
+    expect(await store.waitForResult(taskId, { owner: ANY_OWNER })).toEqual(text("second"));
+    expect(runs).toEqual(["second"]);
+    expect(other.errors).toEqual([]);
+  });
+});
