@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { PayloadField, StoredTask } from "@mcp-task-store/core";
-import { getTableColumns, getTableName, type Table } from "drizzle-orm";
+import { getTableName, type Table } from "drizzle-orm/table";
+import { getTableColumns } from "drizzle-orm/utils";
 import type { Statement } from "./connection.ts";
 import type { Schema } from "./schema.ts";
 

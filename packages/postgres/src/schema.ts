@@ -1,16 +1,14 @@
 import type { TaskStatus } from "@mcp-task-store/core";
-import { sql } from "drizzle-orm";
-import {
-  bigint,
-  doublePrecision,
-  index,
-  integer,
-  pgSchema,
-  pgTable,
-  text,
-  timestamp,
-  uniqueIndex,
-} from "drizzle-orm/pg-core";
+// Module by module: the whole of drizzle takes half a second to load.
+import { bigint } from "drizzle-orm/pg-core/columns/bigint";
+import { doublePrecision } from "drizzle-orm/pg-core/columns/double-precision";
+import { integer } from "drizzle-orm/pg-core/columns/integer";
+import { text } from "drizzle-orm/pg-core/columns/text";
+import { timestamp } from "drizzle-orm/pg-core/columns/timestamp";
+import { index, uniqueIndex } from "drizzle-orm/pg-core/indexes";
+import { pgSchema } from "drizzle-orm/pg-core/schema";
+import { pgTable } from "drizzle-orm/pg-core/table";
+import { sql } from "drizzle-orm/sql";
 
 /** The database schema unless a store is given another one. */
 export const DEFAULT_SCHEMA = "mcp_tasks";

@@ -1,5 +1,6 @@
 import type { PayloadField, StoredTask } from "@mcp-task-store/core";
-import { getTableColumns, getTableName } from "drizzle-orm";
+import { getTableName } from "drizzle-orm/table";
+import { getTableColumns } from "drizzle-orm/utils";
 import type { Schema } from "./schema.ts";
 
 /** A task as it is selected: the row of `tasks` under the names that core uses, and maybe payloads. */

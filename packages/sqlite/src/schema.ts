@@ -1,6 +1,11 @@
 import type { PayloadField, TaskStatus } from "@mcp-task-store/core";
-import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+// Module by module: the whole of drizzle takes half a second to load.
+import { sql } from "drizzle-orm/sql";
+import { integer } from "drizzle-orm/sqlite-core/columns/integer";
+import { text } from "drizzle-orm/sqlite-core/columns/text";
+import { index, uniqueIndex } from "drizzle-orm/sqlite-core/indexes";
+import { primaryKey } from "drizzle-orm/sqlite-core/primary-keys";
+import { sqliteTable } from "drizzle-orm/sqlite-core/table";
 
 /** Prefix of the tables unless a store is given another one. */
 export const DEFAULT_NAMESPACE = "mcp_";
