@@ -31,7 +31,6 @@ export async function serve(
   const { store, tasks } = await openTasks(storeName, place);
   const handler = tasks.createMcpHandler(() => {
     const server = new McpServer(INFO);
-    tasks.attach(server);
     registerTools(tasks, server, role);
     return server;
   });

@@ -40,6 +40,7 @@ function takesTasks(tasks: TasksExtension, { mcpReq }: ServerContext): boolean {
 }
 
 export function registerTools(tasks: TasksExtension, server: McpServer, role: Role): void {
+  tasks.attach(server);
   const runs = role === "server" ? "server" : "worker";
 
   server.registerTool(

@@ -28,20 +28,23 @@ type StoreName = (typeof DURABLE)[number] | "memory";
 
 /** Where images of databases may have to be downloaded first. */
 const START_MS = 300_000;
-/** More than the suite gives a scenario. */
-const SCENARIO_MS = 200_000;
+/** More than the suite gives a scenario, and those before it. */
+const SCENARIO_MS = 600_000;
 
 /**
  * Registers a test for each scenario on each store, which passes if all checks are made and none fails.
- * @param setUp Has servers started on the place; returns a new URL for each scenario that asks.
+ * @param setUp Has servers started on the place; returns what gives each scenario its URL.
+ * @param atOnce Scenarios that run at the same time.
  */
 export function testScenarios(
   setting: string,
   stores: readonly StoreName[],
   setUp: (store: StoreName, place: Place, cleanUp: AsyncDisposableStack) => Promise<() => Promise<string>>,
+  { atOnce = 5 } = {},
 ): void {
   describe.each(stores)(`${setting}, %s`, (store) => {
     const cleanUp = new AsyncDisposableStack();
+    const inTurn = limit(atOnce);
     let newUrl: () => Promise<string>;
     beforeAll(async () => {
       const place = await placeFor(store, cleanUp);
@@ -51,8 +54,7 @@ export function testScenarios(
 
     test.concurrent.for(SCENARIOS)("$name", { timeout: SCENARIO_MS }, async (scenario, { task, expect }) => {
       const skipped = scenario.checks === 0;
-      const url = await newUrl();
-      const { exitCode, output, passed } = await runScenario(url, scenario);
+      const { exitCode, output, passed } = await inTurn(async () => runScenario(await newUrl(), scenario));
       task.meta.officialConformance = { setting: `${setting}, ${store}`, checks: passed, skipped };
       expect(exitCode, output).toBe(0);
       expect(output).toContain(successOf(scenario));
@@ -60,6 +62,23 @@ export function testScenarios(
       if (!skipped) expect(output).not.toContain("SKIPPED");
     });
   });
+}
+
+/** Runs so much work at once, and the rest later. */
+function limit(atOnce: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
+  const waiting: (() => void)[] = [];
+  let free = atOnce;
+  return async (work) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
 }
 
 /** Room for tasks, which is gone afterwards. */
