@@ -132,9 +132,11 @@ describe.each(ways)("The client of SDK 1.x over $name", ({ lasting, process, sta
   });
 
   test("answers a question of a task over tasks/result, once", async () => {
-    const { taskId } = (await callAsTask(client, "ask_name")).task;
+    const { taskId } = (await callAsTask(client, "ask_patiently")).task;
     await until(taskId, "input_required");
-    expect(await resultOf(client, taskId)).toMatchObject(text("Hello, Ada!"));
+    // Without a connection, two servers would ask on two streams.
+    const streams = Array.from({ length: lasting ? 2 : 1 }, () => resultOf(client, taskId));
+    for (const result of await Promise.all(streams)) expect(result).toMatchObject(text("Hello, Ada!"));
     expect(askedFor(taskId)).toEqual([{ method: "elicitation/create", taskId }]);
   });
 
@@ -145,7 +147,7 @@ describe.each(ways)("The client of SDK 1.x over $name", ({ lasting, process, sta
     const messages = await streamed(client, tool);
     expect(messages.at(-1)).toMatchObject({ type: "result", result: text(answer) });
     const [first] = messages;
-    expect(askedFor(first?.type === "taskCreated" ? first.task.taskId : "")).toHaveLength(1);
+    expect(askedFor(first?.type === "taskCreated" ? first.task.taskId : "")).not.toEqual([]);
   });
 
   test("sees how a task failed", async () => {

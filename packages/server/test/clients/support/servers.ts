@@ -31,28 +31,39 @@ export function sessionInstance(store: TaskStore): Instance {
   const tasks = extensionOn(store);
   const factory = factoryOf(tasks);
   const handler = tasks.createMcpHandler(factory, { legacy: "reject", onerror: fail });
-  const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>();
+  const sessions = new Map<string, Session>();
   const fetch: Instance["fetch"] = async (request, options) => {
     if (!(await isLegacyRequest(request))) return handler.fetch(request, options);
     const sessionId = request.headers.get("mcp-session-id");
-    const transport = sessionId === null ? await newSession(factory, sessions) : sessions.get(sessionId);
-    return transport ? transport.handleRequest(request, options) : new Response(null, { status: 404 });
+    const session = sessionId === null ? await newSession(factory, sessions) : sessions.get(sessionId);
+    if (!session) return new Response(null, { status: 404 });
+    const { transport, listening } = session;
+    // What is sent before the client listens is lost. It begins to after its first message with the session's id.
+    if (request.method === "POST" && session.initialized) await listening.promise;
+    session.initialized ||= sessionId !== null;
+    const response = await transport.handleRequest(request, options);
+    if (request.method === "GET") listening.resolve();
+    return response;
   };
   return instanceOf(tasks, handler, fetch, async () => {
-    for (const transport of sessions.values()) await transport.close();
+    for (const { transport } of sessions.values()) await transport.close();
   });
 }
 
-async function newSession(
-  factory: McpServerFactory,
-  sessions: Map<string, WebStandardStreamableHTTPServerTransport>,
-): Promise<WebStandardStreamableHTTPServerTransport> {
+interface Session {
+  readonly transport: WebStandardStreamableHTTPServerTransport;
+  readonly listening: PromiseWithResolvers<void>;
+  initialized: boolean;
+}
+
+async function newSession(factory: McpServerFactory, sessions: Map<string, Session>): Promise<Session> {
   const transport = new WebStandardStreamableHTTPServerTransport({
     sessionIdGenerator: randomUUID,
-    onsessioninitialized: (id) => void sessions.set(id, transport),
+    onsessioninitialized: (id) => void sessions.set(id, session),
   });
+  const session: Session = { transport, listening: Promise.withResolvers(), initialized: false };
   await (await factory({ era: "legacy" })).connect(transport);
-  return transport;
+  return session;
 }
 
 function extensionOn(store: TaskStore): TasksExtension {

@@ -9,7 +9,7 @@ export const STDIO_SERVER = fileURLToPath(import.meta.url);
 
 if (process.argv[1] === STDIO_SERVER) {
   const store = new SqliteTaskStore({ path: process.argv[2], ...storeOptions });
-  const tasks = new TasksExtension({ store });
+  const tasks = new TasksExtension({ store, leaseMs: 5000, worker: { pollMs: 200 } });
   tasks.serveStdio(factoryOf(tasks));
   // The client ends the server by closing its input.
   process.stdin.once("end", async () => {

@@ -51,6 +51,12 @@ function registerTools(tasks: TasksExtension, server: McpServer): void {
     return text(action === "accept" ? `Hello, ${content?.["name"]}!` : action);
   });
 
+  // Nobody polls that rarely: its questions only go out with `tasks/result`.
+  tasks.registerTool(server, "ask_patiently", { task: "required", pollInterval: 600_000 }, async (_, task) => {
+    const { content } = await task.elicit(nameForm);
+    return text(`Hello, ${content?.["name"]}!`);
+  });
+
   tasks.registerTool(server, "ask_model", { task: "required" }, async (_, task) => {
     const messages = [{ role: "user", content: { type: "text", text: "A number?" } }];
     const { content, model } = await task.sample({ messages, maxTokens: 10 });
