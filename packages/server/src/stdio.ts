@@ -21,6 +21,8 @@ interface Listen {
 interface Open {
   subscription: TaskSubscription;
   followed: Promise<string[]>;
+  /** When the acknowledgement is out, which comes before all else. */
+  told?: Promise<void>;
 }
 
 /** A transport for `serveStdio`, whose `subscriptions/listen` does not know tasks: adds them to its acknowledgement, and tells of them. */
@@ -60,14 +62,29 @@ export class TasksTransport implements Transport {
     if (method === undefined && id !== undefined) this.#end(id);
     const of = (params?.["_meta"] as Record<string, RequestId> | undefined)?.[SUBSCRIPTION_ID_META_KEY];
     const open = of === undefined ? undefined : this.#subscriptions.get(of);
-    if (method !== "notifications/subscriptions/acknowledged" || !open) return this.#wire.send(message, options);
-    const honored = params?.["notifications"] as object;
+    if (method === "notifications/subscriptions/acknowledged" && open && of !== undefined) {
+      // The SDK handles nothing else until this is sent: it must not wait for the store.
+      open.told = this.#acknowledge(of, open, params ?? {}, options).catch((error: Error) => this.onerror?.(error));
+      return;
+    }
+    await open?.told;
+    await this.#wire.send(message, options);
+  }
+
+  async #acknowledge(
+    id: RequestId,
+    open: Open,
+    params: Record<string, unknown>,
+    options?: TransportSendOptions,
+  ): Promise<void> {
+    const honored = params["notifications"] as object;
     const notifications = { ...honored, taskIds: await open.followed };
     // Cancelled meanwhile: nothing more may come for it.
-    if (this.#subscriptions.get(of as RequestId) !== open) return;
-    await this.#wire.send({ ...message, params: { ...params, notifications } } as JSONRPCMessage, options);
+    if (this.#subscriptions.get(id) !== open) return;
+    const method = "notifications/subscriptions/acknowledged";
+    await this.#wire.send({ jsonrpc: "2.0", method, params: { ...params, notifications } }, options);
     open.subscription.acknowledged();
-    if (Object.keys(honored).length === 0) void open.subscription.ended.then(() => this.#finish(of as RequestId, open));
+    if (Object.keys(honored).length === 0) void open.subscription.ended.then(() => this.#finish(id, open));
   }
 
   #receive(message: JSONRPCMessage, extra?: MessageExtraInfo): void {
