@@ -101,31 +101,31 @@ describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
   });
 
   test("a caller who waits for the result hears of expiry, cancellation and the end", async () => {
-    const watched = counted(place.open());
+    const inner = place.open();
+    const watched = counted(inner);
     await using other = serve(watched.store, { worker: false });
     const peer = other.peer("Ada");
     const owned = { owner: '["client","Ada"]' };
     // Tasks that nobody runs.
     const make = async () => (await store.createTask({ ttl: 60_000 }, 1, { method: "tools/call" }, owned)).taskId;
+    // An object, for a promise would be awaited.
     const wait = async (taskId: string) => {
       const answer = peer.askOld("tasks/result", { taskId });
       await watched.reaches(1);
-      return answer;
+      // All who wait on a handle are told at once: by then the caller is.
+      await inner.waitForTask(taskId, { ...owned, until: "change" });
+      return { answer };
     };
     const ids = [await make(), await make(), await make()] as const;
-    // An object, for a promise would be awaited.
-    const cancelled = { answer: wait(ids[0]) };
-    await watched.reaches(1);
+    const cancelled = await wait(ids[0]);
     await store.cancelTask(ids[0], owned);
     expect((await cancelled.answer).error).toMatchObject({ code: -32602 });
     await watched.reaches(0);
-    const done = { answer: wait(ids[1]) };
-    await watched.reaches(1);
+    const done = await wait(ids[1]);
     await store.finishTask(ids[1], { status: "completed", result: text("done") }, owned);
     expect((await done.answer).result).toMatchObject(text("done"));
     await watched.reaches(0);
-    const expired = { answer: wait(ids[2]) };
-    await watched.reaches(1);
+    const expired = await wait(ids[2]);
     await place.skip(60_001);
     expect((await expired.answer).error).toEqual({ code: -32602, message: "Task not found" });
     await watched.reaches(0);

@@ -4,7 +4,7 @@ import type { StdioServerHandle } from "@modelcontextprotocol/server/stdio";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Place, stores } from "../fixtures/stores.ts";
 import { type CountedStore, counted } from "./support/counted.ts";
-import { FORM, type Instance, instance, text } from "./support/instance.ts";
+import { FORM, Gate, type Instance, instance, text } from "./support/instance.ts";
 import { ABLE, envelope, type Json, MISSING_CAPABILITY, PLAIN } from "./support/rpc.ts";
 import type { Message } from "./support/stream.ts";
 
@@ -82,11 +82,14 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
   let server: Instance;
   let handle: StdioServerHandle;
   let pipe: Pipe;
+  /** Where acknowledgements wait on their way out. */
+  let hold: Gate | undefined;
 
   beforeEach(async () => {
     place = await newPlace();
     store = place.open();
     watched = counted(place.open());
+    hold = undefined;
     server = instance(
       watched.store,
       (tasks, mcp) => {
@@ -98,6 +101,11 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
       { maxTasksPerSubscription: 3 },
     );
     const [clientSide, serverSide] = InMemoryTransport.createLinkedPair();
+    const send = serverSide.send.bind(serverSide);
+    serverSide.send = async (message, options) => {
+      if ("method" in message && message.method.endsWith("/acknowledged")) await hold?.pass();
+      await send(message, options);
+    };
     handle = server.tasks.serveStdio(server.newServer, { transport: serverSide });
     pipe = new Pipe(clientSide);
   });
@@ -176,6 +184,24 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
     await watched.reaches(1);
     await pipe.close();
     await watched.reaches(0);
+  });
+
+  test("tells nothing before the acknowledgement, however slow the pipe", async () => {
+    const taskId = await start();
+    hold = new Gate();
+    const held = hold;
+    const slow = await pipe.send("subscriptions/listen", { notifications: { taskIds: [taskId] } });
+    await held.reached;
+    hold = undefined;
+    const quick = await pipe.send("subscriptions/listen", { notifications: { taskIds: [taskId] } });
+    await pipe.of(quick);
+    await pipe.state(quick);
+    await store.updateTask(taskId, { statusMessage: "on" }, { owner: ANY_OWNER });
+    await pipe.state(quick, (task) => task["statusMessage"] === "on");
+    held.open();
+    expect(await pipe.of(slow)).toMatchObject({ method: "notifications/subscriptions/acknowledged" });
+    // What changed meanwhile is not lost.
+    expect(await pipe.state(slow)).toEqual(await shown(taskId));
   });
 
   test("needs the capability, follows no more than it may, and ends when the server is closed", async () => {
