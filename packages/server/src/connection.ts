@@ -1,5 +1,12 @@
 import { type InputRequest, isTerminal, type Task, type TaskRecord } from "@mcp-task-store/core";
-import type { JSONRPCMessage, McpServer, RequestId, ServerContext, Transport } from "@modelcontextprotocol/server";
+import type {
+  JSONRPCMessage,
+  McpServer,
+  ProtocolError,
+  RequestId,
+  ServerContext,
+  Transport,
+} from "@modelcontextprotocol/server";
 import { ANSWER_ERROR, checkAnswers } from "./answers.ts";
 import { isModern, type TaskCaller } from "./callers.ts";
 import type { Shared } from "./shared.ts";
@@ -63,8 +70,15 @@ export class Connection {
     const owner = this.#shared.ownerOf(caller);
     const record = await this.#shared.store.getRecord(taskId, { owner });
     if (!record) return;
-    const answer = "result" in message ? message.result : { [ANSWER_ERROR]: (message as { error: unknown }).error };
-    if ("result" in message) checkAnswers(record.inputRequests, { [key]: answer });
+    let answer: unknown =
+      "result" in message ? message.result : { [ANSWER_ERROR]: (message as { error: unknown }).error };
+    try {
+      if ("result" in message) checkAnswers(record.inputRequests, { [key]: answer });
+    } catch (error) {
+      // It came as an answer, which cannot be refused: whoever asked is to know.
+      const { code, message: text } = error as ProtocolError;
+      answer = { [ANSWER_ERROR]: { code, message: text } };
+    }
     await this.#shared.store.provideInputs(taskId, { [key]: answer }, { owner });
   }
 

@@ -1,4 +1,4 @@
-import { generateTaskId, type Request, type Task, type TaskContext } from "@mcp-task-store/core";
+import { generateTaskId, isTaskStoreError, type Request, type Task, type TaskContext } from "@mcp-task-store/core";
 import {
   type CallToolRequest,
   type CallToolResult,
@@ -17,7 +17,7 @@ import { EarlyRun } from "./early-run.ts";
 import type { Context, CreateOptions, TaskMode } from "./options.ts";
 import type { Shared } from "./shared.ts";
 import { askingClient, endOf, isRpcError, readArguments, runnerOf, type TaskTool } from "./tools.ts";
-import { asProtocolError, extensionTask } from "./wire.ts";
+import { asProtocolError, extensionTask, toolError } from "./wire.ts";
 
 type Handler = (request: CallToolRequest, ctx: ServerContext) => Promise<CallToolResult | InputRequiredResult>;
 
@@ -29,6 +29,9 @@ interface Call {
   /** What the client is sent instead of what the tool returned. */
   instead?: { task: Task } | { error: unknown };
 }
+
+/** A call that may become a task: what its handler is to find, or what the client is asked first. */
+type Prepared = { context: Context | undefined } | { question: InputRequiredResult };
 
 /** By the context that the tool's callback is given. */
 const CALLS = new WeakMap<ServerContext, { calls: ToolCalls; call: Call }>();
@@ -70,21 +73,46 @@ export class ToolCalls {
     const wanted = !isModern(ctx) && request.params.task !== undefined;
     const tool = this.#tools.get(request.params.name);
     if (!tool?.registered.enabled) return undefined;
-    const { config } = tool;
-    const read = await readArguments(config.inputSchema, request.params.arguments);
+    const read = await readArguments(tool.config.inputSchema, request.params.arguments);
     if ("issue" in read) return undefined;
+    let prepared: Prepared | undefined;
+    try {
+      prepared = await this.#prepare(tool, read.args, wanted, request, ctx);
+    } catch (error) {
+      // An error of the tool is a result, but none for a client that is to get a task.
+      if (wanted || isRpcError(error) || isTaskStoreError(error)) throw error;
+      return toolError(error);
+    }
+    if (!prepared || "question" in prepared) return prepared?.question;
+    return this.#start(tool, read.args, prepared.context, call, ctx);
+  }
+
+  /** `undefined` where the call is to be answered at once. */
+  async #prepare(
+    { config, handler }: TaskTool,
+    args: unknown,
+    wanted: boolean,
+    request: CallToolRequest,
+    ctx: ServerContext,
+  ): Promise<Prepared | undefined> {
     const mode: TaskMode =
-      typeof config.task === "function" ? await config.task(read.args as never, ctx) : (config.task ?? "optional");
+      typeof config.task === "function" ? await config.task(args as never, ctx) : (config.task ?? "optional");
     const able = isModern(ctx) ? declaresTasks(declaredCapabilities(ctx)) : wanted;
     if (mode === "never" || !able) {
       if (mode === "required") throw isModern(ctx) ? missingTasksCapability() : this.#refuseCall(request);
       if (wanted) throw this.#refuseTask(request);
-      if (tool.handler && config.runs !== "worker") return undefined;
+      if (handler && config.runs !== "worker") return undefined;
       throw isModern(ctx) ? missingTasksCapability() : this.#refuseCall(request);
     }
-    const prepared = await config.prepare?.(read.args as never, ctx);
-    if (isInputRequiredResult(prepared)) return prepared;
-    return this.#start(tool, read.args, prepared, call, ctx);
+    const context = await config.prepare?.(args as never, ctx);
+    if (!isInputRequiredResult(context)) return { context };
+    // The SDK would answer with a result, and this client takes nothing but a task.
+    if (wanted && !this.#mcp.server.getClientCapabilities())
+      throw new ProtocolError(
+        ProtocolErrorCode.InvalidRequest,
+        `Tool ${request.params.name} asks before it makes a task, which needs a session`,
+      );
+    return { question: context };
   }
 
   async #start(
