@@ -1,0 +1,99 @@
+import type { TaskStore } from "@mcp-task-store/core";
+import { MemoryTaskStore } from "@mcp-task-store/memory";
+import { InMemoryTaskStore } from "@modelcontextprotocol/sdk/experimental/tasks";
+import { Redis } from "ioredis";
+import pg from "pg";
+import { barePostgres } from "../bare/postgres.ts";
+import { bareRedis } from "../bare/redis.ts";
+import { bareSqlite } from "../bare/sqlite.ts";
+import { inFlight, type Life, lifeIn, live, type SdkStore } from "../lives.ts";
+import { openSqlite, openStore, type Place } from "../places.ts";
+import type { Comparison, Contestant, Scenario, StoreName } from "../scenario.ts";
+
+const GOALS: Readonly<Record<StoreName, number>> = { memory: 1, sqlite: 0.75, postgres: 0.85, redis: 0.75 };
+const HOUR = 3_600_000;
+
+export const lifecycle: Scenario = {
+  name: "lifecycle",
+  title: "lifecycle: create, progress, complete, get, get result",
+  notes: [
+    "Against the bare driver: one table (Redis: a hash for each task and a sorted set) with the fields that a requestor sees, and the same five statements, prepared, each by itself. It refuses writes to a terminal task as we do, and has no owners, leases, notifications or expiry.",
+    "Both sides have as many connections: pools of 10, one connection on Redis and SQLite. Tasks have no ttl but where it is said; then the bare driver keeps it (Redis: PEXPIRE).",
+    "In memory against InMemoryTaskStore of SDK 1.x. Each run there begins with new, empty stores.",
+  ],
+  stores: ["memory", "sqlite", "postgres", "redis"],
+  comparisons: (place) => [
+    ...[1, 16, 64].map((most) => comparison(place, `${most} in flight`, most, null)),
+    comparison(place, "16 in flight, ttl of an hour", 16, HOUR),
+  ],
+};
+
+function comparison(place: Place, title: string, most: number, ttl: number | null): Comparison {
+  return {
+    title,
+    leastOperations: 2 * most,
+    async setUp(cleanUp) {
+      const goal = GOALS[place.store];
+      if (place.store === "memory") return inMemory(most, ttl, goal);
+      const life = lifeIn(openStore(place, cleanUp), ttl);
+      const run = (whose: Life) => (tasks: number) => inFlight(most, tasks, () => live(whose));
+      const bare = await bareLife(place, ttl, cleanUp);
+      return [
+        { name: `${place.store} store`, run: run(life) },
+        { name: bare.driver, goal, run: run(bare.life) },
+      ];
+    },
+  };
+}
+
+/** What is in memory stays there, so that each run would be slower than the one before. */
+function inMemory(most: number, ttl: number | null, goal: number): Contestant[] {
+  const contestant = <Store extends SdkStore>(name: string, open: () => Store, close: (store: Store) => unknown) => {
+    let store: Store;
+    return {
+      name,
+      goal,
+      async before() {
+        store = open();
+      },
+      run(tasks: number) {
+        const life = lifeIn(store, ttl);
+        return inFlight(most, tasks, () => live(life));
+      },
+      after: async () => void (await close(store)),
+    };
+  };
+  return [
+    contestant<TaskStore>(
+      "memory store",
+      () => new MemoryTaskStore(),
+      (store) => store.close(),
+    ),
+    contestant(
+      "SDK 1.x",
+      () => new InMemoryTaskStore(),
+      (store) => store.cleanup(),
+    ),
+  ];
+}
+
+async function bareLife(
+  place: Exclude<Place, { store: "memory" }>,
+  ttl: number | null,
+  cleanUp: AsyncDisposableStack,
+): Promise<{ driver: string; life: Life }> {
+  switch (place.store) {
+    case "sqlite":
+      return { driver: "better-sqlite3", life: bareSqlite(openSqlite(place, cleanUp), ttl) };
+    case "postgres": {
+      const pool = new pg.Pool({ connectionString: place.url, max: 10 });
+      cleanUp.defer(() => pool.end());
+      return { driver: "pg", life: await barePostgres(pool, ttl) };
+    }
+    case "redis": {
+      const redis = new Redis(place.url);
+      cleanUp.defer(() => redis.disconnect());
+      return { driver: "ioredis", life: await bareRedis(redis, place.prefix, ttl) };
+    }
+  }
+}
