@@ -58,7 +58,7 @@ export class Methods {
   async #get(taskId: string, ctx: ServerContext): Promise<Result> {
     const owner = this.#shared.ownerOf(ctx);
     const found = isModern(ctx)
-      ? await this.#shared.detailed(taskId, owner, this.#project)
+      ? await this.#shared.detailed(taskId, owner)
       : await this.#shared.store.getTask(taskId, { owner });
     if (!found) throw unknownTask();
     return found as Task & Result;

@@ -1,4 +1,4 @@
-import type { Result, RunTaskOptions, TaskRecord, TaskStore } from "@mcp-task-store/core";
+import type { RunTaskOptions, TaskRecord, TaskStore } from "@mcp-task-store/core";
 import type { ServerContext } from "@modelcontextprotocol/server";
 import { ANONYMOUS, callerOf, type TaskCaller } from "./callers.ts";
 import type { OnError } from "./options.ts";
@@ -45,15 +45,11 @@ export class Shared {
    * What the extension shows of a task; `undefined` if the owner has none of this id. While there is nothing but its status to show, no payload
    * is read.
    */
-  async detailed(
-    taskId: string,
-    owner: string,
-    project: (result: Result) => Result = (result) => result,
-  ): Promise<Record<string, unknown> | undefined> {
+  async detailed(taskId: string, owner: string): Promise<Record<string, unknown> | undefined> {
     const task = await this.store.getTask(taskId, { owner });
     if (!task) return undefined;
     const bare = task.status === "working" || task.status === "cancelled";
     const record = bare ? ({ task } as TaskRecord) : await this.store.getRecord(taskId, { owner });
-    return record ? detailedTask(record, project) : undefined;
+    return record ? detailedTask(record) : undefined;
   }
 }

@@ -16,7 +16,7 @@ import type { Connection } from "./connection.ts";
 import { EarlyRun } from "./early-run.ts";
 import type { Context, CreateOptions, TaskMode } from "./options.ts";
 import type { Shared } from "./shared.ts";
-import { askingClient, endOf, isRpcError, readArguments, runnerOf, type TaskTool } from "./tools.ts";
+import { asBegun, askingClient, endOf, isRpcError, readArguments, runnerOf, type TaskTool } from "./tools.ts";
 import { asProtocolError, extensionTask, toolError } from "./wire.ts";
 
 type Handler = (request: CallToolRequest, ctx: ServerContext) => Promise<CallToolResult | InputRequiredResult>;
@@ -143,7 +143,7 @@ export class ToolCalls {
     // Nobody would learn of the task.
     ctx.mcpReq.signal.throwIfAborted();
     try {
-      const task = await this.#create(request, ctx, { taskId, context, ...ttlOf(tool, request) });
+      const task = await this.#create(request, ctx, { taskId, context, ...ttlOf(tool, request) }, asBegun);
       this.#shared.runs.start(tool, taskId, early.asTask, true);
       return this.#created(task, ctx);
     } catch (error) {
@@ -192,10 +192,17 @@ export class ToolCalls {
     }
   }
 
-  async #create(request: CallToolRequest, ctx: ServerContext, options: CreateOptions): Promise<Task> {
+  async #create(
+    request: CallToolRequest,
+    ctx: ServerContext,
+    options: CreateOptions,
+    mark = (stored: Request) => stored,
+  ): Promise<Task> {
     try {
       const owner = this.#shared.ownerOf(ctx);
-      return await this.#shared.store.createTask(options, ctx.mcpReq.id, this.#requestOf(request, ctx), { owner });
+      return await this.#shared.store.createTask(options, ctx.mcpReq.id, mark(this.#requestOf(request, ctx)), {
+        owner,
+      });
     } catch (error) {
       throw asProtocolError(error);
     }

@@ -1,4 +1,4 @@
-import { isTaskStoreError, JsonRpcError, type TaskContext, type TaskHandler } from "@mcp-task-store/core";
+import { isTaskStoreError, JsonRpcError, type Request, type TaskContext, type TaskHandler } from "@mcp-task-store/core";
 import {
   type CallToolResult,
   CLIENT_CAPABILITIES_META_KEY,
@@ -12,6 +12,9 @@ import {
 import { ANSWER_ERROR } from "./answers.ts";
 import type { TaskToolConfig, TaskToolHandler } from "./options.ts";
 import { toolError } from "./wire.ts";
+
+/** In `_meta` of a stored request. */
+const BEGUN = "mcp-task-store/begun";
 
 type AnySchema = StandardSchemaWithJSON | undefined;
 
@@ -58,13 +61,22 @@ export function isRpcError(error: unknown): error is ProtocolError | JsonRpcErro
   return error instanceof ProtocolError || error instanceof JsonRpcError;
 }
 
+/** The work of this call had begun when its task was made: whoever finds it without a runner comes after one that was lost. */
+export function asBegun({ params, ...request }: Request): Request {
+  return { ...request, params: { ...params, _meta: { ...(params?.["_meta"] as object | undefined), [BEGUN]: true } } };
+}
+
+function hasBegun({ params }: Request): boolean {
+  return (params?.["_meta"] as Record<string, unknown> | undefined)?.[BEGUN] === true;
+}
+
 /**
  * What a runner in any process calls for a task of this tool.
  * @see SEP-2663, "Result Retrieval": `tasks/get` gives what the call would have given
  */
 export function runnerOf(tool: TaskTool & { handler: object }): TaskHandler {
   return async (task) => {
-    if (tool.config.onLost === "fail" && task.attempt > 1)
+    if (tool.config.onLost === "fail" && (task.attempt > 1 || hasBegun(task.request)))
       throw new ProtocolError(ProtocolErrorCode.InternalError, "The server that ran this task was lost");
     const read = await readArguments(tool.config.inputSchema, task.request.params?.["arguments"]);
     if ("issue" in read)

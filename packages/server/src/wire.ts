@@ -35,13 +35,26 @@ function endingOf({ task, result, error }: TaskRecord): Ending | undefined {
   return { status: "failed", error: { ...(error ?? unknown) } };
 }
 
+/** As the SDK shows a result to clients of 2026-07-28: what is structured but no object is there as text, too. @see SEP-2106 */
+function withText(result: Result): Result {
+  const { structuredContent, content = [] } = result as Partial<CallToolResult>;
+  if (structuredContent === undefined || (isObject(structuredContent) && !Array.isArray(structuredContent)))
+    return result;
+  if (content.some(({ type }) => type === "text")) return result;
+  return { ...result, content: [...content, { type: "text", text: JSON.stringify(structuredContent) }] };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
 /** What `tasks/get` and `notifications/tasks` say. @see SEP-2663, `DetailedTask` */
-export function detailedTask(record: TaskRecord, project: (result: Result) => Result): Record<string, unknown> {
+export function detailedTask(record: TaskRecord): Record<string, unknown> {
   const task = extensionTask(record.task);
   const ending = endingOf(record);
   if (ending?.status === "completed")
     // Clients take a result without `resultType` for something else.
-    return { ...task, ...ending, result: { resultType: "complete", ...project(ending.result) } };
+    return { ...task, ...ending, result: { resultType: "complete", ...withText(ending.result) } };
   if (ending) return { ...task, ...ending };
   if (record.task.status === "input_required") return { ...task, inputRequests: record.inputRequests };
   return task;
