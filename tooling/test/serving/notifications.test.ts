@@ -29,6 +29,14 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
           if ((await gate.pass(task.signal)) === "fail") throw new ProtocolError(-32050, "No luck", { dice: 1 });
           return text("done");
         });
+        tasks.registerTool(server, "inline", { task: "never" }, () => ({
+          content: [],
+          structuredContent: [1] as never,
+        }));
+        tasks.registerTool(server, "list", { task: "required" }, () => ({
+          content: [],
+          structuredContent: [1] as never,
+        }));
         tasks.registerTool(server, "question", { task: "required" }, async (_, task) => {
           const { content } = await task.elicit(FORM);
           return text(`Hello, ${content?.["name"]}!`);
@@ -113,6 +121,18 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     const none = await listener.listen([]);
     expect(await none.acknowledged()).toEqual([]);
     expect(await none.endsGracefully()).toBe(true);
+  });
+
+  test("shows a result as tasks/get does, where the protocol adds to it", async () => {
+    const { taskId } = await caller.start("list");
+    const stream = await listener.listen([taskId]);
+    await stream.acknowledged();
+    const task = await stream.state(({ status }) => status === "completed");
+    expect(task).toEqual(await caller.task(taskId));
+    const inline = await caller.ask("tools/call", { name: "inline", arguments: {} });
+    const { _meta, ...result } = inline.result as Record<string, unknown>;
+    expect(task).toMatchObject({ result });
+    expect(result).toMatchObject(text("[1]"));
   });
 
   test("tells how a task ended that had ended before, and ends", async () => {

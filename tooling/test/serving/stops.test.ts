@@ -1,10 +1,12 @@
-import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
+import { ANY_OWNER, type TaskStore, TaskStoreError } from "@mcp-task-store/core";
 import { MemoryStorage, MemoryTaskStore } from "@mcp-task-store/memory";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { aborted } from "../fixtures/events.ts";
+import { withMethods } from "../fixtures/stores.ts";
 import { Gate, type Instance, type InstanceOptions, instance, text } from "./support/instance.ts";
 
 const NEVER = 2 ** 31 - 1;
+const LOST = { code: -32603, message: expect.stringContaining("lost") };
 const STOPPED = { code: -32603, message: expect.stringContaining("stopped") };
 
 describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (onLost) => {
@@ -13,6 +15,7 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
   let begun: Gate;
   /** Runs that began, by which server. */
   let runs: string[];
+  let skipped: number;
   const instances: Instance[] = [];
 
   function serve(name: string, options: InstanceOptions = {}): Instance {
@@ -50,7 +53,8 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
   let stopped: PromiseWithResolvers<void>;
 
   beforeEach(() => {
-    storage = new MemoryStorage();
+    skipped = 0;
+    storage = new MemoryStorage({ clock: { now: () => Date.now() + skipped } });
     store = new MemoryTaskStore({ storage, fallbackPollMs: 20, sweepIntervalMs: false });
     begun = new Gate();
     stopped = Promise.withResolvers();
@@ -63,13 +67,13 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
   });
 
   /** The end of a task that the first server had begun. */
-  async function ends(taskId: string): Promise<void> {
+  async function ends(taskId: string, error = STOPPED): Promise<void> {
     const last = serve("second", { worker: { pollMs: 5 } });
     last.newServer();
     await using _worker = last.tasks.startWorker();
     await store.waitForTask(taskId, { owner: ANY_OWNER });
     const task = await last.peer().task(taskId);
-    if (onLost === "fail") expect(task).toMatchObject({ status: "failed", error: STOPPED });
+    if (onLost === "fail") expect(task).toMatchObject({ status: "failed", error });
     else expect(task).toMatchObject({ status: "completed", result: text("second") });
     expect(runs).toEqual(onLost === "fail" ? ["first"] : ["first", "second"]);
   }
@@ -110,6 +114,19 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
     stopped.resolve();
     const { taskId } = await call;
     await ends(taskId);
+  });
+
+  test("that never came, for the process died as the work became a task", async () => {
+    const dead = Promise.withResolvers<never>();
+    dead.promise.catch(() => undefined);
+    const server = serve("first", {
+      store: withMethods(new MemoryTaskStore({ storage }), { acquireLease: () => dead.promise }),
+    });
+    const { taskId } = await server.peer().start("early");
+    await begun.pass();
+    skipped = 30_001;
+    await ends(taskId, LOST);
+    dead.reject(new TaskStoreError("TASK_TERMINAL", "It has ended"));
   });
 
   test("waits for work that does not heed it, and keeps its result", async () => {
