@@ -44,7 +44,9 @@ async function main(): Promise<number> {
   cleanUp.defer(() => rm(folder, { recursive: true, force: true }));
   const place = await storeNamed(options.store).prepare(folder, cleanUp);
   const server = cleanUp.use(await serve(options.store, place, options.port));
-  console.log(`${server.url} keeps its tasks in ${storeNamed(options.store).title}. End it with Ctrl+C.`);
+  // Whoever sends signals needs to know whom to: npx and pnpm do not pass them on.
+  const { title } = storeNamed(options.store);
+  console.log(`${server.url} keeps its tasks in ${title}. End it with Ctrl+C, or process ${process.pid} with SIGTERM.`);
   await ended;
   return 0;
 }

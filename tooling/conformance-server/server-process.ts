@@ -1,12 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Place } from "../demo/stores.ts";
+import { repositoryRoot } from "../packages.ts";
 import type { Role } from "./tools.ts";
 
 const PROGRAM = fileURLToPath(new URL("process.ts", import.meta.url));
+/** Where Node keeps compiled code: some tests start hundreds of these. */
+const CODE_CACHE = join(repositoryRoot, "node_modules/.cache/conformance-server");
 /** How long a process may take to end in order. Only one that hangs takes as long. */
 const STOP_MS = 30_000;
 
@@ -30,7 +34,7 @@ export class ServerProcess implements AsyncDisposable {
     // A pipe as stdin tells it when this process is gone. The URL of a database may have a password in it, and everybody
     // on the machine can read arguments.
     const child = spawn(process.execPath, [PROGRAM, store, role], {
-      env: { ...process.env, CONFORMANCE_PLACE: JSON.stringify(place) },
+      env: { NODE_COMPILE_CACHE: CODE_CACHE, ...process.env, CONFORMANCE_PLACE: JSON.stringify(place) },
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.#process = child;

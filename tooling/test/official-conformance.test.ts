@@ -33,7 +33,9 @@ test("the command serves the suite until it is told to end, and leaves nothing b
   const closed = once(command, "close");
   const complaints = text(command.stderr);
   const [line] = await once(createInterface(command.stdout), "line");
-  expect(line).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/mcp keeps its tasks in a SQLite file\./);
+  expect(line).toMatch(
+    /^http:\/\/127\.0\.0\.1:\d+\/mcp keeps its tasks in a SQLite file\. .* process \d+ with SIGTERM/,
+  );
   expect(await readdir(folder)).toHaveLength(1);
   const scenario = SCENARIOS.find(({ name }) => name === "tasks-mrtr-input");
   if (!scenario) throw new Error("There is no such scenario");
