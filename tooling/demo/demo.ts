@@ -40,18 +40,15 @@ export async function runDemo({ dir, store: name, paceMs, protocol }: DemoOption
     return { server, connection: await connectTo(server, token, protocol, signal, cleanUp) };
   };
 
-  const { server: first, connection: firstConnection } = await startServer();
+  const [{ server: first, connection: firstConnection }, beside] = await Promise.all([
+    startServer(),
+    store.beside ? startServer() : undefined,
+  ]);
   const taskId = await callAsTask(firstConnection, { dir, pauseMs }, signal);
   const watched = { taskId, stallMs: STALL_MS + straightMs + pauseMs, signal };
   story.called(first.pid, taskId);
 
-  let beside: RunningServer | undefined;
-  if (store.beside) {
-    // Not earlier, for then either of the two workers might take the task.
-    await watchBegin({ connections: [firstConnection], ...watched });
-    beside = await startServer();
-    story.joined(beside.server.pid);
-  }
+  if (beside) story.joined(beside.server.pid);
   const doneAtKill = await watchHalf({
     connections: beside ? [beside.connection, firstConnection] : [firstConnection],
     ...watched,
@@ -102,11 +99,6 @@ async function connectTo(
   const connection = await connect(await server.url(signal), token, protocol, signal);
   cleanUp.defer(() => connection.close());
   return connection;
-}
-
-/** Watches until a server works on the task. */
-async function watchBegin({ connections, taskId, ...options }: Watched): Promise<void> {
-  for await (const { task } of follow(connections, taskId, options)) if (progressOf(task).total > 0) return;
 }
 
 /** Watches until half of the files are done, and returns how many are. */

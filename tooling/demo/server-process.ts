@@ -7,7 +7,7 @@ import type { Place } from "./stores.ts";
 
 const PROGRAM = fileURLToPath(new URL("server.ts", import.meta.url));
 /** How long a server may take to be ready. */
-const START_MS = 15_000;
+const START_MS = 60_000;
 /** How long a server may take to end by itself before it is killed. */
 const STOP_MS = 3000;
 

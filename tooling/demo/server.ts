@@ -22,7 +22,7 @@ const store = await storeNamed(name).open(place, { pollInterval: 100 });
 
 // Most servers can leave out these options: the defaults are a lease of 30 s and a look for lost servers' tasks every
 // second. The demo does not want to wait that long.
-const tasks = new TasksExtension({ store, leaseMs: 1000, worker: { pollMs: 100 } });
+const tasks = new TasksExtension({ store, leaseMs: 2000, worker: { pollMs: 100 } });
 
 // One factory for both protocols.
 const handler = tasks.createMcpHandler(() => {

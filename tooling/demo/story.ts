@@ -29,7 +29,7 @@ export function called(server: number, taskId: string): void {
 }
 
 export function joined(server: number): void {
-  step("▶", "green", `Started server 2 (process ${server}) beside it. The client asks both in turn`);
+  step("▶", "green", `Server 2 (process ${server}) runs beside it. The client asks both in turn`);
 }
 
 export function killed(server: number, done: number, total: number): void {

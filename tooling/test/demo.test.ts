@@ -54,7 +54,7 @@ describe.concurrent("the demo", () => {
       expect(run).toMatchObject({ exitCode: 0, stderr: "", leftBehind: [] });
       expect(run.stdout).toContain(`: ${variable}`);
       expect(run.stdout).toMatch(
-        /Started server 2 .* beside it\..* with SIGKILL, \d+ of 40 files.* goes on with server 2/s,
+        /Server 2 .* runs beside it\..* with SIGKILL, \d+ of 40 files.* goes on with server 2/s,
       );
       expect(run.stdout).toMatch(/as attempt 2, and hashed the other \d+/);
       expect(run.stdout).toContain("verified");
@@ -65,7 +65,7 @@ describe.concurrent("the demo", () => {
   );
 
   test("lets a second server finish the task of a killed one", { timeout: TIMEOUT_MS }, async () => {
-    const run = await demo(["--dir", work, "--store", "sqlite", "--pace", "4"]);
+    const run = await demo(["--dir", work, "--store", "sqlite", "--pace", "6"]);
     expect(run).toMatchObject({ exitCode: 0, stderr: "", leftBehind: [] });
     expect(run.stdout).toContain("MCP 2026-07-28");
     expect(run.stdout).toContain(`without a task: ${FILES} files`);
@@ -79,7 +79,7 @@ describe.concurrent("the demo", () => {
   });
 
   test("does so for clients of 2025-11-25, too", { timeout: TIMEOUT_MS }, async () => {
-    const run = await demo(["--dir", work, "--protocol", "2025-11-25", "--pace", "4"]);
+    const run = await demo(["--dir", work, "--protocol", "2025-11-25", "--pace", "6"]);
     expect(run).toMatchObject({ exitCode: 0, stderr: "", leftBehind: [] });
     expect(run.stdout).toContain("MCP 2025-11-25");
     expect(run.stdout).toContain("verified");
