@@ -77,15 +77,20 @@ async function listenOf(request: Request, parsedBody: unknown, maxBytes = 4 * 2 
 
 /** The body, which the SDK will read as well, as far as it would. */
 async function textOf(request: Request, maxBytes: number): Promise<string> {
+  const reader = request.clone().body?.getReader();
   const decoder = new TextDecoder();
   let text = "";
-  let bytes = 0;
-  for await (const chunk of request.clone().body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) return "";
-    text += decoder.decode(chunk, { stream: true });
+  for (let bytes = 0; ; ) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+    if (done) return text;
+    bytes += value.byteLength;
+    if (bytes > maxBytes) {
+      // Settles only when the SDK has had enough, too.
+      reader?.cancel().catch(() => undefined);
+      return "";
+    }
+    text += decoder.decode(value, { stream: true });
   }
-  return text;
 }
 
 /** @see SEP-2663, "Task Status Notifications": the capability is needed here as for the methods */
@@ -118,6 +123,8 @@ class TaskStream {
   readonly #done: Promise<void>;
   readonly #encoder = new TextEncoder();
   #controller!: ReadableStreamDefaultController<Uint8Array>;
+  /** Somebody waits until the client has read. */
+  #room: PromiseWithResolvers<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** The frame with which the SDK ended its part, if it did. */
   #farewell: string | undefined;
@@ -134,11 +141,15 @@ class TaskStream {
     this.#id = id;
     this.#onEnd = onEnd;
     this.#source = source.getReader();
-    this.#subscription = new TaskSubscription(shared, owner, id, (message) => this.#write(frameOf(message)));
+    this.#subscription = new TaskSubscription(shared, owner, id, (message) => {
+      this.#write(frameOf(message));
+      return this.#roomForMore();
+    });
     this.body = new ReadableStream({
       start: (controller) => {
         this.#controller = controller;
       },
+      pull: () => this.#goOn(),
       cancel: () => this.end(),
     });
     this.#done = this.#pump(taskIds).catch((error: Error) => {
@@ -148,7 +159,7 @@ class TaskStream {
   }
 
   keepAlive(ms: number): void {
-    if (ms > 0) this.#timer = setInterval(() => this.#write(": keepalive"), ms).unref();
+    if (ms > 0) this.#timer = setInterval(() => this.#lags || this.#write(": keepalive"), ms).unref();
   }
 
   /** Follows no more tasks, and ends when the SDK's part has ended. */
@@ -162,6 +173,7 @@ class TaskStream {
     this.#ended = true;
     clearInterval(this.#timer);
     this.#subscription.close();
+    this.#goOn();
     this.#source.cancel().catch(() => undefined);
     try {
       this.#controller.close();
@@ -189,6 +201,22 @@ class TaskStream {
       this.#write(this.#farewell);
     }
     this.end();
+  }
+
+  /** Waits for the client to read, if it lags: what changes meanwhile is then told once, and not piled up here. */
+  async #roomForMore(): Promise<void> {
+    if (this.#ended || !this.#lags) return;
+    this.#room ??= Promise.withResolvers();
+    await this.#room.promise;
+  }
+
+  #goOn(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+
+  get #lags(): boolean {
+    return (this.#controller.desiredSize ?? 1) <= 0;
   }
 
   #write(frame: string): void {

@@ -14,14 +14,19 @@ const RETRY_MS = 1000;
 export class TaskSubscription {
   readonly #shared: Shared;
   readonly #owner: string;
-  readonly #send: (notification: Record<string, unknown>) => void;
+  readonly #send: (notification: Record<string, unknown>) => void | Promise<void>;
   readonly #id: RequestId;
   readonly #acknowledged = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
 
-  /** @param send Sends a notification to the subscriber. */
-  constructor(shared: Shared, owner: string, id: RequestId, send: (notification: Record<string, unknown>) => void) {
+  /** @param send Sends a notification to the subscriber; resolves when there is room for the next one. */
+  constructor(
+    shared: Shared,
+    owner: string,
+    id: RequestId,
+    send: (notification: Record<string, unknown>) => void | Promise<void>,
+  ) {
     this.#shared = shared;
     this.#owner = owner;
     this.#id = id;
@@ -79,7 +84,7 @@ export class TaskSubscription {
         after = revision;
         // The state that was read may be newer than the one that was waited for, and is then seen twice.
         const state = JSON.stringify(task);
-        if (state !== told) this.#notify(task);
+        if (state !== told) await this.#notify(task);
         told = state;
         if (isTerminal(task["status"] as never)) return;
       } catch (error) {
@@ -90,9 +95,9 @@ export class TaskSubscription {
     }
   }
 
-  #notify(task: Record<string, unknown>): void {
+  async #notify(task: Record<string, unknown>): Promise<void> {
     const params = { ...task, _meta: { [SUBSCRIPTION_ID_META_KEY]: this.#id } };
-    this.#send({ jsonrpc: "2.0", method: "notifications/tasks", params });
+    await this.#send({ jsonrpc: "2.0", method: "notifications/tasks", params });
   }
 }
 
