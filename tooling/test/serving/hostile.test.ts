@@ -1,0 +1,149 @@
+import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
+import { MemoryTaskStore } from "@mcp-task-store/memory";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Instance, type InstanceOptions, instance } from "./support/instance.ts";
+import { ABLE, answerOf, envelope, type Json, type Peer } from "./support/rpc.ts";
+
+const LISTEN = { "mcp-protocol-version": "2026-07-28", "mcp-method": "subscriptions/listen" };
+
+let store: TaskStore;
+let server: Instance;
+let peer: Peer;
+
+function serve(options: InstanceOptions = {}): Instance {
+  return instance(store, (tasks, mcp) => void tasks.registerTool(mcp, "work", { runs: "worker" }), options);
+}
+
+beforeEach(() => {
+  store = new MemoryTaskStore({ sweepIntervalMs: false });
+  server = serve({ http: { maxRequestBodySize: 100_000 } });
+  peer = server.peer();
+});
+afterEach(async () => {
+  await server[Symbol.asyncDispose]();
+  await store.close();
+});
+
+test("a body without an end is not read to its end", async () => {
+  let chunks = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      chunks += 1;
+      if (chunks > 1000) controller.close();
+      else controller.enqueue(new Uint8Array(10_000).fill(32));
+    },
+  });
+  const headers = { ...LISTEN, "content-type": "application/json" };
+  const request = { method: "POST", headers, body, duplex: "half" } as RequestInit;
+  const response = await server.handler.fetch(new Request(peer.url, request));
+  expect(response.status).toBe(413);
+  expect(chunks).toBeLessThan(50);
+});
+
+test("what is no proper subscription is answered, and the stream of one that asks for nothing ends", async () => {
+  const listen = (params: Json) => ({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "subscriptions/listen",
+    params: { _meta: envelope(), ...params },
+  });
+  const answer = async (body: object) => answerOf(await peer.post(body, LISTEN));
+  expect((await answer([])).error).toBeDefined();
+  expect((await answer({ ...listen({}), method: "tools/list" })).error).toBeDefined();
+  expect((await answer({ ...listen({ notifications: { taskIds: [] } }), id: null })).error).toBeDefined();
+  expect((await answer(listen({}))).error).toMatchObject({ code: -32602 });
+  expect((await answer(listen({ notifications: 7 }))).error).toMatchObject({ code: -32602 });
+  for (const taskIds of ["text", null, { 0: "x" }, [null, 7, {}]])
+    expect((await answer(listen({ notifications: { taskIds } }))).result, JSON.stringify(taskIds)).toBeDefined();
+  const cut = new Request(peer.url, {
+    method: "POST",
+    headers: { ...LISTEN, "content-type": "application/json", accept: "application/json, text/event-stream" },
+    body: "{",
+  });
+  expect((await answerOf(await server.handler.fetch(cut))).error).toMatchObject({ code: -32700 });
+});
+
+test("ids of any kind are unknown, not failures", async () => {
+  for (const taskId of ["", "\0", "\ud800", "x".repeat(10_000), "__proto__", "' OR 1=1", "*", "ünïcode"])
+    for (const method of ["tasks/get", "tasks/cancel", "tasks/update"]) {
+      const body = { jsonrpc: "2.0", id: 1, method, params: { taskId, inputResponses: {}, _meta: envelope() } };
+      // A header can hold but few of these, and must then be left out.
+      const named = /^[\x20-\x7e]+$/.test(taskId) ? { "mcp-name": taskId } : {};
+      const response = await peer.post(body, { ...LISTEN, "mcp-method": method, ...named });
+      const { error, text } = await answerOf(response);
+      expect(error, text).toMatchObject({ code: expect.toBeOneOf([-32602, -32020]) });
+    }
+  for (const taskId of [undefined, null, 7, {}, ["x"]])
+    expect((await peer.ask("tasks/get", { taskId })).error).toMatchObject({
+      code: expect.toBeOneOf([-32602, -32020]),
+    });
+});
+
+test("a subscriber that does not read is told of the last state, not of all", async () => {
+  const { taskId } = await peer.start("work");
+  const [slow, quick] = [await peer.listen([taskId]), await peer.listen([taskId])];
+  await quick.acknowledged();
+  for (let round = 0; round < 50; round += 1) {
+    await store.updateTask(taskId, { statusMessage: `round ${round}` }, { owner: ANY_OWNER });
+    await quick.state((task) => task["statusMessage"] === `round ${round}`);
+  }
+  await slow.acknowledged();
+  let states = 0;
+  await slow.state((task) => {
+    states += 1;
+    return task["statusMessage"] === "round 49";
+  });
+  expect(states).toBeLessThan(5);
+  await store.cancelTask(taskId, { owner: ANY_OWNER });
+  for (const stream of [slow, quick]) {
+    await stream.state(({ status }) => status === "cancelled");
+    expect(await stream.endsGracefully()).toBe(true);
+  }
+});
+
+test("one that reads nothing does not keep the server from closing", async () => {
+  const { taskId } = await peer.start("work");
+  const stuck = await peer.listen([taskId]);
+  const other = await peer.listen([taskId]);
+  await other.acknowledged();
+  await other.state();
+  await store.updateTask(taskId, { statusMessage: "on" }, { owner: ANY_OWNER });
+  await other.state((task) => task["statusMessage"] === "on");
+  await server.handler.close();
+  expect(await other.endsGracefully()).toBe(true);
+  await stuck.leave();
+});
+
+test("an application that cannot tell the caller on stdio refuses, and goes on", async () => {
+  const { InMemoryTransport } = await import("@modelcontextprotocol/server");
+  let known = false;
+  await using other = serve({
+    owner: () => {
+      if (!known) throw new Error("Who?");
+      return "Ada";
+    },
+  });
+  const [client, serving] = InMemoryTransport.createLinkedPair();
+  const handle = other.tasks.serveStdio(other.newServer, { transport: serving });
+  const received: Json[] = [];
+  const waiting = new Set<() => void>();
+  client.onmessage = (message) => {
+    received.push(message as unknown as Json);
+    for (const wake of waiting) wake();
+  };
+  await client.start();
+  const ask = async (id: number) => {
+    const params = { notifications: { taskIds: ["x"] }, _meta: envelope(ABLE) };
+    await client.send({ jsonrpc: "2.0", id, method: "subscriptions/listen", params } as never);
+    for (;;) {
+      const answer = received.find((message) => message["id"] === id);
+      if (answer) return answer;
+      await new Promise<void>((resolve) => waiting.add(resolve));
+    }
+  };
+  expect(await ask(1)).toMatchObject({ error: { code: -32603 } });
+  known = true;
+  expect(await ask(2)).toHaveProperty("result");
+  expect(other.errors.splice(0).map(String)).toEqual(["Error: Who?"]);
+  await handle.close();
+});
