@@ -1,5 +1,7 @@
 import type { Scenario } from "../scenario.ts";
+import { claims } from "./claims.ts";
 import { lifecycle } from "./lifecycle.ts";
+import { otherwise } from "./otherwise.ts";
 
 /** In the order in which they are run. */
-export const SCENARIOS: readonly Scenario[] = [lifecycle];
+export const SCENARIOS: readonly Scenario[] = [lifecycle, otherwise, claims];
