@@ -13,7 +13,7 @@ export interface BenchOptions {
 }
 
 const SETTINGS: Settings = { rounds: 15, slotMs: 250, warmUpMs: 750 };
-const QUICK: Settings = { rounds: 2, slotMs: 20, warmUpMs: 20 };
+const QUICK: Settings = { rounds: 2, slotMs: 5, warmUpMs: 0 };
 
 const names = SCENARIOS.map(({ name }) => name).join(", ");
 

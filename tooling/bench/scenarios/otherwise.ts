@@ -21,7 +21,7 @@ export const otherwise: Scenario = {
 function comparison(place: Place, most: number): Comparison {
   return {
     title: `${most} in flight`,
-    leastOperations: 2 * most,
+    leastOperations: most,
     async setUp(cleanUp) {
       if (place.store === "memory") throw new Error("nobody would keep these in memory");
       const contestant = (name: string, one: () => Promise<unknown>): Contestant => ({
