@@ -26,7 +26,8 @@ describe("The official client under 2025-11-25 over stdio", () => {
     const capabilities = { elicitation: { form: {} }, sampling: {} };
     const client = new Client({ name: "official-client", version: "1.0.0" }, { capabilities });
     cleanUp.defer(() => client.close());
-    const args = [STDIO_SERVER, place.path as string];
+    // It is asked after three polls, and must know of its task by then, even if it stalls for a second.
+    const args = [STDIO_SERVER, place.path as string, "500"];
     await client.connect(new StdioClientTransport({ command: process.execPath, args }));
     expect(client.getProtocolEra()).toBe("legacy");
     const { tools } = await client.listTools();
