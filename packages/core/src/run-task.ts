@@ -123,7 +123,7 @@ export function checkRunOptions(options: RunTaskOptions): { durationMs: number; 
  *
  * - A result with `isError: true` is stored as `failed` with that result (MCP 2025-11-25, Tasks, "Tool Execution
  *   Errors"); an error that is thrown, as `failed` with a JSON-RPC error: its own `code` if that is an integer,
- *   otherwise -32603.
+ *   otherwise -32603; its message is the status message, too.
  * - When the task ends, expires or is taken over meanwhile, nothing that the handler does is stored.
  * - When the task cannot be started, because it is gone, has ended or is run by another, or because the backend cannot be
  *   reached, the handler is not called, and the outcome's `reason` is the `TaskStoreError`.

@@ -44,6 +44,11 @@ function errorObjectOf(error: unknown): ErrorObject {
   }
 }
 
+/** A failure that says why in its message, too. @see MCP 2025-11-25, Tasks, "Task Status"; SEP-2663, "Task Status" */
+export function failure(error: ErrorObject): TaskOutcome {
+  return { status: "failed", error, statusMessage: error.message };
+}
+
 /** The task is not this run's any more, whatever it does. */
 function isOver(error: unknown): error is TaskStoreError {
   return (
@@ -93,7 +98,7 @@ export class Run {
       const result = await handler(this.#context());
       return { ...(await this.#finish(resultOutcome(result))), result };
     } catch (error) {
-      return { ...(await this.#finish({ status: "failed", error: errorObjectOf(error) })), error };
+      return { ...(await this.#finish(failure(errorObjectOf(error)))), error };
     } finally {
       clearInterval(heartbeat);
       clearTimeout(deadline);
@@ -212,7 +217,7 @@ export class Run {
   #timeOut(timeoutMs: number): void {
     if (this.#lost || this.#finishing) return;
     const message = `The task took longer than its limit of ${timeoutMs} ms`;
-    this.#finishing = this.#write({ status: "failed", error: { code: INTERNAL_ERROR, message } });
+    this.#finishing = this.#write(failure({ code: INTERNAL_ERROR, message }));
     this.#abort.abort(new DOMException(message, "TimeoutError"));
   }
 
@@ -279,10 +284,10 @@ function isUnstorable(error: unknown): error is TaskStoreError {
 function insteadOf(outcome: TaskOutcome, refusal: TaskStoreError): TaskOutcome | undefined {
   if ("error" in outcome) {
     const { data, ...error } = outcome.error;
-    if (data !== undefined) return { status: "failed", error };
+    if (data !== undefined) return failure(error);
     if (error.message === refusal.message) return undefined;
   }
-  return { status: "failed", error: errorObjectOf(refusal) };
+  return failure(errorObjectOf(refusal));
 }
 
 function resultOutcome(result: Result): TaskOutcome {

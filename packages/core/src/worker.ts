@@ -1,6 +1,7 @@
 import { ANY_OWNER, type ClaimedTask, type TaskStore } from "./contract.ts";
 import { asStoreError } from "./engine.ts";
 import { invalid, isTaskStoreError, type TaskStoreError } from "./errors.ts";
+import { failure } from "./run.ts";
 import { checkRunOptions, type RunOutcome, type RunTaskOptions, runTask, type TaskHandler } from "./run-task.ts";
 import { checkNumber, MAX_TIMER_MS } from "./settings.ts";
 
@@ -159,7 +160,7 @@ class Worker implements TaskWorker {
     const { taskId } = record.task;
     if (lease.attempt > this.#maxAttempts) {
       const error = { code: -32603, message: `The task was given up: its runner was lost ${this.#maxAttempts} times` };
-      await this.#store.finishTask(taskId, { status: "failed", error }, { owner: ANY_OWNER, lease });
+      await this.#store.finishTask(taskId, failure(error), { owner: ANY_OWNER, lease });
       this.#ran(taskId, { stored: true, status: "failed", error });
       return;
     }

@@ -63,7 +63,11 @@ export class Runs {
   async #fail(taskId: string): Promise<void> {
     const error = { code: ProtocolErrorCode.InternalError, message: "The server that ran this task was stopped" };
     try {
-      await this.#store.finishTask(taskId, { status: "failed", error }, { owner: ANY_OWNER });
+      await this.#store.finishTask(
+        taskId,
+        { status: "failed", error, statusMessage: error.message },
+        { owner: ANY_OWNER },
+      );
     } catch (failure) {
       if (!isTaskStoreError(failure, "TASK_TERMINAL")) this.#onError(failure as Error);
     }
