@@ -3,9 +3,10 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { Client } from "pg";
-import { type DatabaseServer, describeServer, startPostgres, startRedis } from "../databases/index.ts";
+import { describeServer, startPostgres, startRedis } from "../databases/index.ts";
 import { type InForce, openSqlite, type Place, type Synchronous } from "./places.ts";
 import type { StoreName } from "./scenario.ts";
 
@@ -83,12 +84,22 @@ async function postgresHost(outer: AsyncDisposableStack): Promise<Host> {
     async place(cleanUp) {
       const name = newName();
       await client.query(`CREATE DATABASE ${name}`);
-      cleanUp.defer(async () => void (await client.query(`DROP DATABASE ${name} WITH (FORCE)`)));
+      cleanUp.defer(() => drop(client, name));
       const url = new URL(server.url);
       url.pathname = name;
       return { store: "postgres", url: String(url), schema: "mcp_tasks", variant };
     },
   };
+}
+
+/** Pools end before their connections have, and would take it for an error if the server were the first to end them. */
+async function drop(client: Client, database: string): Promise<void> {
+  for (let looks = 0; looks < 200; looks += 1) {
+    const { rows } = await client.query("SELECT FROM pg_stat_activity WHERE datname = $1", [database]);
+    if (rows.length === 0) break;
+    await sleep(20);
+  }
+  await client.query(`DROP DATABASE ${database} WITH (FORCE)`);
 }
 
 async function redisHost(variant: string, args: readonly string[], outer: AsyncDisposableStack): Promise<Host> {
@@ -103,7 +114,7 @@ async function redisHost(variant: string, args: readonly string[], outer: AsyncD
   }
   return {
     variant,
-    server: describeServer("Redis", server as DatabaseServer),
+    server: describeServer("Redis", server),
     settings,
     async place(cleanUp) {
       const prefix = newName();

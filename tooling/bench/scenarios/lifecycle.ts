@@ -87,8 +87,6 @@ async function bareLife(
       return { driver: "better-sqlite3", life: bareSqlite(openSqlite(place, cleanUp), ttl) };
     case "postgres": {
       const pool = new pg.Pool({ connectionString: place.url, max: 10 });
-      // Its connections end after it has, and the database may be dropped in between.
-      pool.on("error", () => undefined);
       cleanUp.defer(() => pool.end());
       return { driver: "pg", life: await barePostgres(pool, ttl) };
     }
