@@ -8,14 +8,32 @@ declare module "vitest" {
   }
 }
 
+/** The servers of this run. Vitest sets up each group of tests by itself, with modules of its own, but in one process. */
+interface Run {
+  servers: SharedServers;
+  address: Promise<string>;
+  groups: number;
+}
+const globals = globalThis as { databasesOfTheRun?: Run | undefined };
+
 /** Gives a run its servers: none until a test file asks, each once, and all ended with the run. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const servers = new SharedServers((line) => console.log(line));
-  project.provide("databases", await servers.listen());
+  globals.databasesOfTheRun ??= begin();
+  const run = globals.databasesOfTheRun;
+  run.groups += 1;
+  project.provide("databases", await run.address);
   return async () => {
-    await servers.close();
+    run.groups -= 1;
+    if (run.groups > 0) return;
+    globals.databasesOfTheRun = undefined;
+    await run.servers.close();
     // Again where a reader looks. The variable is how CI says what it could not have.
-    const notes = [...servers.lines, process.env["TEST_DATABASES_NOTE"] ?? ""].filter((line) => line !== "");
-    if (servers.lines.length > 0) console.log(`\n${notes.join("\n")}`);
+    const notes = [...run.servers.lines, process.env["TEST_DATABASES_NOTE"] ?? ""].filter((line) => line !== "");
+    if (run.servers.lines.length > 0) console.log(`\n${notes.join("\n")}`);
   };
+}
+
+function begin(): Run {
+  const servers = new SharedServers((line) => console.log(line));
+  return { servers, address: servers.listen(), groups: 0 };
 }
