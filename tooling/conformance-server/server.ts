@@ -45,8 +45,9 @@ export async function serve(
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`,
     async [Symbol.asyncDispose]() {
       http.close();
-      http.closeAllConnections();
+      // First, so that open streams end in good order.
       await handler.close();
+      http.closeAllConnections();
       await tasks.close();
       await store.close();
     },

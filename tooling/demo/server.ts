@@ -49,8 +49,9 @@ async function stop(): Promise<void> {
   if (stopping) return;
   stopping = true;
   http.close();
-  http.closeAllConnections();
+  // First, so that open streams end in good order.
   await handler.close();
+  http.closeAllConnections();
   // Gives the leases back, so that another server need not wait for them to lapse.
   await tasks.close();
   await store.close();
