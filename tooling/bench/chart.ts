@@ -6,9 +6,11 @@ import { numberOf } from "./table.ts";
 const LINE = 22;
 const LABELS = 330;
 const PLOT = 380;
-const VALUES = 200;
+const VALUES = 250;
 const MARGIN = 16;
 const WIDTH = MARGIN + LABELS + PLOT + VALUES + MARGIN;
+
+const LEGEND = "Dot: median of the rounds; bar: quartiles; upright mark: goal. Right of 1 we are ahead.";
 
 /** Colours of both schemes; a page that embeds the file as an image gets that of the reader's system. */
 const STYLE = `
@@ -33,9 +35,11 @@ export function chartOf({ store, sections }: Results): string {
   const scale = new Scale(shown.flatMap(({ rows }) => rows));
   const parts: string[] = [];
   let y = MARGIN + 16;
-  parts.push(text(MARGIN, y, `${store}: how many times as good, by the median of rounds`, "title"));
+  parts.push(text(MARGIN, y, `${store} store: how many times as good as the other`, "title"));
   y += LINE;
   parts.push(text(MARGIN, y, subtitle(sections), "dim"));
+  y += LINE - 4;
+  parts.push(text(MARGIN, y, LEGEND, "dim"));
   const top = y + 10;
   y += 30;
   for (const tick of scale.ticks)
@@ -90,7 +94,7 @@ function subtitle(sections: readonly Section[]): string {
   if (!first) return "";
   const { cpu, cores } = first.machine;
   const server = first.server === "none" ? "" : `${first.server.split(":")[0]}, `;
-  return `${server}Node ${first.versions["node"]}, ${cores} cores of ${cpu}. Bar: quartiles; upright mark: goal; right of 1: ahead.`;
+  return `${server}Node ${first.versions["node"]}, ${cores} cores of ${cpu}`;
 }
 
 /** Powers of 2 around all quartiles, and around 1. */
