@@ -44,7 +44,7 @@ async function measureStore(
       await using room = new AsyncDisposableStack();
       const rows: Row[] = [];
       const about = { machine: machine(), versions: versions(), bench };
-      for (const comparison of comparisons(await place(room))) {
+      for (const comparison of comparisons(await place(room), bench)) {
         signal.throwIfAborted();
         rows.push(...(await measure(comparison, bench)));
       }

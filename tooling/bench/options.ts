@@ -12,8 +12,8 @@ export interface BenchOptions {
   readonly out: string | undefined;
 }
 
-const SETTINGS: Settings = { rounds: 15, slotMs: 250, warmUpMs: 750 };
-const QUICK: Settings = { rounds: 2, slotMs: 5, warmUpMs: 0 };
+const SETTINGS: Settings = { scale: "usual", rounds: 15, slotMs: 250, warmUpMs: 750 };
+const QUICK: Settings = { scale: "quick", rounds: 2, slotMs: 5, warmUpMs: 0 };
 
 const names = SCENARIOS.map(({ name }) => name).join(", ");
 
@@ -24,6 +24,7 @@ export const HELP = `Measures the stores side by side with the bare drivers, and
   --store <names>     ${STORES.join(", ")} (default: all), with commas between them
   --scenario <names>  ${names} (default: all), likewise
   --rounds <number>   rounds of each comparison (default: ${SETTINGS.rounds})
+  --full              lists of 1,000,000 tasks as well, which take minutes to fill
   --quick             a look whether everything runs: the figures mean nothing, and are written only with --out
   --out <directory>   where <store>.json and <store>.svg go (default: tooling/bench/results)
   --help              show this
@@ -43,12 +44,13 @@ export class UsageError extends Error {}
 
 /** @returns "help" when that was asked for */
 export function parseOptions(args: string[]): BenchOptions | "help" {
-  const { help, quick = false, rounds, store, scenario, out } = parse(args);
+  const { help, quick = false, full = false, rounds, store, scenario, out } = parse(args);
   if (help) return "help";
   const count = rounds === undefined ? undefined : Number(rounds);
   if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= 1000))
     throw new UsageError(`--rounds takes a number from 1 to 1000, not "${rounds}"`);
-  const settings = quick ? QUICK : SETTINGS;
+  if (quick && full) throw new UsageError("--quick and --full exclude each other");
+  const settings: Settings = quick ? QUICK : full ? { ...SETTINGS, scale: "full" } : SETTINGS;
   const folder = out === undefined ? join(repositoryRoot, "tooling/bench/results") : resolve(out);
   return {
     stores: chosen("--store", store, STORES, (name) => name),
@@ -70,7 +72,7 @@ function chosen<T>(option: string, given: string | undefined, all: readonly T[],
 function parse(args: string[]) {
   const text = { type: "string" } as const;
   const flag = { type: "boolean" } as const;
-  const options = { store: text, scenario: text, rounds: text, out: text, quick: flag, help: flag };
+  const options = { store: text, scenario: text, rounds: text, out: text, quick: flag, full: flag, help: flag };
   try {
     return parseArgs({ args, options }).values;
   } catch (error) {

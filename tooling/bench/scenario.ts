@@ -12,7 +12,7 @@ export interface Scenario {
   /** What a reader has to know to judge the figures, such as what the other side does; goes into the JSON. */
   readonly notes: readonly string[];
   readonly stores: readonly StoreName[];
-  comparisons(place: Place): readonly Comparison[];
+  comparisons(place: Place, settings: Settings): readonly Comparison[];
 }
 
 /** A row of the table, or several: one for each contestant after the first, and for each metric. */
@@ -36,6 +36,8 @@ export interface Comparison {
 export interface Metric {
   readonly unit: string;
   readonly better: "higher" | "lower";
+  /** What we want at most, or at least if higher is better, whatever others reach; shown, never asserted. */
+  readonly limit?: number;
 }
 
 /** Values by the name of the metric. */
@@ -58,6 +60,8 @@ export const RATE = "rate";
 export const DEFAULT_METRICS: Readonly<Record<string, Metric>> = { [RATE]: { unit: "tasks/s", better: "higher" } };
 
 export interface Settings {
+  /** How much is put into stores where the cost is to be seen of much being there. */
+  readonly scale: "quick" | "usual" | "full";
   readonly rounds: number;
   /** How long a run should take, in ms. */
   readonly slotMs: number;
@@ -79,6 +83,7 @@ export interface Row {
   readonly metric: string;
   readonly unit: string;
   readonly better: Metric["better"];
+  readonly limit?: number;
   readonly ours: { readonly name: string; readonly figure: Spread };
   readonly other?: { readonly name: string; readonly figure: Spread };
   /** How many times as good as the other: of each round the quotient of its two neighbouring runs. Above 1 we are ahead. */

@@ -19,10 +19,17 @@ function isText(column: number): boolean {
   return column === 0 || column === 2 || column === 7;
 }
 
-function cells({ title, metric, unit, ours, other, ratio, cpu, goal }: Row): string[] {
+function cells({ title, metric, unit, better, limit, ours, other, ratio, cpu, goal }: Row): string[] {
   const label = metric === "rate" ? title : `${title}, ${metric}`;
   const figure = ({ median }: Spread) => `${numberOf(median)} ${unit}`;
-  if (!other || !ratio) return [label, figure(ours.figure), "", "", "", "", "", "", ""];
+  const judged = (wanted: string, reached: boolean) => `${wanted} ${reached ? "reached" : "missed"}`;
+  const { median } = ours.figure;
+  const higher = better === "higher";
+  const bound =
+    limit === undefined
+      ? ""
+      : judged(`${higher ? "least" : "most"} ${numberOf(limit)}`, higher ? median >= limit : median <= limit);
+  if (!other || !ratio) return [label, figure(ours.figure), "", "", "", "", "", bound, ""];
   return [
     label,
     figure(ours.figure),
@@ -31,7 +38,7 @@ function cells({ title, metric, unit, ours, other, ratio, cpu, goal }: Row): str
     ratio.median.toFixed(2),
     `${ratio.q1.toFixed(2)}..${ratio.q3.toFixed(2)}`,
     `${ratio.min.toFixed(2)}..${ratio.max.toFixed(2)}`,
-    goal === undefined ? "" : `${goal.toFixed(2)} ${ratio.median >= goal ? "reached" : "missed"}`,
+    goal === undefined ? bound : judged(goal.toFixed(2), ratio.median >= goal),
     cpu === undefined ? "" : cpu.median.toFixed(2),
   ];
 }

@@ -1,7 +1,9 @@
 import type { Scenario } from "../scenario.ts";
 import { claims } from "./claims.ts";
 import { lifecycle } from "./lifecycle.ts";
+import { lists } from "./lists.ts";
 import { otherwise } from "./otherwise.ts";
+import { statusReads } from "./status-reads.ts";
 
 /** In the order in which they are run. */
-export const SCENARIOS: readonly Scenario[] = [lifecycle, otherwise, claims];
+export const SCENARIOS: readonly Scenario[] = [lifecycle, otherwise, claims, statusReads, lists];

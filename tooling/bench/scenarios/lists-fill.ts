@@ -1,0 +1,133 @@
+/**
+ * Many finished tasks, put into the store's own tables and keys as the store would have: one is made through the store, and the
+ * database copies it, with other ids, owners and positions.
+ */
+import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
+import { Redis } from "ioredis";
+import { Client } from "pg";
+import { inFlight, REQUEST, RESULT } from "../lives.ts";
+import { type Address, openSqlite } from "../places.ts";
+
+/** Every third task is one of the 1,000 others', wherever one looks. */
+const OTHERS = 1000;
+
+/** Adds so many tasks of the owner, and half as many of others between them. */
+export async function fill(address: Address, store: TaskStore, owner: string, tasks: number): Promise<void> {
+  if (address.store === "memory") return fillOneByOne(store, owner, tasks);
+  const template = await finished(store, "template");
+  const total = tasks + Math.floor(tasks / 2);
+  switch (address.store) {
+    case "sqlite":
+      return fillSqlite(address, template, owner, total);
+    case "postgres":
+      return fillPostgres(address, template, owner, total);
+    case "redis":
+      return fillRedis(address, template, owner, total);
+  }
+}
+
+async function finished(store: TaskStore, owner: string): Promise<string> {
+  const { taskId } = await store.createTask({}, 1, REQUEST, { owner });
+  await store.finishTask(taskId, { status: "completed", result: RESULT }, { owner: ANY_OWNER });
+  return taskId;
+}
+
+async function fillOneByOne(store: TaskStore, owner: string, tasks: number): Promise<void> {
+  let index = 0;
+  await inFlight(64, tasks + Math.floor(tasks / 2), () => {
+    index += 1;
+    return finished(store, index % 3 === 0 ? `other-${index % OTHERS}` : owner);
+  });
+}
+
+/** All but what makes a task itself. */
+const COPIED = `name, status, created_at, updated_at, ttl, expires_at, poll_interval, revision, attempt, lease_token, lease_expires_at,
+  status_message`;
+
+async function fillSqlite(
+  address: Address & { store: "sqlite" },
+  template: string,
+  owner: string,
+  total: number,
+): Promise<void> {
+  await using cleanUp = new AsyncDisposableStack();
+  const database = openSqlite(address, cleanUp);
+  // The position of the newest task, which is that of the newest change too.
+  const last = database.prepare("SELECT max(position) FROM mcp_tasks").pluck().get() as number;
+  const change = database.prepare("SELECT max(change_seq) FROM mcp_tasks").pluck().get() as number;
+  const first = Math.max(last, change);
+  database.transaction(() => {
+    database
+      .prepare(`WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < @total)
+        INSERT INTO mcp_tasks (position, change_seq, task_id, owner, ${COPIED})
+        SELECT @first + i, @first + i, lower(hex(randomblob(16))),
+          CASE WHEN i % 3 = 0 THEN 'other-' || (i % ${OTHERS}) ELSE @owner END, ${COPIED}
+        FROM numbers CROSS JOIN mcp_tasks WHERE task_id = @template`)
+      .run({ total, first, owner, template });
+    database
+      .prepare(`INSERT INTO mcp_payloads (position, field, body)
+        SELECT t.position, p.field, p.body FROM mcp_tasks t CROSS JOIN mcp_payloads p
+        WHERE t.position > @first AND p.position = (SELECT position FROM mcp_tasks WHERE task_id = @template)`)
+      .run({ first, template });
+  })();
+  database.exec("ANALYZE");
+  database.pragma("wal_checkpoint(TRUNCATE)");
+}
+
+async function fillPostgres(
+  { url, schema }: Address & { store: "postgres" },
+  template: string,
+  owner: string,
+  total: number,
+): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    const columns = `${COPIED}, changed_second, request, inputs, checkpoint, outcome`;
+    await client.query(
+      `INSERT INTO ${schema}.tasks (task_id, owner, ${columns})
+        SELECT replace(gen_random_uuid()::text, '-', ''),
+          CASE WHEN i % 3 = 0 THEN 'other-' || (i % ${OTHERS}) ELSE $2 END, ${columns}
+        FROM ${schema}.tasks, generate_series(1, $3::integer) AS numbers (i) WHERE task_id = $1 ORDER BY i`,
+      [template, owner, total],
+    );
+    // What autovacuum would do within a minute.
+    await client.query(`VACUUM ANALYZE ${schema}.tasks`);
+    await client.query("CHECKPOINT");
+  } finally {
+    await client.end();
+  }
+}
+
+const COPY = `local fields = redis.call('HGETALL', KEYS[1])
+local at, whose
+for i = 1, #fields, 2 do
+  if fields[i] == 'position' then at = i + 1 elseif fields[i] == 'owner' then whose = i + 1 end
+end
+for i = tonumber(ARGV[2]), tonumber(ARGV[3]) do
+  local position = string.format('%.0f', redis.call('INCR', ARGV[1] .. 'position'))
+  local owner = i % 3 == 0 and 'other-' .. (i % ${OTHERS}) or ARGV[4]
+  local id = redis.sha1hex(ARGV[4] .. i)
+  fields[at], fields[whose] = position, owner
+  redis.call('HSET', ARGV[1] .. 'task:' .. id, unpack(fields))
+  redis.call('ZADD', ARGV[1] .. 'tasks', position, id)
+  redis.call('ZADD', ARGV[1] .. 'owner:' .. owner, position, id)
+end`;
+
+async function fillRedis(
+  { url, prefix }: Address & { store: "redis" },
+  template: string,
+  owner: string,
+  total: number,
+): Promise<void> {
+  const redis = new Redis(url);
+  const root = `{${prefix}}:`;
+  try {
+    for (let first = 1; first <= total; first += 2000) {
+      const last = Math.min(first + 1999, total);
+      await redis.eval(COPY, 1, `${root}task:${template}`, root, first, last, owner);
+    }
+  } finally {
+    redis.disconnect();
+  }
+}

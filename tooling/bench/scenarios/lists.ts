@@ -1,0 +1,117 @@
+import type { TaskStore } from "@mcp-task-store/core";
+import { MemoryTaskStore } from "@mcp-task-store/memory";
+import { openStore, type Place } from "../places.ts";
+import type { Comparison, Contestant, Scenario, Settings } from "../scenario.ts";
+import { fill } from "./lists-fill.ts";
+
+const PAGES = { rate: { unit: "pages/s", better: "higher" } } as const;
+const SMALL = 1000;
+/** Of our pages, as many as the store's default. */
+const PAGE = 10;
+const WHERE = ["first", "middle", "last"] as const;
+
+const SIZES: Readonly<Record<Settings["scale"], readonly number[]>> = {
+  quick: [10_000],
+  usual: [100_000],
+  full: [100_000, 1_000_000],
+};
+
+export const lists: Scenario = {
+  name: "lists",
+  title: "lists: a page of 10 among all tasks of an owner, against one of 1,000 in the same store",
+  notes: [
+    "Each owner's tasks lie in a row, every third one between them belonging to one of 1,000 others. All are completed, with a small result.",
+    "They are copies, made by the database, of a task that the store made: INSERT … SELECT from generate_series (PostgreSQL, then VACUUM ANALYZE) or from a recursive query (SQLite, then ANALYZE), a Lua script (Redis). In memory the store itself makes them.",
+    "Cursors are those of listTasks, had by walking through the list before the clock starts. 1,000,000 tasks only with --full.",
+  ],
+  stores: ["memory", "sqlite", "postgres", "redis"],
+  comparisons(place, { scale }) {
+    const sizes = SIZES[scale];
+    const filled = new Filled(place, [SMALL, ...sizes]);
+    return sizes.flatMap((size) => WHERE.map((where) => comparison(filled, size, where)));
+  },
+};
+
+function comparison(filled: Filled, size: number, where: Where): Comparison {
+  return {
+    title: `${where} page at ${size.toLocaleString("en-US")}`,
+    metrics: PAGES,
+    async setUp(cleanUp) {
+      const store = await filled.open(cleanUp);
+      const ours = pages(store, size, filled.cursors(size)[where]);
+      const theirs = pages(store, SMALL, filled.cursors(SMALL)[where]);
+      return [ours, { ...theirs, goal: 1 / 1.5 }];
+    },
+  };
+}
+
+function pages(store: TaskStore, size: number, cursor: string | undefined): Contestant {
+  return {
+    name: `at ${size.toLocaleString("en-US")}`,
+    async run(times) {
+      for (let index = 0; index < times; index += 1) {
+        const { tasks } = await store.listTasks(cursor, { owner: ownerOf(size) });
+        if (tasks.length !== PAGE) throw new Error(`${tasks.length} tasks on a page`);
+      }
+    },
+  };
+}
+
+type Where = (typeof WHERE)[number];
+type Cursors = Readonly<Record<Where, string | undefined>>;
+
+const ownerOf = (size: number) => `owner-of-${size}`;
+
+/** The store with all owners' tasks, filled once for all comparisons. */
+class Filled {
+  readonly #place: Place;
+  readonly #sizes: readonly number[];
+  readonly #cursors = new Map<number, Cursors>();
+  #memory: MemoryTaskStore | undefined;
+
+  constructor(place: Place, sizes: readonly number[]) {
+    this.#place = place;
+    this.#sizes = sizes;
+  }
+
+  async open(cleanUp: AsyncDisposableStack): Promise<TaskStore> {
+    const store = this.#open(cleanUp, PAGE);
+    if (this.#cursors.size > 0) return store;
+    // A cursor is good for pages of any size.
+    const walker = this.#place.store === "memory" ? store : this.#open(cleanUp, SMALL);
+    for (const size of this.#sizes) {
+      await fill(this.#place, store, ownerOf(size), size);
+      this.#cursors.set(size, await walk(walker, store, size));
+    }
+    return store;
+  }
+
+  cursors(size: number): Cursors {
+    return this.#cursors.get(size) as Cursors;
+  }
+
+  /** What is in memory would be gone with its store. */
+  #open(cleanUp: AsyncDisposableStack, pageSize: number): TaskStore {
+    if (this.#place.store !== "memory") return openStore(this.#place, cleanUp, { pageSize });
+    this.#memory ??= new MemoryTaskStore({ pageSize, sweepIntervalMs: false });
+    return this.#memory;
+  }
+}
+
+/** Goes through the list by large pages, and through its middle and its end by small ones. */
+async function walk(walker: TaskStore, store: TaskStore, size: number): Promise<Cursors> {
+  const owner = ownerOf(size);
+  const cursorAfter = async (tasks: number): Promise<string | undefined> => {
+    let cursor: string | undefined;
+    for (let seen = 0; seen < tasks; ) {
+      const from = tasks - seen >= SMALL ? walker : store;
+      const page = await from.listTasks(cursor, { owner });
+      if (page.nextCursor === undefined) throw new Error(`the list of ${size} tasks ends early`);
+      seen += page.tasks.length;
+      cursor = page.nextCursor;
+    }
+    return cursor;
+  };
+  const half = size / 2;
+  return { first: undefined, middle: await cursorAfter(half - (half % PAGE)), last: await cursorAfter(size - PAGE) };
+}

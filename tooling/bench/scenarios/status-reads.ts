@@ -1,0 +1,60 @@
+import type { Result, TaskStore } from "@mcp-task-store/core";
+import { inFlight, REQUEST } from "../lives.ts";
+import { openStore, type Place } from "../places.ts";
+import type { Comparison, Contestant, Scenario } from "../scenario.ts";
+
+/** So many that no single row or key is all that is read. */
+const TASKS = 20;
+const READS = { rate: { unit: "reads/s", better: "higher" } } as const;
+
+export const statusReads: Scenario = {
+  name: "status-reads",
+  title: "status reads: getTask of completed tasks with results of 1 MB",
+  notes: [
+    `Each side reads ${TASKS} tasks of the same store in turn; they differ in their results alone: a text of 1 MB, or of 1 byte.`,
+    "The goal is a ratio of 1, less what two runs of the same thing may differ by.",
+  ],
+  stores: ["memory", "sqlite", "postgres", "redis"],
+  comparisons: (place) => [1, 16].map((most) => comparison(place, most)),
+};
+
+function comparison(place: Place, most: number): Comparison {
+  return {
+    title: `${most} in flight`,
+    metrics: READS,
+    leastOperations: most,
+    async setUp(cleanUp) {
+      const store = openStore(place, cleanUp);
+      return [
+        reads("with 1 MB", store, await completed(store, 1_000_000), most),
+        { ...reads("with 1 byte", store, await completed(store, 1), most), goal: 0.9 },
+      ];
+    },
+  };
+}
+
+function reads(name: string, store: TaskStore, taskIds: readonly string[], most: number): Contestant {
+  let next = 0;
+  return {
+    name,
+    run: (times) =>
+      inFlight(most, times, async () => {
+        next = (next + 1) % taskIds.length;
+        const task = await store.getTask(taskIds[next] as string);
+        if (task?.status !== "completed") throw new Error(`the task is ${task?.status}`);
+      }),
+  };
+}
+
+async function completed(store: TaskStore, length: number): Promise<string[]> {
+  const taskIds: string[] = [];
+  // Not one letter over and over, which a database would keep in a few bytes.
+  const text = Array.from({ length: Math.ceil(length / 8) }, () => Math.random().toString(36).slice(2, 10)).join("");
+  const result: Result = { content: [{ type: "text", text: text.slice(0, length) }] };
+  for (let index = 0; index < TASKS; index += 1) {
+    const { taskId } = await store.createTask({}, 1, REQUEST);
+    await store.storeTaskResult(taskId, "completed", result);
+    taskIds.push(taskId);
+  }
+  return taskIds;
+}
