@@ -4,6 +4,8 @@ import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
 import { otherwise } from "./otherwise.ts";
 import { statusReads } from "./status-reads.ts";
+import { waiters } from "./waiters.ts";
+import { wakeUp } from "./wake-up.ts";
 
 /** In the order in which they are run. */
-export const SCENARIOS: readonly Scenario[] = [lifecycle, otherwise, claims, statusReads, lists];
+export const SCENARIOS: readonly Scenario[] = [lifecycle, otherwise, claims, statusReads, lists, wakeUp, waiters];

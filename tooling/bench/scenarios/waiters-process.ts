@@ -1,0 +1,59 @@
+/** A process with many waiters, which tells what they cost. Started with --expose-gc and the address of the store. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { inFlight, REQUEST, RESULT } from "../lives.ts";
+import { type Address, openStore } from "../places.ts";
+
+export type Order =
+  | { readonly order: "create" | "finish"; readonly tasks: number }
+  | { readonly order: "use" | "wait" | "woken" };
+
+/** In bytes, after collecting what is not needed. */
+export interface Memory {
+  readonly heap: number;
+  readonly resident: number;
+}
+
+await using cleanUp = new AsyncDisposableStack();
+const store = openStore(JSON.parse(process.argv[2] ?? "") as Address, cleanUp);
+const taskIds: string[] = [];
+let waits: Promise<unknown>[] = [];
+
+process.on("message", async ({ id, order }: { id: number; order: Order }) => {
+  process.send?.({ id, answer: await obey(order) });
+});
+await new Promise((resolve) => process.once("disconnect", resolve));
+
+async function obey(order: Order): Promise<unknown> {
+  switch (order.order) {
+    case "create":
+      taskIds.length = 0;
+      await inFlight(64, order.tasks, async () => taskIds.push((await store.createTask({}, 1, REQUEST)).taskId));
+      return taskIds;
+    case "finish": {
+      let next = 0;
+      return inFlight(64, order.tasks, () => store.storeTaskResult(taskIds[next++] as string, "completed", RESULT));
+    }
+    case "use":
+      // More reads at once than a pool has connections for.
+      await Promise.all(taskIds.slice(0, 64).map((taskId) => store.getTask(taskId)));
+      return memory();
+    case "wait":
+      waits = taskIds.map((taskId) => store.waitForTask(taskId));
+      // Until all have seen that their task is not there yet; what that took is no longer needed.
+      await store.getTask(taskIds.at(-1) as string);
+      await sleep(2000);
+      return memory();
+    case "woken":
+      await Promise.all(waits);
+      return String(process.hrtime.bigint());
+  }
+}
+
+async function memory(): Promise<Memory> {
+  for (let times = 0; times < 3; times += 1) {
+    await globalThis.gc?.({ type: "major", execution: "async" });
+    await sleep(100);
+  }
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heap: heapUsed + external, resident: rss };
+}

@@ -1,0 +1,27 @@
+import { Redis } from "ioredis";
+import pg from "pg";
+import { openSqlite, type Place } from "../places.ts";
+
+/** The least that can be asked of the database: how long that takes is what it takes to reach it. */
+export async function pingOf(place: Place, cleanUp: AsyncDisposableStack): Promise<() => Promise<unknown>> {
+  switch (place.store) {
+    case "sqlite": {
+      const statement = openSqlite(place, cleanUp).prepare("SELECT 1");
+      return async () => statement.get();
+    }
+    case "postgres": {
+      const client = new pg.Client({ connectionString: place.url });
+      client.on("error", () => undefined);
+      await client.connect();
+      cleanUp.defer(() => client.end());
+      return () => client.query({ name: "ping", text: "SELECT 1" });
+    }
+    case "redis": {
+      const redis = new Redis(place.url);
+      cleanUp.defer(() => redis.disconnect());
+      return () => redis.ping();
+    }
+    case "memory":
+      throw new Error("there is nothing to reach");
+  }
+}
