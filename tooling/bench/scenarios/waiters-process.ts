@@ -5,6 +5,7 @@ import { type Address, openStore } from "../places.ts";
 
 export type Order =
   | { readonly order: "create" | "finish"; readonly tasks: number }
+  | { readonly order: "know"; readonly taskIds: readonly string[] }
   | { readonly order: "use" | "wait" | "woken" };
 
 /** In bytes, after collecting what is not needed. */
@@ -26,9 +27,9 @@ await new Promise((resolve) => process.once("disconnect", resolve));
 async function obey(order: Order): Promise<unknown> {
   switch (order.order) {
     case "create":
-      taskIds.length = 0;
-      await inFlight(64, order.tasks, async () => taskIds.push((await store.createTask({}, 1, REQUEST)).taskId));
-      return taskIds;
+      return inFlight(64, order.tasks, async () => taskIds.push((await store.createTask({}, 1, REQUEST)).taskId));
+    case "know":
+      return taskIds.push(...order.taskIds);
     case "finish": {
       let next = 0;
       return inFlight(64, order.tasks, () => store.storeTaskResult(taskIds[next++] as string, "completed", RESULT));
