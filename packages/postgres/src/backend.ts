@@ -125,10 +125,10 @@ export class PostgresBackend implements TaskBackend {
     for (let attempt = 1; ; attempt += 1) {
       const [row] = await this.#connections.run(this.#statements.claim, names, Math.ceil(durationMs));
       if (!row) return undefined;
-      const { candidates, ...task } = row;
+      const { found, ...task } = row;
       if (task.taskId !== null) return task as StoredTask;
-      // Others are about to take all that was found: there may be more behind.
-      if (candidates === 0 || attempt === ATTEMPTS) return undefined;
+      // Others have locked all that is claimable, but need not take it.
+      if (!found || attempt === ATTEMPTS) return undefined;
     }
   }
 

@@ -28,9 +28,6 @@ type Insert = [
   claimAfterMs: number,
 ];
 
-/** The tasks in a claim that are looked at for each name: those that other claims have locked are passed over. */
-const CANDIDATES = 32;
-
 /**
  * The statements on tasks, one round trip each; names and types come from the drizzle schema. The SQL is written out and sent
  * as pg's named statements because these run for every call: drizzle's prepared queries reached 0.86 of their throughput.
@@ -47,7 +44,7 @@ export class Statements {
   readonly tasks: Statement<[taskIds: readonly string[]], TaskRow>;
   readonly claim: Statement<
     [names: readonly string[], durationMs: number],
-    Partial<TaskRow> & { candidates: number; taskId: string | null }
+    Partial<TaskRow> & { found: boolean; taskId: string | null }
   >;
   readonly deleteExpired: Statement<[limit: number], { count: number }>;
 
@@ -153,31 +150,35 @@ export class Statements {
     );
     this.tasks = read("tasks", `SELECT ${columns} FROM ${tasks} AS t WHERE t.task_id = ANY ($1::text[]) AND ${alive}`);
 
-    // For each name one walk along the index; of what they find, the first that nobody else is just claiming.
+    // For each name one step into the index; then, from the name whose task lapsed first, one walk along it past what other
+    // claims have locked. The names' order lets the walk of one begin only if those before found nothing. The bounds are
+    // rows, of which PostgreSQL expects so many that with LIMIT 1 the ordered walk is the cheapest plan in any case. Of a
+    // name and a time apart it expects next to none before it has statistics, and then sorts all that is claimable: at 600
+    // waiting tasks 295 µs and 598 buffers a claim, against 83 µs and 36.
+    const claimable = (name: string) =>
+      `${tasks} AS t WHERE (t.name, t.lease_expires_at) >= (${name}, 0) AND (t.name, t.lease_expires_at) <= (${name}, ${NOW})
+        AND t.lease_expires_at IS NOT NULL AND ${alive} ORDER BY t.name, t.lease_expires_at LIMIT 1`;
     this.claim = write(
       "claim",
-      `WITH candidates AS MATERIALIZED (
-        SELECT found.position, found.lease_expires_at
+      `WITH heads AS MATERIALIZED (
+        SELECT names.name, head.lease_expires_at
         FROM unnest($1::text[]) AS names (name), LATERAL (
-          SELECT t.position, t.lease_expires_at FROM ${tasks} AS t
-          WHERE t.name = names.name AND t.lease_expires_at <= ${NOW} AND ${alive}
-          ORDER BY t.lease_expires_at LIMIT ${CANDIDATES}) AS found
-        ORDER BY found.lease_expires_at, found.position LIMIT ${CANDIDATES}
+          SELECT t.lease_expires_at FROM ${claimable("names.name")}) AS head
       ), first AS MATERIALIZED (
-        SELECT t.position FROM candidates JOIN ${tasks} AS t ON t.position = candidates.position
-        WHERE t.lease_expires_at <= ${NOW} AND ${alive}
-        ORDER BY candidates.lease_expires_at, candidates.position LIMIT 1
-        FOR UPDATE OF t SKIP LOCKED
+        SELECT found.position
+        FROM (SELECT name, lease_expires_at FROM heads ORDER BY lease_expires_at) AS head, LATERAL (
+          SELECT t.position FROM ${claimable("head.name")} FOR UPDATE SKIP LOCKED) AS found
+        ORDER BY head.lease_expires_at LIMIT 1
       ), claimed AS (
         UPDATE ${tasks} AS t SET
           attempt = t.attempt + 1,
           lease_token = t.lease_token + 1,
           lease_expires_at = ${CLOCK} + $2::bigint,
           expires_at = greatest(t.created_at + t.ttl, ${CLOCK} + CASE WHEN t.ttl IS NOT NULL THEN $2::bigint END)
-        FROM first WHERE t.position = first.position
+        WHERE t.position = (SELECT position FROM first)
         RETURNING ${written}
       )
-      SELECT (SELECT count(*) FROM candidates) AS candidates, claimed.* FROM (SELECT) AS one LEFT JOIN claimed ON true`,
+      SELECT EXISTS (SELECT FROM heads) AS found, claimed.* FROM (SELECT) AS one LEFT JOIN claimed ON true`,
     );
     // In order of expiry, past what others have locked: nobody waits for a sweep, nor a sweep for anybody.
     this.deleteExpired = write(
