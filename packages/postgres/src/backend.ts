@@ -24,7 +24,7 @@ import { Messages } from "./messages.ts";
 import { migrateWith, SCHEMA_VERSION, versionOf } from "./migrate.ts";
 import { Notifier } from "./notify.ts";
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from "./options.ts";
-import { namesOf, read, type TaskRow } from "./rows.ts";
+import { namesOf, type PackedRow, read, unpacked } from "./rows.ts";
 import { schema } from "./schema.ts";
 import { Statements, scopeParameters, updateParameters } from "./statements.ts";
 
@@ -90,12 +90,15 @@ export class PostgresBackend implements TaskBackend {
   }
 
   async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
-    const [task] = await this.#connections.run(this.#statements.taskWith(payloads), taskId, ...scopeParameters(scope));
-    return task;
+    const [row] = await this.#connections.run(this.#statements.taskWith(payloads), taskId, ...scopeParameters(scope));
+    if (!row) return undefined;
+    if (payloads.length === 0) return unpacked(row);
+    const { task: _, ...found } = row;
+    return Object.assign(unpacked(row), found);
   }
 
-  readMany(taskIds: readonly string[]): Promise<StoredTask[]> {
-    return this.#connections.run(this.#statements.tasks, taskIds);
+  async readMany(taskIds: readonly string[]): Promise<StoredTask[]> {
+    return (await this.#connections.run(this.#statements.tasks, taskIds)).map(unpacked);
   }
 
   async update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
@@ -103,7 +106,8 @@ export class PostgresBackend implements TaskBackend {
     for (let attempt = 1; ; attempt += 1) {
       const [row] = await this.#connections.run(this.#statements.update, ...parameters);
       if (!row) return { applied: false, task: undefined };
-      const { applied, ...task } = row;
+      const { applied } = row;
+      const task = unpacked(row);
       if (applied) {
         if (isVisibleChange(patch)) this.#changed(taskId);
         return { applied, task };
@@ -113,7 +117,11 @@ export class PostgresBackend implements TaskBackend {
     }
   }
 
-  async list({ scope, after, limit }: ListQuery): Promise<StoredTask[]> {
+  async list(query: ListQuery): Promise<StoredTask[]> {
+    return (await this.#list(query)).map(unpacked);
+  }
+
+  #list({ scope, after, limit }: ListQuery): Promise<PackedRow[]> {
     const { listAll, listOwner, listUnowned, listOwnerAndUnowned } = this.#statements;
     const page = [after ?? 0, Math.floor(limit)] as const;
     if (scope === null) return this.#connections.run(listAll, ...page);
@@ -125,8 +133,8 @@ export class PostgresBackend implements TaskBackend {
     for (let attempt = 1; ; attempt += 1) {
       const [row] = await this.#connections.run(this.#statements.claim, names, Math.ceil(durationMs));
       if (!row) return undefined;
-      const { found, ...task } = row;
-      if (task.taskId !== null) return task as StoredTask;
+      const { found, task } = row;
+      if (task !== null) return unpacked({ task });
       // Others have locked all that is claimable, but need not take it.
       if (!found || attempt === ATTEMPTS) return undefined;
     }
@@ -183,7 +191,7 @@ export class PostgresBackend implements TaskBackend {
     await this.#connections.close();
   }
 
-  async #insert(runner: Pick<Connections, "run">, task: NewTask): Promise<TaskRow | undefined> {
+  async #insert(runner: Pick<Connections, "run">, task: NewTask): Promise<PackedRow | undefined> {
     const { taskId, owner, name, ttl, pollInterval, request, claimAfterMs } = task;
     const claimAfter = Math.ceil(claimAfterMs);
     const [row] = await runner.run(
@@ -225,8 +233,8 @@ export class PostgresBackend implements TaskBackend {
   }
 }
 
-function inserted(row: TaskRow | undefined): InsertOutcome {
-  return row ? { inserted: row } : { refused: "duplicate" };
+function inserted(row: PackedRow | undefined): InsertOutcome {
+  return row ? { inserted: unpacked(row) } : { refused: "duplicate" };
 }
 
 /** Deletes up to `limit` rows by statements of bounded size. */

@@ -1,6 +1,6 @@
 import type { Guard, OwnerScope, Patch, PayloadField } from "@mcp-task-store/core";
 import type { Statement } from "./connection.ts";
-import { CLOCK, columnsOf, NOW, namesOf, read, type TaskRow, WRITTEN_LATER, write } from "./rows.ts";
+import { CLOCK, columnsOf, NOW, namesOf, type PackedRow, read, WRITTEN_LATER, write } from "./rows.ts";
 import type { Schema } from "./schema.ts";
 
 type Scope = [everyone: boolean, owner: string | null, orUnowned: boolean];
@@ -34,24 +34,21 @@ type Insert = [
  * The rules of `applyPatch`, `guardHolds` and the other functions of core's rules.ts are said again here.
  */
 export class Statements {
-  readonly insert: Statement<Insert, TaskRow>;
+  readonly insert: Statement<Insert, PackedRow>;
   readonly lockCap: Statement<[cap: string], never>;
   readonly caps: Statement<
     [taskId: string, owner: string | null, activeTasks: number | null, activeTasksPerOwner: number | null],
     { duplicate: boolean; activeTasks: boolean; activeTasksPerOwner: boolean }
   >;
-  readonly update: Statement<Update, TaskRow & { applied: boolean }>;
-  readonly tasks: Statement<[taskIds: readonly string[]], TaskRow>;
-  readonly claim: Statement<
-    [names: readonly string[], durationMs: number],
-    Partial<TaskRow> & { found: boolean; taskId: string | null }
-  >;
+  readonly update: Statement<Update, PackedRow & { applied: boolean }>;
+  readonly tasks: Statement<[taskIds: readonly string[]], PackedRow>;
+  readonly claim: Statement<[names: readonly string[], durationMs: number], { found: boolean; task: string | null }>;
   readonly deleteExpired: Statement<[limit: number], { count: number }>;
 
-  readonly listAll: Statement<[after: number, limit: number], TaskRow>;
-  readonly listOwner: Statement<[after: number, limit: number, owner: string], TaskRow>;
-  readonly listUnowned: Statement<[after: number, limit: number], TaskRow>;
-  readonly listOwnerAndUnowned: Statement<[after: number, limit: number, owner: string], TaskRow>;
+  readonly listAll: Statement<[after: number, limit: number], PackedRow>;
+  readonly listOwner: Statement<[after: number, limit: number, owner: string], PackedRow>;
+  readonly listUnowned: Statement<[after: number, limit: number], PackedRow>;
+  readonly listOwnerAndUnowned: Statement<[after: number, limit: number, owner: string], PackedRow>;
 
   /** What changed since, and the time; one row without a task if there is nothing. */
   readonly changedSince: Statement<
@@ -62,7 +59,7 @@ export class Statements {
 
   readonly #schema: Schema;
   readonly #tasks: string;
-  readonly #reads = new Map<string, Statement<[taskId: string, ...Scope], TaskRow>>();
+  readonly #reads = new Map<string, Statement<[taskId: string, ...Scope], PackedRow>>();
 
   constructor(schemaName: string, schema: Schema) {
     this.#schema = schema;
@@ -178,7 +175,7 @@ export class Statements {
         WHERE t.position = (SELECT position FROM first)
         RETURNING ${written}
       )
-      SELECT EXISTS (SELECT FROM heads) AS found, claimed.* FROM (SELECT) AS one LEFT JOIN claimed ON true`,
+      SELECT EXISTS (SELECT FROM heads) AS found, claimed.task FROM (SELECT) AS one LEFT JOIN claimed ON true`,
     );
     // In order of expiry, past what others have locked: nobody waits for a sweep, nor a sweep for anybody.
     this.deleteExpired = write(
@@ -190,18 +187,19 @@ export class Statements {
       ) SELECT count(*) AS count FROM deleted`,
     );
 
-    const page = (where: string, order = "t.position") =>
-      `SELECT ${columns} FROM ${tasks} AS t WHERE ${where} t.position > $1::bigint AND ${alive} ORDER BY ${order} LIMIT $2`;
+    const page = (where: string, order = "t.position", selected = columns) =>
+      `SELECT ${selected} FROM ${tasks} AS t WHERE ${where} t.position > $1::bigint AND ${alive} ORDER BY ${order} LIMIT $2`;
+    const owned = (selected = columns) => page("t.owner = $3 AND", "t.position", selected);
     // PostgreSQL does not see that rows without owner are in the index in order of position unless it is asked for both.
-    const unowned = page("t.owner IS NULL AND", "t.owner, t.position");
-    const owned = page("t.owner = $3 AND");
+    const unowned = (selected = columns) => page("t.owner IS NULL AND", "t.owner, t.position", selected);
+    const positioned = `${columns}, t.position`;
     this.listAll = read("list_all", page(""));
-    this.listOwner = read("list_owner", owned);
-    this.listUnowned = read("list_unowned", unowned);
+    this.listOwner = read("list_owner", owned());
+    this.listUnowned = read("list_unowned", unowned());
     // Two walks along the index, each up to a page: an OR would sort all that either finds.
     this.listOwnerAndUnowned = read(
       "list_owner_and_unowned",
-      `(${owned}) UNION ALL (${unowned}) ORDER BY position LIMIT $2`,
+      `(${owned(positioned)}) UNION ALL (${unowned(positioned)}) ORDER BY position LIMIT $2`,
     );
 
     this.changedSince = read(
@@ -214,7 +212,7 @@ export class Statements {
   }
 
   /** A task together with these payloads: one statement for each combination. */
-  taskWith(fields: readonly PayloadField[]): Statement<[taskId: string, ...Scope], TaskRow> {
+  taskWith(fields: readonly PayloadField[]): Statement<[taskId: string, ...Scope], PackedRow> {
     const label = ["task", ...fields].join("_");
     let statement = this.#reads.get(label);
     if (!statement) {
