@@ -8,6 +8,7 @@ const PAGES = { rate: { unit: "pages/s", better: "higher" } } as const;
 const SMALL = 1000;
 /** Of our pages, as many as the store's default. */
 const PAGE = 10;
+const MIDDLE_PAGES = 10;
 const WHERE = ["first", "middle", "last"] as const;
 
 const SIZES: Readonly<Record<Settings["scale"], readonly number[]>> = {
@@ -45,12 +46,14 @@ function comparison(filled: Filled, size: number, where: Where): Comparison {
   };
 }
 
-function pages(store: TaskStore, size: number, cursor: string | undefined): Contestant {
+function pages(store: TaskStore, size: number, cursors: readonly (string | undefined)[]): Contestant {
+  let next = 0;
   return {
     name: `at ${size.toLocaleString("en-US")}`,
     async run(times) {
       for (let index = 0; index < times; index += 1) {
-        const { tasks } = await store.listTasks(cursor, { owner: ownerOf(size) });
+        next = (next + 1) % cursors.length;
+        const { tasks } = await store.listTasks(cursors[next], { owner: ownerOf(size) });
         if (tasks.length !== PAGE) throw new Error(`${tasks.length} tasks on a page`);
       }
     },
@@ -58,7 +61,8 @@ function pages(store: TaskStore, size: number, cursor: string | undefined): Cont
 }
 
 type Where = (typeof WHERE)[number];
-type Cursors = Readonly<Record<Where, string | undefined>>;
+/** Of the pages that are read in turn: in the middle several, since one may be unlike those around it. */
+type Cursors = Readonly<Record<Where, readonly (string | undefined)[]>>;
 
 const ownerOf = (size: number) => `owner-of-${size}`;
 
@@ -113,5 +117,7 @@ async function walk(walker: TaskStore, store: TaskStore, size: number): Promise<
     return cursor;
   };
   const half = size / 2;
-  return { first: undefined, middle: await cursorAfter(half - (half % PAGE)), last: await cursorAfter(size - PAGE) };
+  const middle = [await cursorAfter(half - (half % PAGE))];
+  while (middle.length < MIDDLE_PAGES) middle.push((await store.listTasks(middle.at(-1), { owner })).nextCursor);
+  return { first: [undefined], middle, last: [await cursorAfter(size - PAGE)] };
 }
