@@ -23,7 +23,7 @@ export async function runBench(options: BenchOptions, signal: AbortSignal): Prom
     if (options.out === undefined || sections.length === 0) continue;
     const order = SCENARIOS.map(({ name }) => name);
     const paths = await write(options.out, { store, sections }, order);
-    console.log(`\nwrote ${paths.join(" and ")}`);
+    console.log(`\nwrote ${paths.join(", ")}`);
   }
 }
 

@@ -26,7 +26,7 @@ export const HELP = `Measures the stores side by side with the bare drivers, and
   --rounds <number>   rounds of each comparison (default: ${SETTINGS.rounds})
   --full              lists of 1,000,000 tasks as well, which take minutes to fill
   --quick             a look whether everything runs: the figures mean nothing, and are written only with --out
-  --out <directory>   where <store>.json and <store>.svg go (default: tooling/bench/results)
+  --out <directory>   where <store>.json, .svg and .md go (default: tooling/bench/results)
   --help              show this
 
 In a round each contestant runs for about ${SETTINGS.slotMs} ms, one right after the other, and the next round goes the other way round. A

@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chartOf } from "./chart.ts";
 import type { Machine } from "./machine.ts";
+import { pageOf } from "./page.ts";
 import type { InForce } from "./places.ts";
 import type { Row, Settings, StoreName } from "./scenario.ts";
 
@@ -27,10 +28,11 @@ export interface Results {
   readonly sections: readonly Section[];
 }
 
-/** Writes `<store>.json` and `<store>.svg`; sections of other scenarios stay as they are. Returns the paths. */
+/** Writes `<store>.json`, `<store>.svg` and `<store>.md`; sections of other scenarios stay as they are. Returns the paths. */
 export async function write(folder: string, { store, sections }: Results, order: readonly string[]): Promise<string[]> {
   await mkdir(folder, { recursive: true });
-  const [json, svg] = [join(folder, `${store}.json`), join(folder, `${store}.svg`)] as const;
+  const path = (extension: string) => join(folder, `${store}.${extension}`);
+  const [json, svg, page] = [path("json"), path("svg"), path("md")] as const;
   const keyOf = ({ scenario, variant }: Section) => JSON.stringify([scenario, variant]);
   const all = new Map((await kept(json)).map((section) => [keyOf(section), section]));
   for (const section of sections) all.set(keyOf(section), section);
@@ -38,7 +40,8 @@ export async function write(folder: string, { store, sections }: Results, order:
   const results: Results = { store, sections: sorted };
   await writeFile(json, `${JSON.stringify(results, rounded, 2)}\n`);
   await writeFile(svg, chartOf(results));
-  return [json, svg];
+  await writeFile(page, pageOf(results));
+  return [json, svg, page];
 }
 
 async function kept(path: string): Promise<readonly Section[]> {

@@ -62,6 +62,9 @@ test("prints a table for each variant of a store, and writes JSON and a chart", 
     expectWellFormed(svg);
     expect(svg).toContain("prefers-color-scheme: dark");
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+    const page = await readFile(join(out, `${name}.md`), "utf8");
+    expect(page.match(/^\| (1|16|64) in flight/gm)).toHaveLength(name === "memory" ? 4 : 8);
+    expect(page).not.toMatch(/NaN|Infinity|undefined/);
     expect(svg.match(/<circle /g)).toHaveLength(name === "memory" ? 4 : 8);
   }
 });
