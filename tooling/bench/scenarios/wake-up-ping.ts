@@ -10,11 +10,13 @@ export async function pingOf(place: Place, cleanUp: AsyncDisposableStack): Promi
       return async () => statement.get();
     }
     case "postgres": {
-      const client = new pg.Client({ connectionString: place.url });
-      client.on("error", () => undefined);
-      await client.connect();
-      cleanUp.defer(() => client.end());
-      return () => client.query({ name: "ping", text: "SELECT 1" });
+      const pool = new pg.Pool({ connectionString: place.url, max: 1, idleTimeoutMillis: 0 });
+      pool.on("error", () => undefined);
+      cleanUp.defer(() => pool.end());
+      const ping = () => pool.query({ name: "ping", text: "SELECT 1" });
+      // Connects.
+      await ping();
+      return ping;
     }
     case "redis": {
       const redis = new Redis(place.url);
