@@ -97,12 +97,16 @@ export class Statements {
     );
     this.expired = sql(`SELECT position FROM ${tasks} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`);
 
-    const list = (where: string) => `SELECT ${columns} FROM ${tasks} t WHERE ${where} position > ? AND ${alive}`;
+    const list = (from: string, where: string) =>
+      `SELECT ${columns} FROM ${tasks} t ${from} WHERE ${where} position > ? AND ${alive}`;
+    // With the statistics of ANALYZE, SQLite would walk past everybody's tasks to those of an owner of many: 12 ms instead of 0.04 for the
+    // first page, among 600,000.
+    const ofOwner = (where: string) => list(`INDEXED BY ${tasks}_by_owner`, where);
     const page = "ORDER BY position LIMIT ?";
-    this.listAll = sql(`${list("")} ${page}`);
-    this.listOwner = sql(`${list("owner IS ? AND")} ${page}`);
+    this.listAll = sql(`${list("", "")} ${page}`);
+    this.listOwner = sql(`${ofOwner("owner IS ? AND")} ${page}`);
     // Two walks along the index, merged as far as the limit: an OR would sort all that either finds.
-    this.listOwnerAndUnowned = sql(`${list("owner = ? AND")} UNION ALL ${list("owner IS NULL AND")} ${page}`);
+    this.listOwnerAndUnowned = sql(`${ofOwner("owner = ? AND")} UNION ALL ${ofOwner("owner IS NULL AND")} ${page}`);
   }
 
   /** A task together with these payloads: one statement for each combination, prepared when it is first needed. */

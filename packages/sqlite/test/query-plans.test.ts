@@ -54,3 +54,35 @@ test("no statement scans a table or sorts what it found", async () => {
   await backend.close();
   database.close();
 });
+
+test("an owner's tasks are found by their index, also with statistics of an owner of many", async () => {
+  const database = new Database(":memory:");
+  const lists = new Set<string>();
+  const recording: SqliteDatabase = {
+    memory: true,
+    inTransaction: false,
+    prepare(sql) {
+      if (/owner (IS|=) \?.*ORDER BY position/s.test(sql)) lists.add(sql);
+      return database.prepare(sql);
+    },
+    exec: (sql) => database.exec(sql),
+    close: () => database.close(),
+  };
+  const backend = new SqliteBackend({ database: recording });
+  await backend.open();
+  // The last three quarters are one owner's; the others have ten tasks each.
+  database.exec(`WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 20000)
+    INSERT INTO mcp_tasks (position, change_seq, task_id, owner, name, status, created_at, updated_at, revision, attempt, lease_token)
+    SELECT n, n, n, CASE WHEN n > 5000 THEN 'many' ELSE n % 500 END, 'name', 'completed', 1, 1, 1, 0, 0 FROM numbers`);
+  database.exec("ANALYZE");
+  expect(lists.size).toBe(2);
+  for (const sql of lists) {
+    const values = [...sql.matchAll(/\b(owner IS|owner =|position >|expires_at >|LIMIT) \?/g)].map(([, what]) =>
+      what?.startsWith("owner") ? "many" : what === "LIMIT" ? 11 : 0,
+    );
+    const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values) as { detail: string }[];
+    expect(plan.map(({ detail }) => detail).join("\n")).toMatch(/mcp_tasks_by_owner \(owner=\? AND rowid>\?\)/);
+  }
+  await backend.close();
+  database.close();
+});
