@@ -5,18 +5,16 @@ import {
   type McpHandlerRequestOptions,
   type McpHttpHandler,
   type McpServerFactory,
+  ProtocolError,
+  ProtocolErrorCode,
   type RequestId,
 } from "@modelcontextprotocol/server";
-import { declaresTasks, missingTasksCapability, type TaskCaller } from "./callers.ts";
+import { declaresTasks, missingTasksCapability } from "./callers.ts";
 import type { Shared } from "./shared.ts";
-import { TaskSubscription, taskIdsOf } from "./subscription.ts";
+import { type Listen, TaskSubscription, taskIdsOf } from "./subscription.ts";
+import { refusal } from "./wire.ts";
 
 const KEEP_ALIVE_MS = 15_000;
-
-interface Listen {
-  id: RequestId;
-  params: { _meta?: Record<string, unknown> };
-}
 
 /** A frame of an event stream without the blank line that ends it, and the JSON-RPC message in it, if any. */
 interface Frame {
@@ -43,10 +41,10 @@ export function handlerWithTasks(
     // The SDK refused it.
     if (!response.body || !response.headers.get("content-type")?.startsWith("text/event-stream")) return response;
     const caller = { authInfo: requestOptions?.authInfo, request };
-    const owner = refusalOf(listen, open.size >= (options.maxSubscriptions ?? 1024)) ?? ownerOf(shared, caller, listen);
-    if (owner instanceof Response) {
+    const owner = refusalOf(listen, open.size >= (options.maxSubscriptions ?? 1024)) ?? shared.ownerOrError(caller);
+    if (typeof owner !== "string") {
       await response.body.cancel();
-      return owner;
+      return owner instanceof Response ? owner : Response.json(refusal(listen.id, owner), { status: 500 });
     }
     const taskIds = (taskIdsOf(listen) ?? []).slice(0, maxTasks);
     const stream = new TaskStream(shared, owner, listen.id, taskIds, response.body, () => open.delete(stream));
@@ -95,22 +93,10 @@ async function textOf(request: Request, maxBytes: number): Promise<string> {
 
 /** @see SEP-2663, "Task Status Notifications": the capability is needed here as for the methods */
 function refusalOf({ id, params }: Listen, full: boolean): Response | undefined {
-  if (!declaresTasks(params._meta?.[CLIENT_CAPABILITIES_META_KEY])) {
-    const { code, message, data } = missingTasksCapability();
-    return Response.json({ jsonrpc: "2.0", id, error: { code, message, data } }, { status: 400 });
-  }
+  if (!declaresTasks(params._meta?.[CLIENT_CAPABILITIES_META_KEY]))
+    return Response.json(refusal(id, missingTasksCapability()), { status: 400 });
   if (!full) return undefined;
-  return Response.json({ jsonrpc: "2.0", id, error: { code: -32603, message: "Subscription limit reached" } });
-}
-
-/** The caller, unless the application cannot say who it is. */
-function ownerOf(shared: Shared, caller: TaskCaller, { id }: Listen): string | Response {
-  try {
-    return shared.ownerOf(caller);
-  } catch (error) {
-    shared.onError(error as Error);
-    return Response.json({ jsonrpc: "2.0", id, error: { code: -32603, message: "Internal error" } }, { status: 500 });
-  }
+  return Response.json(refusal(id, new ProtocolError(ProtocolErrorCode.InternalError, "Subscription limit reached")));
 }
 
 /** The SDK's stream, with tasks in it. */

@@ -1,5 +1,5 @@
 import type { RunTaskOptions, TaskRecord, TaskStore } from "@mcp-task-store/core";
-import type { ServerContext } from "@modelcontextprotocol/server";
+import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcontextprotocol/server";
 import { ANONYMOUS, callerOf, type TaskCaller } from "./callers.ts";
 import type { OnError } from "./options.ts";
 import { Runs } from "./runs.ts";
@@ -39,6 +39,16 @@ export class Shared {
     const owner = this.#owner("mcpReq" in caller ? callerOf(caller) : caller);
     if (owner === ANONYMOUS) throw new TypeError(`The owner ${ANONYMOUS} is that of callers whom nobody knows`);
     return owner ?? ANONYMOUS;
+  }
+
+  /** The same, or what a caller is told if the application cannot say; for those whom the SDK does not answer. */
+  ownerOrError(caller: TaskCaller): string | ProtocolError {
+    try {
+      return this.ownerOf(caller);
+    } catch (error) {
+      this.onError(error as Error);
+      return new ProtocolError(ProtocolErrorCode.InternalError, "Internal error");
+    }
   }
 
   /**

@@ -2,8 +2,7 @@ import {
   CLIENT_CAPABILITIES_META_KEY,
   type JSONRPCMessage,
   type MessageExtraInfo,
-  ProtocolError,
-  ProtocolErrorCode,
+  type ProtocolError,
   type RequestId,
   SUBSCRIPTION_ID_META_KEY,
   type Transport,
@@ -11,12 +10,8 @@ import {
 } from "@modelcontextprotocol/server";
 import { declaresTasks, missingTasksCapability } from "./callers.ts";
 import type { Shared } from "./shared.ts";
-import { TaskSubscription, taskIdsOf } from "./subscription.ts";
-
-interface Listen {
-  id: RequestId;
-  params: { _meta?: Record<string, unknown> };
-}
+import { type Listen, TaskSubscription, taskIdsOf } from "./subscription.ts";
+import { refusal } from "./wire.ts";
 
 interface Open {
   subscription: TaskSubscription;
@@ -91,10 +86,9 @@ export class TasksTransport implements Transport {
     const taskIds = "id" in message ? taskIdsOf(message) : undefined;
     if (taskIds) {
       const { id, params } = message as Listen;
-      const refusal = this.#open(id, params, taskIds);
-      if (refusal) {
-        const { code, message: text, data } = refusal;
-        this.#write({ jsonrpc: "2.0", id, error: { code, message: text, data } });
+      const error = this.#open(id, params, taskIds);
+      if (error) {
+        this.#write(refusal(id, error));
         return;
       }
     }
@@ -106,13 +100,8 @@ export class TasksTransport implements Transport {
   /** Returns why not, if so. */
   #open(id: RequestId, { _meta }: Listen["params"], taskIds: string[]): ProtocolError | undefined {
     if (!declaresTasks(_meta?.[CLIENT_CAPABILITIES_META_KEY])) return missingTasksCapability();
-    let owner: string;
-    try {
-      owner = this.#shared.ownerOf({});
-    } catch (error) {
-      this.#shared.onError(error as Error);
-      return new ProtocolError(ProtocolErrorCode.InternalError, "Internal error");
-    }
+    const owner = this.#shared.ownerOrError({});
+    if (typeof owner !== "string") return owner;
     this.#end(id);
     const subscription = new TaskSubscription(this.#shared, owner, id, (notification) =>
       this.#write(notification as JSONRPCMessage),

@@ -101,6 +101,12 @@ export class TaskSubscription {
   }
 }
 
+/** A `subscriptions/listen`. */
+export interface Listen {
+  id: RequestId;
+  params: { _meta?: Record<string, unknown> };
+}
+
 /** The task is gone, or the store is. */
 function isOver(error: unknown): boolean {
   return isTaskStoreError(error) && ["TASK_NOT_FOUND", "TASK_EXPIRED", "STORE_CLOSED"].includes(error.code);

@@ -7,7 +7,13 @@ import {
   type Task,
   type TaskRecord,
 } from "@mcp-task-store/core";
-import { type CallToolResult, ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
+import {
+  type CallToolResult,
+  type JSONRPCErrorResponse,
+  ProtocolError,
+  ProtocolErrorCode,
+  type RequestId,
+} from "@modelcontextprotocol/server";
 
 /** The extension's identifier. @see SEP-2663, "Extension Identifier" */
 export const TASKS_EXTENSION_ID = "io.modelcontextprotocol/tasks";
@@ -108,6 +114,11 @@ export function asProtocolError(error: unknown): Error {
     default:
       return new ProtocolError(ProtocolErrorCode.InternalError, "The server's task store failed; try again", data);
   }
+}
+
+/** The answer to a request that is refused without the SDK. */
+export function refusal(id: RequestId, { code, message, data }: ProtocolError): JSONRPCErrorResponse {
+  return { jsonrpc: "2.0", id, error: { code, message, data } };
 }
 
 /** The result of a tool whose handler threw. @see MCP 2025-11-25, Tools, "Error Handling" */
