@@ -5,7 +5,6 @@ export type {
   CreateOptions,
   TaskMode,
   TasksExtensionOptions,
-  TasksHandlerOptions,
   TaskToolConfig,
   TaskToolHandler,
   ToolArguments,

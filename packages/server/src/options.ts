@@ -1,7 +1,6 @@
-import type { RunTaskOptions, TaskContext, TaskStore, TaskStoreError, WorkerOptions } from "@mcp-task-store/core";
+import type { RunTaskOptions, TaskContext, TaskStore, WorkerOptions } from "@mcp-task-store/core";
 import type {
   CallToolResult,
-  CreateMcpHandlerOptions,
   Icon,
   InputRequiredResult,
   ScopeChallengeHandler,
@@ -118,7 +117,4 @@ export interface CreatedTask extends CallToolResult {
   taskId: string;
 }
 
-/** As for the SDK's `createMcpHandler`. */
-export type TasksHandlerOptions = CreateMcpHandlerOptions;
-
-export type OnError = (error: Error | TaskStoreError) => void;
+export type OnError = (error: Error) => void;

@@ -1,5 +1,6 @@
 import { startWorker, type TaskHandler, type TaskWorker, type WorkerOptions } from "@mcp-task-store/core";
 import type {
+  CreateMcpHandlerOptions,
   McpHttpHandler,
   McpServer,
   McpServerFactory,
@@ -17,14 +18,7 @@ import { defaultOwner } from "./callers.ts";
 import { Connection } from "./connection.ts";
 import { handlerWithTasks } from "./http.ts";
 import { Methods } from "./methods.ts";
-import type {
-  CreatedTask,
-  CreateOptions,
-  TasksExtensionOptions,
-  TasksHandlerOptions,
-  TaskToolConfig,
-  TaskToolHandler,
-} from "./options.ts";
+import type { CreatedTask, CreateOptions, TasksExtensionOptions, TaskToolConfig, TaskToolHandler } from "./options.ts";
 import { Shared } from "./shared.ts";
 import { TasksTransport } from "./stdio.ts";
 import { ToolCalls } from "./tool-calls.ts";
@@ -159,7 +153,7 @@ export class TasksExtension implements AsyncDisposable {
    * The SDK's `createMcpHandler`, with `notifications/tasks` on `subscriptions/listen` for changes made by any process. The factory is
    * called once at the start, so that this process takes over tasks of lost servers before its first request.
    */
-  createMcpHandler(factory: McpServerFactory, options: TasksHandlerOptions = {}): McpHttpHandler {
+  createMcpHandler(factory: McpServerFactory, options: CreateMcpHandlerOptions = {}): McpHttpHandler {
     this.#meet(factory);
     return handlerWithTasks(this.#shared, factory, options, this.#maxTasks);
   }

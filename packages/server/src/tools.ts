@@ -44,7 +44,7 @@ function textOf({ path = [], message }: StandardSchemaV1.Issue): string {
 }
 
 /** The result if it is what the tool promises, otherwise the error that `McpServer` makes of it. */
-export async function checkResult(tool: TaskTool, result: CallToolResult): Promise<CallToolResult> {
+async function checkResult(tool: TaskTool, result: CallToolResult): Promise<CallToolResult> {
   const schema: AnySchema = tool.config.outputSchema;
   if (!schema || result.isError) return result;
   if (result.structuredContent === undefined)

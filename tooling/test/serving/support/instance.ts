@@ -1,6 +1,12 @@
 import type { TaskStore } from "@mcp-task-store/core";
-import { TasksExtension, type TasksExtensionOptions, type TasksHandlerOptions } from "@mcp-task-store/server";
-import { type AuthInfo, type CallToolResult, type McpHttpHandler, McpServer } from "@modelcontextprotocol/server";
+import { TasksExtension, type TasksExtensionOptions } from "@mcp-task-store/server";
+import {
+  type AuthInfo,
+  type CallToolResult,
+  type CreateMcpHandlerOptions,
+  type McpHttpHandler,
+  McpServer,
+} from "@modelcontextprotocol/server";
 import { Peer } from "./rpc.ts";
 
 export type Register = (tasks: TasksExtension, server: McpServer) => void;
@@ -15,7 +21,7 @@ export interface Instance extends AsyncDisposable {
   peer(user?: string): Peer;
 }
 
-export type InstanceOptions = Partial<TasksExtensionOptions> & { http?: TasksHandlerOptions; legacy?: "stateless" };
+export type InstanceOptions = Partial<TasksExtensionOptions> & { http?: CreateMcpHandlerOptions; legacy?: "stateless" };
 
 /** A server as an application has it, without the network. */
 export function instance(store: TaskStore, register: Register, options: InstanceOptions = {}): Instance {
