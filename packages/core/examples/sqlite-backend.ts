@@ -100,7 +100,10 @@ export class SqliteBackend implements TaskBackend {
       const due = "claimable_at <= ? and name in (select value from json_each(?)) order by claimable_at limit 1";
       const [found] = this.#tasks(due, now, JSON.stringify(names));
       const task = found && this.#find(found.taskId, now);
-      return task && this.#save(applyPatch(task, { lease: { action: "take", durationMs } }, now));
+      if (!task) return undefined;
+      const claimed = applyPatch(task, { lease: { action: "take", durationMs } }, now);
+      this.#save(claimed);
+      return claimed;
     });
   }
 

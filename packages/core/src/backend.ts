@@ -148,7 +148,7 @@ export interface TaskBackend {
   update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome>;
   /** Tasks by `position`, without payloads. The cost must not depend on how many tasks exist. */
   list(query: ListQuery): Promise<StoredTask[]>;
-  /** Takes the lease of the claimable task whose lease lapsed first, in one step; no task goes to two callers. */
+  /** Takes the lease of the claimable task whose lease lapsed first, in one step; no task goes to two callers. It comes back with its payloads. */
   claim(query: ClaimQuery): Promise<StoredTask | undefined>;
   /** Deletes expired tasks and expired messages, at most `limit` of each. Returns how many it deleted. */
   deleteExpired(limit: number): Promise<number>;

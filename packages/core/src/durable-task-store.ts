@@ -2,7 +2,6 @@ import type { PayloadField, TaskBackend } from "./backend.ts";
 import { ChangeHub } from "./change-hub.ts";
 import type * as contract from "./contract.ts";
 import {
-  ANY_OWNER,
   type Lease,
   type OwnerOptions,
   type TaskOutcome,
@@ -168,19 +167,11 @@ export class DurableTaskStore implements contract.TaskStore {
     return this.#leases.release(lease);
   }
 
-  async claimTask(options: {
+  claimTask(options: {
     names: readonly string[];
     durationMs?: number | undefined;
   }): Promise<contract.ClaimedTask | null> {
-    const lease = await this.#leases.claim(options);
-    try {
-      const record = lease && (await this.getRecord(lease.taskId, { owner: ANY_OWNER }));
-      return record && { lease, record };
-    } catch (error) {
-      // Nobody would run it until the lease lapses, and that would count as a lost runner.
-      if (lease) await this.#leases.release(lease).catch(() => undefined);
-      throw error;
-    }
+    return this.#leases.claim(options);
   }
 
   async deleteExpired(options: { limit?: number | undefined } = {}): Promise<number> {

@@ -1,8 +1,9 @@
 import type { Patch, StoredTask } from "./backend.ts";
-import type { Lease, OwnerOptions } from "./contract.ts";
+import type { ClaimedTask, Lease, OwnerOptions } from "./contract.ts";
 import type { Engine, WriteGuard } from "./engine.ts";
 import { cannotUpdate, invalid } from "./errors.ts";
 import { isStorableKey } from "./json.ts";
+import { toRecord } from "./record.ts";
 import { checkNumber, DEFAULT_LEASE_MS, MAX_TTL_MS } from "./settings.ts";
 
 function durationOf(options: { durationMs?: number | undefined }): number {
@@ -35,12 +36,12 @@ export class Leases {
     await this.#write(lease.taskId, { scope: null, lease }, { action: "release", durationMs: 0 });
   }
 
-  async claim(options: { names: readonly string[]; durationMs?: number | undefined }): Promise<Lease | null> {
+  async claim(options: { names: readonly string[]; durationMs?: number | undefined }): Promise<ClaimedTask | null> {
     const durationMs = durationOf(options);
     const names = [...new Set(options.names)].filter((name) => typeof name === "string" && isStorableKey(name));
     if (names.length === 0) throw invalid("claimTask needs at least one name");
     const claimed = await this.#engine.call((backend) => backend.claim({ names, durationMs }));
-    return claimed ? leaseOf(claimed, durationMs) : null;
+    return claimed ? { lease: leaseOf(claimed, durationMs), record: toRecord(claimed) } : null;
   }
 
   #write(taskId: string, guard: WriteGuard, lease: NonNullable<Patch["lease"]>): Promise<StoredTask> {

@@ -79,7 +79,9 @@ export class MemoryBackend implements TaskBackend {
 
   async claim({ names, durationMs }: ClaimQuery): Promise<StoredTask | undefined> {
     const entry = this.#storage.firstClaimable(names);
-    return entry && this.#apply(entry, { lease: { action: "take", durationMs } });
+    if (!entry) return undefined;
+    this.#apply(entry, { lease: { action: "take", durationMs } });
+    return { ...entry.task };
   }
 
   async deleteExpired(limit: number): Promise<number> {

@@ -236,6 +236,7 @@ export const leaseCases = [
       const store = scene.open();
       const taskId = await newTask(store, { claimAfterMs: 0, context: { user: 7 } }, "ada");
       await store.requestInputs(taskId, { a: QUESTION });
+      await store.updateTask(taskId, { checkpoint: { page: 3 } });
       const claimed = await scene.open().claimTask({ names: ["other", "grind"], durationMs: 50_000 });
       assert(claimed, "There was nothing to claim");
       assert.deepStrictEqual(claimed.record, await recordOf(store, taskId));

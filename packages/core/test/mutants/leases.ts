@@ -74,7 +74,7 @@ class RacyClaim extends MutableBackend {
     await pause();
     const task = taskId === undefined ? undefined : this.peek(taskId);
     const lease = { action: "take", durationMs: query.durationMs } as const;
-    return task && withPayloads(this.put(applyPatch(task, { lease }, this.now())));
+    return task && this.put(applyPatch(task, { lease }, this.now()));
   }
 }
 
@@ -211,12 +211,23 @@ export const leaseMutants: Mutant[] = [
     id: "thin-claims",
     breaks: "A claim comes without the request",
     kills: ["leases/claim"],
-    store: (store) => ({
-      async claimTask(options) {
-        const claimed = await store.claimTask(options);
-        return claimed && { ...claimed, record: { ...claimed.record, request: { method: "" }, context: undefined } };
-      },
-    }),
+    backend: class extends MutableBackend {
+      override async claim(query: ClaimQuery) {
+        const task = await super.claim(query);
+        return task && withPayloads(task);
+      }
+    },
+  },
+  {
+    id: "claims-without-checkpoint",
+    breaks: "A claim comes without what the last runner left",
+    kills: ["leases/claim"],
+    backend: class extends MutableBackend {
+      override async claim(query: ClaimQuery) {
+        const task = await super.claim(query);
+        return task && withPayloads(task, ["request", "inputs"]);
+      }
+    },
   },
   {
     id: "claims-any-name",
