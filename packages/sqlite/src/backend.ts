@@ -41,6 +41,9 @@ const DELETE_BATCH = 500;
 /** Payloads that come with a patch; the request comes with the task. */
 const WRITTEN_LATER = ["inputs", "checkpoint", "outcome"] as const;
 
+/** Payloads that an active task can have. */
+const BEFORE_THE_END = ["request", "inputs", "checkpoint"] as const;
+
 /** What there is while the database is open. */
 interface Open {
   readonly database: SqliteDatabase;
@@ -154,11 +157,12 @@ export class SqliteBackend implements TaskBackend {
     if (!(await this.#run(({ statements }) => lapsedFirst(statements, names, this.#now())))) return undefined;
     return this.#write(({ statements }) => {
       const now = this.#now();
-      const row = lapsedFirst(statements, names, now);
+      const found = lapsedFirst(statements, names, now);
+      const row = found && statements.taskWith(BEFORE_THE_END).get(found.taskId);
       if (!row) return undefined;
       const claimed = applyPatch(toStored(row, now), { lease: { action: "take", durationMs } }, now);
       statements.setLease(claimed);
-      return claimed;
+      return { ...claimed, outcome: null };
     });
   }
 
