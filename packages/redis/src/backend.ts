@@ -141,8 +141,10 @@ export class RedisBackend implements TaskBackend {
       const answer = await this.#commands.run("claim", "", [`${durationMs}`, ...names]);
       if (answer === null) return undefined;
       if (!Array.isArray(answer)) continue;
-      const [taskId, now, row] = answer as [string, string, TaskRow];
-      return toStored(taskId, row, this.#clock.told(now));
+      const [taskId, now, row, values] = answer as [string, string, TaskRow, TaskRow];
+      const task = toStored(taskId, row, this.#clock.told(now));
+      // Only the end of a task gives it an outcome.
+      return { ...withPayloadRow(task, ["request", "inputs", "checkpoint"], values), outcome: null };
     }
   }
 

@@ -7,7 +7,7 @@
 -- KEYS[5] expiring: every task with a ttl, by expiry
 -- ARGV[1] milliseconds until the lease lapses
 -- ARGV[2..] names
--- Returns the task's id, the time and the task; nothing; or 'again'
+-- Returns the task's id, the time, the task, and its request, inputs and checkpoint; nothing; or 'again'
 -- include "apply"
 local taskFamily, claimsFamily = KEYS[1], KEYS[4]
 local durationMs = ARGV[1]
@@ -29,7 +29,7 @@ for _ = 1, 500 do
   if row and tonumber(row[LEASE]) == lapsed and member(claimsFamily, row[NAME]) == source then
     local keys = { task = task, active = KEYS[2], activeOf = KEYS[3], claims = claimsFamily, expiring = KEYS[5] }
     applyPatch(keys, taskId, row, now, {}, 'take', durationMs)
-    return { taskId, text(now), row }
+    return { taskId, text(now), row, redis.call('HMGET', task, 'request', 'inputs', 'checkpoint') }
   end
   redis.call('ZREM', source, taskId)
 end
