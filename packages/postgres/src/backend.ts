@@ -24,7 +24,7 @@ import { Messages } from "./messages.ts";
 import { migrateWith, SCHEMA_VERSION, versionOf } from "./migrate.ts";
 import { Notifier } from "./notify.ts";
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from "./options.ts";
-import { namesOf, type PackedRow, read, unpacked } from "./rows.ts";
+import { namesOf, type PackedRow, read, unpacked, unpackedWithPayloads } from "./rows.ts";
 import { schema } from "./schema.ts";
 import { Statements, scopeParameters, updateParameters } from "./statements.ts";
 
@@ -92,9 +92,7 @@ export class PostgresBackend implements TaskBackend {
   async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
     const [row] = await this.#connections.run(this.#statements.taskWith(payloads), taskId, ...scopeParameters(scope));
     if (!row) return undefined;
-    if (payloads.length === 0) return unpacked(row);
-    const { task: _, ...found } = row;
-    return Object.assign(unpacked(row), found);
+    return payloads.length === 0 ? unpacked(row) : unpackedWithPayloads(row);
   }
 
   async readMany(taskIds: readonly string[]): Promise<StoredTask[]> {
@@ -133,8 +131,8 @@ export class PostgresBackend implements TaskBackend {
     for (let attempt = 1; ; attempt += 1) {
       const [row] = await this.#connections.run(this.#statements.claim, names, Math.ceil(durationMs));
       if (!row) return undefined;
-      const { found, task } = row;
-      if (task !== null) return unpacked({ task });
+      const { found, ...claimed } = row;
+      if (claimed.task !== null) return unpackedWithPayloads(claimed);
       // Others have locked all that is claimable, but need not take it.
       if (!found || attempt === ATTEMPTS) return undefined;
     }

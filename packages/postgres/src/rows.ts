@@ -69,6 +69,11 @@ export function unpacked({ task }: PackedRow): StoredTask {
   };
 }
 
+/** The task with the payloads that were selected with it. */
+export function unpackedWithPayloads({ task, ...payloads }: PackedRow): StoredTask {
+  return Object.assign(unpacked({ task }), payloads);
+}
+
 /** The tables' names, qualified and quoted, for the statements. */
 export function namesOf(
   schemaName: string,

@@ -18,6 +18,8 @@ type Update = [
   lease: string | null,
   durationMs: number | null,
 ];
+/** Without a task if none was claimed. */
+export type ClaimRow = { found: boolean } & (PackedRow | { task: null });
 type Insert = [
   taskId: string,
   owner: string | null,
@@ -27,6 +29,9 @@ type Insert = [
   request: string,
   claimAfterMs: number,
 ];
+
+/** A task that can be claimed has no outcome. */
+const CLAIMED: readonly PayloadField[] = ["request", "inputs", "checkpoint"];
 
 /**
  * The statements on tasks, one round trip each; names and types come from the drizzle schema. The SQL is written out and sent
@@ -42,7 +47,7 @@ export class Statements {
   >;
   readonly update: Statement<Update, PackedRow & { applied: boolean }>;
   readonly tasks: Statement<[taskIds: readonly string[]], PackedRow>;
-  readonly claim: Statement<[names: readonly string[], durationMs: number], { found: boolean; task: string | null }>;
+  readonly claim: Statement<[names: readonly string[], durationMs: number], ClaimRow>;
   readonly deleteExpired: Statement<[limit: number], { count: number }>;
 
   readonly listAll: Statement<[after: number, limit: number], PackedRow>;
@@ -173,9 +178,9 @@ export class Statements {
           lease_expires_at = ${CLOCK} + $2::bigint,
           expires_at = greatest(t.created_at + t.ttl, ${CLOCK} + CASE WHEN t.ttl IS NOT NULL THEN $2::bigint END)
         WHERE t.position = (SELECT position FROM first)
-        RETURNING ${written}
+        RETURNING ${columnsOf(schema, CLOCK, CLAIMED)}
       )
-      SELECT EXISTS (SELECT FROM heads) AS found, claimed.task FROM (SELECT) AS one LEFT JOIN claimed ON true`,
+      SELECT EXISTS (SELECT FROM heads) AS found, claimed.* FROM (SELECT) AS one LEFT JOIN claimed ON true`,
     );
     // In order of expiry, past what others have locked: nobody waits for a sweep, nor a sweep for anybody.
     this.deleteExpired = write(
