@@ -19,7 +19,7 @@ export type OwnerScope = null | {
   readonly orUnowned: boolean;
 };
 
-/** Parts of a task that may be large, and are read only when asked for. */
+/** Parts of a task that may be large, and need to be read only when asked for; where they come along for nothing they do no harm. */
 export type PayloadField = "request" | "inputs" | "checkpoint" | "outcome";
 
 /**
@@ -140,7 +140,7 @@ export interface TaskBackend {
   open(): Promise<{ storeId: string }>;
   /** Adds a task, unless its id exists or a cap is reached: check and insert are one step. */
   insert(task: NewTask, caps: Caps): Promise<InsertOutcome>;
-  /** The task if it is in scope, with these payloads and no other. */
+  /** The task if it is in scope, with these payloads. */
   read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined>;
   /** Those of the tasks that exist, in any order, without payloads. Core asks for up to 500 at once. */
   readMany(taskIds: readonly string[]): Promise<StoredTask[]>;

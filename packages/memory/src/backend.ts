@@ -12,18 +12,19 @@ import {
   type NewTask,
   type OwnerScope,
   type Patch,
-  type PayloadField,
   type PushOutcome,
   type StoredTask,
   type TaskBackend,
   type UpdateOutcome,
-  withPayloads,
 } from "@mcp-task-store/core";
 import type { Entry, MemoryStorage } from "./storage.ts";
 
 const CAPABILITIES: Capabilities = Object.freeze({ durable: false, multiProcess: false });
 
-/** The reference backend: core's rules, applied to records in a map. Each method is one synchronous step. */
+/**
+ * The reference backend: core's rules, applied to records in a map. Each method is one synchronous step. A record is never changed,
+ * but replaced, so that a writer gets the record itself; and payloads come along with every read, which costs nothing here.
+ */
 export class MemoryBackend implements TaskBackend {
   readonly capabilities: Capabilities = CAPABILITIES;
   readonly #storage: MemoryStorage;
@@ -39,49 +40,50 @@ export class MemoryBackend implements TaskBackend {
 
   async insert(task: NewTask, caps: Caps): Promise<InsertOutcome> {
     const storage = this.#storage;
-    if (storage.find(task.taskId)) return { refused: "duplicate" };
+    const now = storage.clock.now();
+    if (storage.find(task.taskId, now)) return { refused: "duplicate" };
     if (caps.activeTasks !== null && storage.activeTasks() >= caps.activeTasks) return { refused: "activeTasks" };
     if (caps.activeTasksPerOwner !== null && storage.activeTasks(task.owner) >= caps.activeTasksPerOwner) {
       return { refused: "activeTasksPerOwner" };
     }
-    const inserted = initialTask(task, storage.nextPosition(), storage.clock.now());
+    const inserted = initialTask(task, storage.nextPosition(), now);
     storage.add(inserted);
-    return { inserted: withPayloads(inserted) };
+    return { inserted };
   }
 
-  async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
-    const task = this.#storage.find(taskId)?.task;
-    return task && isInScope(scope, task.owner) ? this.#read(task, payloads) : undefined;
+  async read(taskId: string, scope: OwnerScope): Promise<StoredTask | undefined> {
+    const readAt = this.#storage.clock.now();
+    const task = this.#storage.find(taskId, readAt)?.task;
+    return task && isInScope(scope, task.owner) ? { ...task, readAt } : undefined;
   }
 
   async readMany(taskIds: readonly string[]): Promise<StoredTask[]> {
-    return taskIds
-      .map((taskId) => this.#storage.find(taskId)?.task)
-      .filter((task) => task !== undefined)
-      .map((task) => this.#read(task));
+    const readAt = this.#storage.clock.now();
+    const found = taskIds.map((taskId) => this.#storage.find(taskId, readAt)?.task);
+    return found.filter((task) => task !== undefined).map((task) => ({ ...task, readAt }));
   }
 
   async update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
-    const entry = this.#storage.find(taskId);
-    if (!entry) return { applied: false, task: undefined };
-    if (!guardHolds(entry.task, guard, this.#storage.clock.now()))
-      return { applied: false, task: this.#read(entry.task) };
-    return { applied: true, task: this.#apply(entry, patch) };
+    const now = this.#storage.clock.now();
+    const entry = this.#storage.find(taskId, now);
+    if (!entry || !guardHolds(entry.task, guard, now))
+      return { applied: false, task: entry && { ...entry.task, readAt: now } };
+    return { applied: true, task: this.#apply(entry, patch, now) };
   }
 
   async list({ scope, after, limit }: ListQuery): Promise<StoredTask[]> {
     const page: StoredTask[] = [];
-    for (const task of this.#storage.inOrder(scope, after ?? 0)) {
-      if (page.push(this.#read(task)) === limit) break;
+    const readAt = this.#storage.clock.now();
+    for (const task of this.#storage.inOrder(scope, after ?? 0, readAt)) {
+      if (page.push({ ...task, readAt }) === limit) break;
     }
     return page;
   }
 
   async claim({ names, durationMs }: ClaimQuery): Promise<StoredTask | undefined> {
-    const entry = this.#storage.firstClaimable(names);
-    if (!entry) return undefined;
-    this.#apply(entry, { lease: { action: "take", durationMs } });
-    return { ...entry.task };
+    const now = this.#storage.clock.now();
+    const entry = this.#storage.firstClaimable(names, now);
+    return entry && this.#apply(entry, { lease: { action: "take", durationMs } }, now);
   }
 
   async deleteExpired(limit: number): Promise<number> {
@@ -110,13 +112,9 @@ export class MemoryBackend implements TaskBackend {
     for (const stop of this.#stops) stop();
   }
 
-  #apply(entry: Entry, patch: Patch): StoredTask {
-    const task = applyPatch(entry.task, patch, this.#storage.clock.now());
+  #apply(entry: Entry, patch: Patch, now: number): StoredTask {
+    const task = applyPatch(entry.task, patch, now);
     this.#storage.replace(entry, task);
-    return withPayloads(task);
-  }
-
-  #read(task: StoredTask, payloads?: readonly PayloadField[]): StoredTask {
-    return withPayloads(task, payloads, this.#storage.clock.now());
+    return task;
   }
 }

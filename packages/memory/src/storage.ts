@@ -36,9 +36,9 @@ export class MemoryStorage {
   }
 
   /** The place of a task that is not expired. */
-  find(taskId: string): Entry | undefined {
+  find(taskId: string, now: number): Entry | undefined {
     const entry = this.#entries.get(taskId);
-    return entry && !isExpired(entry.task, this.clock.now()) ? entry : undefined;
+    return entry && !isExpired(entry.task, now) ? entry : undefined;
   }
 
   nextPosition(): number {
@@ -52,9 +52,7 @@ export class MemoryStorage {
     const entry: Entry = { position: task.position, task };
     this.#entries.set(task.taskId, entry);
     this.#all.add(entry);
-    const ofOwner = this.#byOwner.get(task.owner) ?? new Positions();
-    this.#byOwner.set(task.owner, ofOwner);
-    ofOwner.add(entry);
+    got(this.#byOwner, task.owner, () => new Positions<Entry>()).add(entry);
     if (task.expiresAt !== null) this.#expiring.add(task.expiresAt, entry);
     this.#activate(entry);
     this.#signal(task.taskId);
@@ -75,8 +73,7 @@ export class MemoryStorage {
   }
 
   /** Tasks in scope by position: those of the owner and those of nobody, each in order, merged. */
-  *inOrder(scope: OwnerScope, after: number): Generator<StoredTask, undefined> {
-    const now = this.clock.now();
+  *inOrder(scope: OwnerScope, after: number, now: number): Generator<StoredTask, undefined> {
     const owners = scope === null ? [] : scope.orUnowned ? new Set([scope.owner, null]) : [scope.owner];
     const sources = scope === null ? [this.#all] : [...owners].map((owner) => this.#byOwner.get(owner));
     const walks = sources.filter((source) => source !== undefined).map((source) => source.after(after));
@@ -92,8 +89,7 @@ export class MemoryStorage {
   }
 
   /** The entry of one of these names whose lease lapsed first. Looks at every active task of these names. */
-  firstClaimable(names: readonly string[]): Entry | undefined {
-    const now = this.clock.now();
+  firstClaimable(names: readonly string[], now: number): Entry | undefined {
     let first: Entry | undefined;
     let earliest = Number.POSITIVE_INFINITY;
     for (const entry of names.flatMap((name) => [...(this.#byName.get(name) ?? [])])) {
@@ -139,7 +135,7 @@ export class MemoryStorage {
     const { name, owner } = entry.task;
     this.#activeTotal += 1;
     this.#active.set(owner, (this.#active.get(owner) ?? 0) + 1);
-    this.#byName.set(name, (this.#byName.get(name) ?? new Set()).add(entry));
+    got(this.#byName, name, () => new Set<Entry>()).add(entry);
   }
 
   #deactivate(entry: Entry): void {
@@ -157,4 +153,14 @@ export class MemoryStorage {
     // After the present turn: a listener must not run inside a write.
     for (const listener of this.#listeners) queueMicrotask(() => listener(taskId));
   }
+}
+
+/** The value of a key, which is made when it is first needed. */
+function got<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
 }
