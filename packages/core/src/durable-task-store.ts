@@ -1,7 +1,7 @@
 import type { PayloadField, TaskBackend } from "./backend.ts";
 import { ChangeHub } from "./change-hub.ts";
 import type * as contract from "./contract.ts";
-import { type Lease, type OwnerOptions, type TaskOutcome, type TaskSnapshot, type WriteOptions } from "./contract.ts";
+import type { Lease, OwnerOptions, TaskOutcome, TaskSnapshot, WriteOptions } from "./contract.ts";
 import { inserted, newTask } from "./creation.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { Engine, toSnapshot, toTask, type WriteGuard } from "./engine.ts";

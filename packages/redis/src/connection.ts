@@ -1,5 +1,5 @@
 import { TaskStoreError } from "@mcp-task-store/core";
-import type { Driver, Drivers } from "./driver.ts";
+import { type Driver, type Drivers, streamsOf } from "./driver.ts";
 import {
   hasCode,
   isLasting,
@@ -39,6 +39,7 @@ export class Connection {
   #connecting: Promise<Driver> | undefined;
   /** A call has waited its full time in vain; until there is a connection again, others need not. */
   #down = false;
+  #gathering = false;
   #closed = false;
 
   constructor(drivers: Drivers, timeoutMs: number) {
@@ -79,6 +80,7 @@ export class Connection {
         const driver = this.#driver?.status === "ready" ? this.#driver : await this.#connect();
         if (call.over || this.#closed) break;
         call.sent = true;
+        this.#gather(driver);
         return await this.#tracked(send(driver));
       } catch (error) {
         if (isLasting(error)) throw toStoreError(error);
@@ -97,6 +99,20 @@ export class Connection {
     throw this.#closed
       ? new TaskStoreError("STORE_CLOSED", "The connection to Redis is closed")
       : unreachable(call.cause);
+  }
+
+  /**
+   * What is sent in one turn of the event loop leaves in one packet, and a server that flushes its file for each flushes less often.
+   */
+  #gather(driver: Driver): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    const streams = streamsOf(driver);
+    for (const stream of streams) stream.cork();
+    process.nextTick(() => {
+      this.#gathering = false;
+      for (const stream of streams) stream.uncork();
+    });
   }
 
   async #tracked<T>(sent: Promise<T>): Promise<T> {

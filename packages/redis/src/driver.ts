@@ -20,10 +20,17 @@ export interface Driver {
   eval(lua: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
 }
 
+/** A socket. */
+export interface NodeStream {
+  unref?(): unknown;
+  cork(): void;
+  uncork(): void;
+}
+
 /** A connection to one server. */
 export interface NodeDriver extends Driver {
   readonly options: { readonly host?: string | undefined; readonly port?: number | undefined; readonly db?: number };
-  readonly stream?: { unref?(): unknown };
+  readonly stream?: NodeStream;
   duplicate(override: object): NodeDriver;
   ssubscribe(channel: string): Promise<unknown>;
   ping(): Promise<unknown>;
@@ -34,6 +41,12 @@ export interface ClusterDriver extends Driver {
   readonly slots: readonly (readonly string[] | undefined)[];
   nodes(role: "master"): readonly NodeDriver[];
   cluster(subcommand: "KEYSLOT", key: string): Promise<number>;
+}
+
+/** The sockets that commands may go to. */
+export function streamsOf(driver: Driver): NodeStream[] {
+  const nodes = "nodes" in driver ? (driver as ClusterDriver).nodes("master") : [driver as NodeDriver];
+  return nodes.flatMap(({ stream }) => stream ?? []);
 }
 
 /**
