@@ -1,4 +1,11 @@
-import { ANY_OWNER, type InputRequest, type Lease, type TaskStore } from "./contract.ts";
+import {
+  ANY_OWNER,
+  type ClaimedTask,
+  type InputRequest,
+  type Lease,
+  type TaskRecord,
+  type TaskStore,
+} from "./contract.ts";
 import { invalid, isTaskStoreError, notFound } from "./errors.ts";
 import { Run } from "./run.ts";
 import { checkNumber, DEFAULT_LEASE_MS, MAX_TIMER_MS } from "./settings.ts";
@@ -138,19 +145,29 @@ export async function runTask(
   options: RunTaskOptions = {},
 ): Promise<RunOutcome> {
   const { lease: given } = options;
-  const { durationMs, heartbeatMs } = checkRunOptions(options);
+  const { durationMs } = checkRunOptions(options);
   if (given && given.taskId !== taskId) throw invalid("The lease is of another task", taskId);
-  let run: Run;
   let lease: Lease | undefined = given;
+  let record: TaskRecord | null;
   try {
     lease ??= await store.acquireLease(taskId, { owner: ANY_OWNER, durationMs });
-    const record = await store.getRecord(taskId, { owner: ANY_OWNER });
+    record = await store.getRecord(taskId, { owner: ANY_OWNER });
     if (!record) throw notFound(taskId);
-    run = new Run(store, lease, record, heartbeatMs, options);
   } catch (reason) {
     // Nobody would run it until the lease lapses, and that would count as a lost runner.
     if (lease) await store.releaseLease(lease).catch(() => undefined);
     return { stored: false, status: isTaskStoreError(reason) ? reason.status : undefined, reason };
   }
-  return run.run(handler);
+  return runClaimed(store, { lease, record }, handler, options);
+}
+
+/** Runs a task whose lease was taken, and which was read since. */
+export function runClaimed(
+  store: TaskStore,
+  { lease, record }: ClaimedTask,
+  handler: TaskHandler,
+  options: RunTaskOptions,
+): Promise<RunOutcome> {
+  const { heartbeatMs } = checkRunOptions({ ...options, lease });
+  return new Run(store, lease, record, heartbeatMs, options).run(handler);
 }

@@ -2,11 +2,19 @@ import { ANY_OWNER, type ClaimedTask, type TaskStore } from "./contract.ts";
 import { asStoreError } from "./engine.ts";
 import { invalid, isTaskStoreError, type TaskStoreError } from "./errors.ts";
 import { failure } from "./run.ts";
-import { checkRunOptions, type RunOutcome, type RunTaskOptions, runTask, type TaskHandler } from "./run-task.ts";
+import {
+  checkRunOptions,
+  type RunOutcome,
+  type RunTaskOptions,
+  runClaimed,
+  type TaskContext,
+  type TaskHandler,
+} from "./run-task.ts";
 import { checkNumber, MAX_TIMER_MS } from "./settings.ts";
+import type { Result } from "./task.ts";
 
 export interface WorkerOptions extends Omit<RunTaskOptions, "lease"> {
-  /** Tasks that run at once. Default 1. */
+  /** Handlers that run at once; the next task is taken while the outcome of the last one is being stored. Default 1. */
   concurrency?: number | undefined;
   /**
    * Most runs of a task, the first one included; after that, a task whose runner was lost fails instead of being run again, because it may be what
@@ -65,6 +73,8 @@ class Worker implements TaskWorker {
   readonly #pollMs: number;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  /** Handlers at work. The next task is claimed while the outcome of the last one is being stored. */
+  #busy = 0;
   readonly #ended: Promise<void>;
   #wake: () => void = () => undefined;
 
@@ -101,7 +111,7 @@ class Worker implements TaskWorker {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      const claimed = this.#running.size < this.#concurrency ? await this.#claim() : null;
+      const claimed = this.#busy < this.#concurrency ? await this.#claim() : null;
       if (claimed === "closed") break;
       if (claimed && signal.aborted) {
         // Stopped while it claimed: it takes no more tasks.
@@ -149,14 +159,12 @@ class Worker implements TaskWorker {
   #start(claimed: ClaimedTask): void {
     const run = this.#run(claimed)
       .catch((error: unknown) => this.#report(error))
-      .finally(() => {
-        this.#running.delete(run);
-        this.#wake();
-      });
+      .finally(() => this.#running.delete(run));
     this.#running.add(run);
   }
 
-  async #run({ lease, record }: ClaimedTask): Promise<void> {
+  async #run(claimed: ClaimedTask): Promise<void> {
+    const { lease, record } = claimed;
     const { taskId } = record.task;
     if (lease.attempt > this.#maxAttempts) {
       const error = { code: -32603, message: `The task was given up: its runner was lost ${this.#maxAttempts} times` };
@@ -165,12 +173,18 @@ class Worker implements TaskWorker {
       return;
     }
     const handler = this.#handlers.get(record.name) as TaskHandler;
-    const outcome = await runTask(this.#store, taskId, handler, {
-      ...this.#options,
-      lease,
-      signal: this.#stopping.signal,
-    });
-    this.#ran(taskId, outcome);
+    const options = { ...this.#options, signal: this.#stopping.signal };
+    this.#ran(taskId, await runClaimed(this.#store, claimed, (task) => this.#handle(handler, task), options));
+  }
+
+  async #handle(handler: TaskHandler, task: TaskContext): Promise<Result> {
+    this.#busy += 1;
+    try {
+      return await handler(task);
+    } finally {
+      this.#busy -= 1;
+      this.#wake();
+    }
   }
 
   /** An error in `onRun` is the application's, not the store's. */
