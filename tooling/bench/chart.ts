@@ -72,7 +72,7 @@ function drawn({ title, metric, unit, ours, other, ratio, goal }: Compared, y: n
   const shade = ratio.median >= 1 ? "ahead" : "behind";
   const [from, to, middle] = [scale.x(ratio.q1), scale.x(ratio.q3), y - 4];
   const label = `${title}${metric === "rate" ? "" : `, ${metric}`}: ${other.name}`;
-  const figures = `${numberOf(ours.figure.median)} to ${numberOf(other.figure.median)} ${unit}`;
+  const figures = `${numberOf(ours.figure.median)} vs ${numberOf(other.figure.median)} ${unit}`;
   const mark = goal === undefined ? "" : tick(scale.x(goal), middle);
   return [
     text(MARGIN + 12, y, label),

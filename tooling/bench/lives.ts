@@ -64,6 +64,21 @@ export async function inFlight(most: number, tasks: number, one: () => Promise<u
   await Promise.all(Array.from({ length: Math.min(most, tasks) }, loop));
 }
 
+/** So many workers, which take the next task while the outcome of the last one is being stored. */
+export async function work(workers: number, tasks: number, take: () => Promise<() => Promise<unknown>>): Promise<void> {
+  let left = tasks;
+  const loop = async () => {
+    let stored: Promise<unknown> = Promise.resolve();
+    while (left > 0) {
+      left -= 1;
+      const [complete] = await Promise.all([take(), stored]);
+      stored = complete();
+    }
+    await stored;
+  };
+  await Promise.all(Array.from({ length: workers }, loop));
+}
+
 /** Ids of those who write their own: as hard to guess as ours. */
 export function newTaskId(): string {
   return randomBytes(16).toString("hex");

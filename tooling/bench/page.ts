@@ -6,42 +6,41 @@ import { numberOf } from "./table.ts";
 const HEAD = ["", "ours", "against", "theirs", "ratio", "quartiles", "goal"];
 
 export function pageOf({ store, sections }: Results): string {
-  const parts = sections.map(sectionOf);
+  const scenarios = Map.groupBy(sections, ({ scenario }) => scenario);
+  const parts = [...scenarios.values()].map(scenarioOf);
   return [
     `# Benchmark: ${store}`,
     "Made by `npx pnpm@12 bench`. Each contestant runs right before or after ours, in several rounds whose order alternates; the ratio is taken within a round, above 1 we are better, and the table has the median and the quartiles.",
     `![The ratios as a chart](${store}.svg)`,
     ...parts,
+    "## Where this was measured",
+    ...[...Map.groupBy(sections, whereOf)].map(([where, measured]) => `- ${where}: ${namesOf(measured, sections)}.`),
     "",
   ].join("\n\n");
 }
 
-function sectionOf({
-  title,
-  notes,
-  variant,
-  server,
-  settings,
-  measuredAt,
-  machine,
-  versions,
-  bench,
-  rows,
-}: Section): string {
+/** The variants of a store, one after the other, under what they have in common. */
+function scenarioOf(variants: readonly Section[]): string {
+  const [{ title, notes }] = variants as readonly [Section];
+  return [`## ${title}`, notes.map((note) => `- ${note}`).join("\n"), ...variants.map(variantOf)].join("\n\n");
+}
+
+function variantOf({ variant, server, settings, measuredAt, machine, bench, rows }: Section): string {
   const inForce = Object.entries(settings).map(([name, value]) => `${name} ${value || '""'}`);
-  const { cpu, cores, memoryGiB, system, fileSystem, loadBefore } = machine;
-  const where = `${cores} cores of ${cpu}, ${memoryGiB} GiB, ${system}, ${fileSystem}, load ${loadBefore.toFixed(1)} before`;
   const lines = [HEAD, HEAD.map(() => "---"), ...rows.map(cells)].map((line) => `| ${line.join(" | ")} |`);
-  return [
-    `## ${title} (${variant})`,
-    lines.join("\n"),
-    ...notes.map((note) => `- ${note}`),
-    `${[server, ...inForce].join(", ")}. ${bench.rounds} rounds on ${measuredAt.slice(0, 10)}, ${where}. ${Object.entries(
-      versions,
-    )
-      .map((version) => version.join(" "))
-      .join(", ")}.`,
-  ].join("\n\n");
+  const when = `${bench.rounds} rounds on ${measuredAt.slice(0, 10)}, load ${machine.loadBefore.toFixed(1)} before`;
+  return [`### ${variant}`, lines.join("\n"), `${[server, ...inForce].join(", ")}. ${when}.`].join("\n\n");
+}
+
+function whereOf({ machine, versions }: Section): string {
+  const { cpu, cores, memoryGiB, system, fileSystem } = machine;
+  const packages = Object.entries(versions).map((version) => version.join(" "));
+  return `${cores} cores of ${cpu}, ${memoryGiB} GiB, ${system}, ${fileSystem}; ${packages.join(", ")}`;
+}
+
+function namesOf(measured: readonly Section[], all: readonly Section[]): string {
+  if (measured.length === all.length) return "everything";
+  return measured.map(({ scenario, variant }) => `${scenario} (${variant})`).join(", ");
 }
 
 function cells({ title, metric, unit, ours, other, ratio, goal, limit }: Row): string[] {

@@ -1,5 +1,5 @@
 import { PgBoss } from "pg-boss";
-import { REQUEST, RESULT } from "../lives.ts";
+import { REQUEST, RESULT, work } from "../lives.ts";
 import type { Address } from "../places.ts";
 import type { Contestant } from "../scenario.ts";
 
@@ -56,18 +56,12 @@ export async function pgBossClaims(
       while (jobs.length > 0) await boss.insert(QUEUE, jobs.splice(0, 1000));
       handed.length = 0;
     },
-    async run(tasks) {
-      let left = tasks;
-      const loop = async () => {
-        while (left > 0) {
-          left -= 1;
-          const id = await fetchOne(boss);
-          handed.push(id);
-          await boss.complete(QUEUE, id, RESULT);
-        }
-      };
-      await Promise.all(Array.from({ length: workers }, loop));
-    },
+    run: (tasks) =>
+      work(workers, tasks, async () => {
+        const id = await fetchOne(boss);
+        handed.push(id);
+        return () => boss.complete(QUEUE, id, RESULT);
+      }),
     async after() {
       if (new Set(handed).size !== handed.length) throw new Error("a job was handed out twice");
     },

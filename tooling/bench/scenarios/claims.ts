@@ -1,7 +1,7 @@
 import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
 import { bullmqClaims } from "../instead/bullmq.ts";
 import { pgBossClaims } from "../instead/pg-boss.ts";
-import { inFlight, REQUEST, RESULT } from "../lives.ts";
+import { inFlight, REQUEST, RESULT, work } from "../lives.ts";
 import { openStore, type Place } from "../places.ts";
 import type { Comparison, Contestant, Scenario } from "../scenario.ts";
 
@@ -10,7 +10,7 @@ export const claims: Scenario = {
   title: "claims: tasks handed to workers, each exactly once, and completed",
   notes: [
     "Tasks wait before the clock starts, as many as a run takes. Each one is claimed with its payload and completed with a small result; that each was handed out once is counted.",
-    "Ours: loops of claimTask and finishTask under the lease. BullMQ: as many workers of one job at a time, which complete a job and take the next in one step. pg-boss: loops of fetch and complete.",
+    "Ours: loops of claimTask and finishTask under the lease, which take the next task while the outcome of the last one is being stored, as our workers do. BullMQ: as many workers of one job at a time, which complete a job and take the next in one step. pg-boss: loops of fetch and complete, as ours.",
     "All workers are in one process; ours and pg-boss's share a pool of 10 connections.",
   ],
   stores: ["memory", "sqlite", "postgres", "redis"],
@@ -50,10 +50,11 @@ function claimsOf(store: TaskStore, name: string, workers: number): Contestant {
       handed.length = 0;
     },
     run: (tasks) =>
-      inFlight(workers, tasks, async () => {
+      work(workers, tasks, async () => {
         const { lease } = await claimed();
         handed.push(lease.taskId);
-        await store.finishTask(lease.taskId, { status: "completed", result: RESULT }, { lease, owner: ANY_OWNER });
+        return () =>
+          store.finishTask(lease.taskId, { status: "completed", result: RESULT }, { lease, owner: ANY_OWNER });
       }),
     async after() {
       if (new Set(handed).size !== handed.length) throw new Error("a task was handed out twice");
