@@ -9,7 +9,7 @@ import type {
 } from "@modelcontextprotocol/server";
 import { ANSWER_ERROR, checkAnswers } from "./answers.ts";
 import { isModern, type TaskCaller } from "./callers.ts";
-import type { Shared } from "./shared.ts";
+import { isOver, type Shared } from "./shared.ts";
 import { relatedTask } from "./wire.ts";
 
 /** How a question's JSON-RPC id begins; the rest says which it is, so that any server knows where its answer belongs. */
@@ -60,8 +60,7 @@ export class Connection {
     };
     transport.onclose = () => {
       this.#closed = true;
-      for (const unfollow of this.#followed.values()) unfollow();
-      this.#followed.clear();
+      for (const unfollow of [...this.#followed.values()]) unfollow();
       onclose?.();
     };
   }
@@ -112,10 +111,12 @@ export class Connection {
     // Without a session, the connection ends with the answer to this request.
     if (isModern(ctx) || (ctx.http && ctx.sessionId === undefined)) return;
     const owner = this.#shared.ownerOf(ctx);
+    const unfollowed = new AbortController();
+    const { signal } = unfollowed;
     let patience: NodeJS.Timeout | undefined;
     const end = () => {
       clearTimeout(patience);
-      this.#followed.get(taskId)?.();
+      unfollowed.abort();
       this.#followed.delete(taskId);
     };
     const ask = async () => {
@@ -136,17 +137,17 @@ export class Connection {
       patience = setTimeout(() => void ask().catch(this.#shared.onError), PATIENCE_POLLS * pollInterval);
       patience.unref();
     };
-    this.#followed.set(taskId, () => clearTimeout(patience));
-    this.#shared.store
+    this.#followed.set(taskId, end);
+    const { store, onError } = this.#shared;
+    store
       .subscribe(changed, { taskId, owner })
       .then((unsubscribe) => {
-        if (this.#closed || !this.#followed.has(taskId)) return unsubscribe();
-        this.#followed.set(taskId, () => {
-          clearTimeout(patience);
-          unsubscribe();
-        });
+        if (signal.aborted) unsubscribe();
+        else signal.addEventListener("abort", unsubscribe);
       })
-      .catch(this.#shared.onError);
+      .catch(onError);
+    // That a task expires is no change, but only a wait tells.
+    store.waitForTask(taskId, { owner, signal }).catch((error: unknown) => isOver(error) && end());
   }
 
   #notify(task: Task): void {

@@ -1,4 +1,4 @@
-import type { RunTaskOptions, TaskRecord, TaskStore } from "@mcp-task-store/core";
+import { isTaskStoreError, type RunTaskOptions, type TaskRecord, type TaskStore } from "@mcp-task-store/core";
 import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcontextprotocol/server";
 import { ANONYMOUS, callerOf, type TaskCaller } from "./callers.ts";
 import type { OnError } from "./options.ts";
@@ -62,4 +62,9 @@ export class Shared {
     const record = bare ? ({ task } as TaskRecord) : await this.store.getRecord(taskId, { owner });
     return record ? detailedTask(record) : undefined;
   }
+}
+
+/** The task is gone, or the store is. */
+export function isOver(error: unknown): boolean {
+  return isTaskStoreError(error) && ["TASK_NOT_FOUND", "TASK_EXPIRED", "STORE_CLOSED"].includes(error.code);
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isTaskStoreError, isTerminal } from "@mcp-task-store/core";
+import { isTerminal } from "@mcp-task-store/core";
 import type { RequestId } from "@modelcontextprotocol/server";
 import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/server";
-import type { Shared } from "./shared.ts";
+import { isOver, type Shared } from "./shared.ts";
 
 /** Before a state is read again that could not be read. */
 const RETRY_MS = 1000;
@@ -105,11 +105,6 @@ export class TaskSubscription {
 export interface Listen {
   id: RequestId;
   params: { _meta?: Record<string, unknown> };
-}
-
-/** The task is gone, or the store is. */
-function isOver(error: unknown): boolean {
-  return isTaskStoreError(error) && ["TASK_NOT_FOUND", "TASK_EXPIRED", "STORE_CLOSED"].includes(error.code);
 }
 
 /** The tasks that a `subscriptions/listen` names; `undefined` if it names none, or not as the extension says. */
