@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { isClaimable, isExpired, isTerminal, type OwnerScope, type StoredTask } from "@mcp-task-store/core";
+import { isExpired, isTerminal, type OwnerScope, type StoredTask } from "@mcp-task-store/core";
+import { Claims } from "./claims.ts";
 import { LazyHeap } from "./lazy-heap.ts";
 import { MessageQueues } from "./messages.ts";
 import { Positions } from "./positions.ts";
@@ -23,8 +24,7 @@ export class MemoryStorage {
   readonly #entries = new Map<string, Entry>();
   readonly #all = new Positions<Entry>();
   readonly #byOwner = new Map<string | null, Positions<Entry>>();
-  /** Active tasks by name. */
-  readonly #byName = new Map<string, Set<Entry>>();
+  readonly #claims = new Claims();
   readonly #expiring = new LazyHeap<Entry>();
   readonly #active = new Map<string | null, number>();
   readonly #listeners = new Set<(taskId: string) => void>();
@@ -52,7 +52,12 @@ export class MemoryStorage {
     const entry: Entry = { position: task.position, task };
     this.#entries.set(task.taskId, entry);
     this.#all.add(entry);
-    got(this.#byOwner, task.owner, () => new Positions<Entry>()).add(entry);
+    let ofOwner = this.#byOwner.get(task.owner);
+    if (!ofOwner) {
+      ofOwner = new Positions();
+      this.#byOwner.set(task.owner, ofOwner);
+    }
+    ofOwner.add(entry);
     if (task.expiresAt !== null) this.#expiring.add(task.expiresAt, entry);
     this.#activate(entry);
     this.#signal(task.taskId);
@@ -63,6 +68,7 @@ export class MemoryStorage {
     const before = entry.task;
     entry.task = task;
     if (isTerminal(task.status)) this.#deactivate(entry);
+    else if (task.leaseExpiresAt !== before.leaseExpiresAt) this.#claims.moved(entry, before.leaseExpiresAt as number);
     if (task.revision !== before.revision) this.#signal(task.taskId);
   }
 
@@ -88,17 +94,9 @@ export class MemoryStorage {
     }
   }
 
-  /** The entry of one of these names whose lease lapsed first. Looks at every active task of these names. */
+  /** The claimable entry of one of these names whose lease lapsed first. */
   firstClaimable(names: readonly string[], now: number): Entry | undefined {
-    let first: Entry | undefined;
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const entry of names.flatMap((name) => [...(this.#byName.get(name) ?? [])])) {
-      const lapse = entry.task.leaseExpiresAt as number;
-      if (lapse >= earliest || !isClaimable(entry.task, names, now)) continue;
-      first = entry;
-      earliest = lapse;
-    }
-    return first;
+    return this.#claims.first(names, now);
   }
 
   deleteExpired(limit: number): number {
@@ -132,35 +130,23 @@ export class MemoryStorage {
   }
 
   #activate(entry: Entry): void {
-    const { name, owner } = entry.task;
+    const { owner } = entry.task;
     this.#activeTotal += 1;
     this.#active.set(owner, (this.#active.get(owner) ?? 0) + 1);
-    got(this.#byName, name, () => new Set<Entry>()).add(entry);
+    this.#claims.add(entry);
   }
 
   #deactivate(entry: Entry): void {
-    const { name, owner } = entry.task;
+    const { owner } = entry.task;
     this.#activeTotal -= 1;
     const left = (this.#active.get(owner) ?? 0) - 1;
     if (left > 0) this.#active.set(owner, left);
     else this.#active.delete(owner);
-    const ofName = this.#byName.get(name);
-    ofName?.delete(entry);
-    if (ofName?.size === 0) this.#byName.delete(name);
+    this.#claims.delete(entry);
   }
 
   #signal(taskId: string): void {
     // After the present turn: a listener must not run inside a write.
     for (const listener of this.#listeners) queueMicrotask(() => listener(taskId));
   }
-}
-
-/** The value of a key, which is made when it is first needed. */
-function got<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
 }
