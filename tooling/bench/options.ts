@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { asUsageError, UsageError } from "../command.ts";
 import { repositoryRoot } from "../packages.ts";
 import { type Scenario, type Settings, STORES, type StoreName } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
@@ -39,9 +40,6 @@ Databases are those of TEST_POSTGRES_URL and TEST_REDIS_URL, or containers, or p
 the bench has durable settings; those in force are asked for, and are in the results.
 `;
 
-/** An option that cannot be right. */
-export class UsageError extends Error {}
-
 /** @returns "help" when that was asked for */
 export function parseOptions(args: string[]): BenchOptions | "help" {
   const { help, quick = false, full = false, rounds, store, scenario, out } = parse(args);
@@ -73,9 +71,5 @@ function parse(args: string[]) {
   const text = { type: "string" } as const;
   const flag = { type: "boolean" } as const;
   const options = { store: text, scenario: text, rounds: text, out: text, quick: flag, full: flag, help: flag };
-  try {
-    return parseArgs({ args, options }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return asUsageError(() => parseArgs({ args, options }).values);
 }

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { asUsageError, UsageError } from "../command.ts";
 import { repositoryRoot } from "../packages.ts";
 import { STORE_NAMES, storeNamed } from "./stores.ts";
 
@@ -36,9 +37,6 @@ the server binaries on this machine. Nothing of the demo is left in it afterward
 The exit code is 0 if everything was as it should be, 1 if anything was wrong, 2 for a wrong option.
 `;
 
-/** An option that cannot be right. */
-export class UsageError extends Error {}
-
 /** @returns "help" when that was asked for */
 export function parseOptions(args: string[]): DemoOptions | "help" {
   const { help, ...given } = parse(args);
@@ -63,12 +61,4 @@ function parse(args: string[]) {
   const text = { type: "string" } as const;
   const options = { dir: text, store: text, protocol: text, pace: text, help: { type: "boolean" } } as const;
   return asUsageError(() => parseArgs({ args, options }).values);
-}
-
-function asUsageError<T>(action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
 }

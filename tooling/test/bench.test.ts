@@ -2,10 +2,11 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseOptions, UsageError } from "../bench/options.ts";
+import { parseOptions } from "../bench/options.ts";
 import type { Results } from "../bench/results.ts";
 import { spreadOf } from "../bench/statistics.ts";
 import { numberOf } from "../bench/table.ts";
+import { UsageError } from "../command.ts";
 import { repositoryRoot, run } from "../packages.ts";
 
 let out: string;
