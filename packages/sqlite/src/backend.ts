@@ -10,7 +10,6 @@ import {
   initialTask,
   isExpired,
   isInScope,
-  isTerminal,
   isVisibleChange,
   type ListQuery,
   type NewTask,
@@ -29,6 +28,7 @@ import { isBusy, mismatch, toStoreError, unavailable } from "./errors.ts";
 import { Changes } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { migrate, SCHEMA_VERSION, versionOf } from "./migrate.ts";
+import { type CapStatements, type ClaimStatements, capsOnDemand, claimsOnDemand, type OnDemand } from "./on-demand.ts";
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from "./options.ts";
 import { type TaskRow, toStored } from "./rows.ts";
 import { schema } from "./schema.ts";
@@ -37,9 +37,6 @@ import { Transactions } from "./transactions.ts";
 
 /** Most rows deleted in one transaction, so that other writers get their turn. */
 const DELETE_BATCH = 500;
-
-/** Payloads that come with a patch; the request comes with the task. */
-const WRITTEN_LATER = ["inputs", "checkpoint", "outcome"] as const;
 
 /** Payloads that an active task can have. */
 const BEFORE_THE_END = ["request", "inputs", "checkpoint"] as const;
@@ -51,6 +48,8 @@ interface Open {
   readonly transactions: Transactions;
   readonly messages: Messages;
   readonly changes: Changes;
+  readonly claims: OnDemand<ClaimStatements>;
+  readonly caps: OnDemand<CapStatements>;
 }
 
 /**
@@ -86,14 +85,16 @@ export class SqliteBackend implements TaskBackend {
   }
 
   async insert(task: NewTask, caps: Caps): Promise<InsertOutcome> {
+    const capped = caps.activeTasks !== null || caps.activeTasksPerOwner !== null;
+    const counts = capped ? await this.#run((opened) => opened.caps.get()) : undefined;
     const outcome = await this.#write(({ statements }): InsertOutcome => {
       const now = this.#now();
       const existing = statements.task.get(task.taskId);
       if (existing && !isExpired(existing, now)) return { refused: "duplicate" };
-      const refused = capReached(statements, caps, task.owner, now);
+      const refused = counts && capReached(counts, caps, task.owner, now);
       if (refused) return { refused };
       if (existing) deleteTasks(statements, [existing]);
-      const inserted = initialTask(task, nextChange(statements), now);
+      const inserted = initialTask(task, statements.nextChange(), now);
       statements.insert(inserted, task.request);
       return { inserted: withPayloads(inserted) };
     });
@@ -124,14 +125,10 @@ export class SqliteBackend implements TaskBackend {
       const task = alive(statements.task.get(taskId), now);
       if (!task || !guardHolds(task, guard, now)) return { applied: false, task };
       const next = applyPatch(task, patch, now);
+      statements.update(next, patch);
       if (visible) {
-        seq = nextChange(statements);
-        statements.setChange(next, seq);
-      }
-      if (patch.lease || isTerminal(next.status)) statements.setLease(next);
-      for (const field of WRITTEN_LATER) {
-        const body = patch[field];
-        if (body !== undefined) statements.putPayload.run(next.position, field, body);
+        seq = statements.nextChange();
+        statements.putChange.run(seq, next.position);
       }
       return { applied: true, task: withPayloads(next) };
     });
@@ -153,15 +150,17 @@ export class SqliteBackend implements TaskBackend {
   }
 
   async claim({ names, durationMs }: ClaimQuery): Promise<StoredTask | undefined> {
+    const { lapsedFirst } = await this.#run((opened) => opened.claims.get());
     // Workers mostly find nothing, which takes no lock.
-    if (!(await this.#run(({ statements }) => lapsedFirst(statements, names, this.#now())))) return undefined;
+    if (!(await this.#run(() => firstOf(lapsedFirst, names, this.#now())))) return undefined;
     return this.#write(({ statements }) => {
       const now = this.#now();
-      const found = lapsedFirst(statements, names, now);
+      const found = firstOf(lapsedFirst, names, now);
       const row = found && statements.taskWith(BEFORE_THE_END).get(found.taskId);
       if (!row) return undefined;
-      const claimed = applyPatch(toStored(row, now), { lease: { action: "take", durationMs } }, now);
-      statements.setLease(claimed);
+      const patch: Patch = { lease: { action: "take", durationMs } };
+      const claimed = applyPatch(toStored(row, now), patch, now);
+      statements.update(claimed, patch);
       return { ...claimed, outcome: null };
     });
   }
@@ -217,6 +216,8 @@ export class SqliteBackend implements TaskBackend {
         transactions,
         messages,
         changes: new Changes(database, statements, pollMs),
+        claims: claimsOnDemand(database, tables, transactions),
+        caps: capsOnDemand(database, tables, transactions),
       };
       return { storeId };
     } catch (error) {
@@ -243,28 +244,26 @@ function alive(row: TaskRow | undefined, now: number): StoredTask | undefined {
   return row && !isExpired(row, now) ? toStored(row, now) : undefined;
 }
 
-function nextChange(statements: Statements): number {
-  return statements.nextChange.get()?.seq as number;
-}
-
-function capReached(statements: Statements, caps: Caps, owner: string | null, now: number) {
+function capReached(counts: CapStatements, caps: Caps, owner: string | null, now: number) {
   const { activeTasks, activeTasksPerOwner } = caps;
-  // Counting stops at the cap.
   const reached = (cap: number, count: (limit: number) => { count: number } | undefined) =>
     (count(Math.ceil(cap))?.count ?? 0) >= cap;
-  if (activeTasks !== null && reached(activeTasks, (limit) => statements.countActive.get(now, limit)))
-    return "activeTasks";
+  if (activeTasks !== null && reached(activeTasks, (limit) => counts.countActive.get(now, limit))) return "activeTasks";
   if (
     activeTasksPerOwner !== null &&
-    reached(activeTasksPerOwner, (limit) => statements.countActiveOfOwner.get(owner, now, limit))
+    reached(activeTasksPerOwner, (limit) => counts.countActiveOfOwner.get(owner, now, limit))
   )
     return "activeTasksPerOwner";
   return undefined;
 }
 
 /** One step down the index for each name, and no sorting, however many tasks are claimable. */
-function lapsedFirst(statements: Statements, names: readonly string[], now: number): TaskRow | undefined {
-  const rows = names.flatMap((name) => statements.lapsedFirst.get(name, now, now) ?? []);
+function firstOf(
+  lapsedFirst: ClaimStatements["lapsedFirst"],
+  names: readonly string[],
+  now: number,
+): TaskRow | undefined {
+  const rows = names.flatMap((name) => lapsedFirst.get(name, now, now) ?? []);
   return rows.toSorted((a, b) => (a.leaseExpiresAt ?? 0) - (b.leaseExpiresAt ?? 0) || a.position - b.position)[0];
 }
 

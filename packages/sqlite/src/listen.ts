@@ -1,5 +1,5 @@
 import { prepare, type SqliteDatabase, type Statement } from "./database.ts";
-import type { Statements } from "./statements.ts";
+import { CHANGES_KEPT, type Statements } from "./statements.ts";
 
 type Listener = (taskId?: string) => void;
 
@@ -27,7 +27,7 @@ export class Changes {
   listen(listener: Listener): () => void {
     if (this.#listeners.size === 0) {
       this.#seenVersion = this.#readVersion();
-      this.#seenChange = (this.#statements.nextChange.get()?.seq ?? 1) - 1;
+      this.#seenChange = this.#statements.lastChange.get()?.seq ?? 0;
       this.#timer = setInterval(() => this.#poll(), this.#pollMs).unref();
     }
     const own: Listener = (taskId) => listener(taskId);
@@ -55,8 +55,10 @@ export class Changes {
       // Before the changes: one that comes between the two is found by the next poll as well.
       const version = this.#readVersion();
       if (version === this.#seenVersion) return;
-      const changes = this.#statements.changedSince.all(this.#seenChange);
+      const changes = this.#statements.changedSince.all(this.#seenChange, this.#seenChange);
       this.#seenVersion = version;
+      // Some were deleted before they were seen here.
+      if ((changes.at(-1)?.seq ?? 0) - this.#seenChange > CHANGES_KEPT) this.#tell();
       for (const { taskId, seq } of changes) {
         this.#seenChange = seq;
         this.#tell(taskId);
@@ -70,7 +72,7 @@ export class Changes {
     return this.#version.get()?.data_version;
   }
 
-  #tell(taskId: string): void {
+  #tell(taskId?: string): void {
     for (const listener of this.#listeners) listener(taskId);
   }
 }

@@ -19,7 +19,6 @@ export function schema(namespace: string = DEFAULT_NAMESPACE) {
     `${namespace}tasks`,
     {
       position: integer("position").primaryKey(),
-      changeSeq: integer("change_seq").notNull(),
       taskId: text("task_id").notNull(),
       owner: text("owner"),
       name: text("name").notNull(),
@@ -34,14 +33,15 @@ export function schema(namespace: string = DEFAULT_NAMESPACE) {
       leaseToken: integer("lease_token").notNull(),
       leaseExpiresAt: integer("lease_expires_at"),
       statusMessage: text("status_message"),
+      request: text("request"),
+      inputs: text("inputs"),
+      checkpoint: text("checkpoint"),
+      outcome: text("outcome"),
     },
     (table) => [
       uniqueIndex(`${namespace}tasks_by_id`).on(table.taskId),
-      index(`${namespace}tasks_by_change`).on(table.changeSeq),
       index(`${namespace}tasks_by_owner`).on(table.owner),
       index(`${namespace}tasks_by_expiry`).on(table.expiresAt).where(sql`expires_at IS NOT NULL`),
-      index(`${namespace}tasks_by_lease`).on(table.name, table.leaseExpiresAt).where(sql`lease_expires_at IS NOT NULL`),
-      index(`${namespace}tasks_active`).on(table.owner, table.expiresAt).where(sql`lease_expires_at IS NOT NULL`),
     ],
   );
   const payloads = sqliteTable(
@@ -53,6 +53,10 @@ export function schema(namespace: string = DEFAULT_NAMESPACE) {
     },
     (table) => [primaryKey({ columns: [table.position, table.field] })],
   );
+  const changes = sqliteTable(`${namespace}changes`, {
+    seq: integer("seq").primaryKey(),
+    position: integer("position").notNull(),
+  });
   const messages = sqliteTable(
     `${namespace}messages`,
     {
@@ -69,14 +73,13 @@ export function schema(namespace: string = DEFAULT_NAMESPACE) {
   const store = sqliteTable(`${namespace}store`, {
     id: integer("id").primaryKey(),
     storeId: text("store_id").notNull(),
-    lastChange: integer("last_change").notNull(),
   });
   const migrations = sqliteTable(`${namespace}migrations`, {
     version: integer("version").primaryKey(),
     name: text("name").notNull(),
     appliedAt: integer("applied_at").notNull(),
   });
-  return { tasks, payloads, messages, store, migrations };
+  return { tasks, payloads, changes, messages, store, migrations };
 }
 
 export type Schema = ReturnType<typeof schema>;

@@ -1,7 +1,26 @@
-import type { PayloadField, StoredTask, TaskStatus } from "@mcp-task-store/core";
+import { isTerminal, isVisibleChange, type Patch, type PayloadField, type StoredTask } from "@mcp-task-store/core";
 import { prepare, type SqliteDatabase, type Statement } from "./database.ts";
 import { columnsOf, namesOf, type TaskRow } from "./rows.ts";
 import type { Schema } from "./schema.ts";
+
+/** Longest payload, in characters, that is kept with its task. A page of the file has 4,096 bytes. */
+const SMALL = 1024;
+
+/** Payloads that come with a patch; the request comes with the task. */
+const WRITTEN_LATER = ["inputs", "checkpoint", "outcome"] as const;
+
+// What an update stores, so that progress does not rewrite the indexes on expiry and lease.
+const VISIBLE = ["status", "statusMessage", "updatedAt", "revision"] as const;
+const LEASE = ["expiresAt", "attempt", "leaseToken", "leaseExpiresAt"] as const;
+
+type Changeable = (typeof VISIBLE | typeof LEASE | typeof WRITTEN_LATER)[number];
+
+/** The task is not expired at the time of the parameter. */
+export const ALIVE = "(expires_at IS NULL OR expires_at > ?)";
+
+/** How many changes are kept for listeners, and how often the older ones are deleted. */
+export const CHANGES_KEPT = 100_000;
+const DELETE_CHANGES_EVERY = 1000;
 
 /**
  * The statements on tasks, prepared once for a connection; names and types come from the drizzle schema. The SQL is
@@ -9,11 +28,12 @@ import type { Schema } from "./schema.ts";
  */
 export class Statements {
   readonly storeId: Statement<[], { storeId: string }>;
-  /** The change counter's next value. It looks at both, since the task with the last change may be deleted by now. */
-  readonly nextChange: Statement<[], { seq: number }>;
-  /** Keeps the counter from falling back when the tasks with the last changes are deleted. */
+  readonly lastChange: Statement<[], { seq: number }>;
+  readonly putChange: Statement<[seq: number, position: number], never>;
+  readonly deleteChanges: Statement<[upTo: number], never>;
+  /** Keeps the counter from falling back when the tasks with the largest positions are deleted. */
   readonly keepCounter: Statement<[], never>;
-  readonly changedSince: Statement<[seq: number], { taskId: string; seq: number }>;
+  readonly changedSince: Statement<[seq: number, seq: number], { taskId: string; seq: number }>;
 
   readonly task: Statement<[taskId: string], TaskRow>;
   readonly tasks: Statement<[taskIds: string], TaskRow>;
@@ -22,18 +42,6 @@ export class Statements {
   readonly deleteTask: Statement<[position: number], never>;
   readonly deletePayloads: Statement<[position: number], never>;
 
-  readonly change: Statement<
-    [seq: number, TaskStatus, message: string | null, updatedAt: number, revision: number, position: number],
-    never
-  >;
-  readonly lease: Statement<
-    [expiresAt: number | null, attempt: number, token: number, leaseExpiresAt: number | null, position: number],
-    never
-  >;
-
-  readonly countActive: Statement<[now: number, limit: number], { count: number }>;
-  readonly countActiveOfOwner: Statement<[owner: string | null, now: number, limit: number], { count: number }>;
-  readonly lapsedFirst: Statement<[name: string, now: number, now: number], TaskRow>;
   readonly expired: Statement<[now: number, limit: number], { position: number }>;
 
   readonly listAll: Statement<[after: number, now: number, limit: number], TaskRow>;
@@ -46,28 +54,33 @@ export class Statements {
   readonly #database: SqliteDatabase;
   readonly #schema: Schema;
   readonly #withPayloads = new Map<string, Statement<[taskId: string], TaskRow>>();
+  readonly #updates = new Map<string, Statement<unknown[], never>>();
 
   constructor(database: SqliteDatabase, schema: Schema) {
     this.#database = database;
     this.#schema = schema;
-    const { tasks, payloads, store } = namesOf(schema);
+    const { tasks, payloads, changes, store } = namesOf(schema);
     const columns = columnsOf(schema);
     const sql = <Parameters extends readonly unknown[], Row = never>(text: string) =>
       prepare<Parameters, Row>(database, text);
 
-    const counter = `max(last_change, ifnull((SELECT max(change_seq) FROM ${tasks}), 0))`;
+    const counter = `max(ifnull((SELECT max(position) FROM ${tasks}), 0), ifnull((SELECT max(seq) FROM ${changes}), 0))`;
     this.storeId = sql(`SELECT store_id AS storeId FROM ${store} WHERE id = 1`);
-    this.nextChange = sql(`SELECT ${counter} + 1 AS seq FROM ${store} WHERE id = 1`);
-    this.keepCounter = sql(`UPDATE ${store} SET last_change = ${counter} WHERE id = 1`);
+    this.lastChange = sql(`SELECT ${counter} AS seq`);
+    this.putChange = sql(`INSERT INTO ${changes} (seq, position) VALUES (?, ?)`);
+    this.deleteChanges = sql(`DELETE FROM ${changes} WHERE seq <= ?`);
+    this.keepCounter = sql(`INSERT OR IGNORE INTO ${changes} (seq, position) VALUES (${counter}, 0)`);
     this.changedSince = sql(
-      `SELECT task_id AS taskId, change_seq AS seq FROM ${tasks} WHERE change_seq > ? ORDER BY change_seq`,
+      `SELECT task_id AS taskId, position AS seq FROM ${tasks} WHERE position > ? UNION ALL
+        SELECT task_id, seq FROM ${changes} c CROSS JOIN ${tasks} t ON t.position = c.position WHERE seq > ?
+        ORDER BY seq`,
     );
 
     this.task = sql(`SELECT ${columns} FROM ${tasks} t WHERE task_id = ?`);
     this.tasks = sql(`SELECT ${columns} FROM ${tasks} t WHERE task_id IN (SELECT value FROM json_each(?))`);
     this.insertTask = sql(
-      `INSERT INTO ${tasks} (position, change_seq, task_id, owner, name, status, created_at, updated_at, ttl, expires_at,
-        poll_interval, revision, attempt, lease_token, lease_expires_at, status_message)
+      `INSERT INTO ${tasks} (position, task_id, owner, name, status, created_at, updated_at, ttl, expires_at,
+        poll_interval, revision, attempt, lease_token, lease_expires_at, status_message, request)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.putPayload = sql(
@@ -76,29 +89,10 @@ export class Statements {
     this.deleteTask = sql(`DELETE FROM ${tasks} WHERE position = ?`);
     this.deletePayloads = sql(`DELETE FROM ${payloads} WHERE position = ?`);
 
-    this.change = sql(
-      `UPDATE ${tasks} SET change_seq = ?, status = ?, status_message = ?, updated_at = ?, revision = ? WHERE position = ?`,
-    );
-    this.lease = sql(
-      `UPDATE ${tasks} SET expires_at = ?, attempt = ?, lease_token = ?, lease_expires_at = ? WHERE position = ?`,
-    );
-
-    const alive = "(expires_at IS NULL OR expires_at > ?)";
-    const active = `lease_expires_at IS NOT NULL AND ${alive}`;
-    this.countActive = sql(
-      `SELECT count(*) AS count FROM (SELECT 1 FROM ${tasks} INDEXED BY ${tasks}_active WHERE ${active} LIMIT ?)`,
-    );
-    this.countActiveOfOwner = sql(
-      `SELECT count(*) AS count FROM (SELECT 1 FROM ${tasks} WHERE owner IS ? AND ${active} LIMIT ?)`,
-    );
-    this.lapsedFirst = sql(
-      `SELECT ${columns} FROM ${tasks} t WHERE name = ? AND lease_expires_at <= ? AND ${alive}
-        ORDER BY lease_expires_at, position LIMIT 1`,
-    );
     this.expired = sql(`SELECT position FROM ${tasks} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`);
 
     const list = (from: string, where: string) =>
-      `SELECT ${columns} FROM ${tasks} t ${from} WHERE ${where} position > ? AND ${alive}`;
+      `SELECT ${columns} FROM ${tasks} t ${from} WHERE ${where} position > ? AND ${ALIVE}`;
     // With the statistics of ANALYZE, SQLite would walk past everybody's tasks to those of an owner of many: 12 ms instead of 0.04 for the
     // first page, among 600,000.
     const ofOwner = (where: string) => list(`INDEXED BY ${tasks}_by_owner`, where);
@@ -123,9 +117,15 @@ export class Statements {
     return statement;
   }
 
+  /** The change counter's next value. */
+  nextChange(): number {
+    const seq = (this.lastChange.get()?.seq as number) + 1;
+    if (seq % DELETE_CHANGES_EVERY === 0) this.deleteChanges.run(seq - CHANGES_KEPT);
+    return seq;
+  }
+
   insert(task: StoredTask, request: string): void {
     this.insertTask.run(
-      task.position,
       task.position,
       task.taskId,
       task.owner,
@@ -141,19 +141,44 @@ export class Statements {
       task.leaseToken,
       task.leaseExpiresAt,
       task.statusMessage,
+      this.#besides(task.position, "request", request),
     );
-    this.putPayload.run(task.position, "request", request);
   }
 
-  // Two statements, so that progress does not rewrite the indexes on expiry and lease, nor a heartbeat the one on changes.
-
-  /** Stores what a reader can see of the task. */
-  setChange({ status, statusMessage, updatedAt, revision, position }: StoredTask, seq: number): void {
-    this.change.run(seq, status, statusMessage, updatedAt, revision, position);
+  /** Stores a task as this patch has made it. */
+  update(task: StoredTask, patch: Patch): void {
+    const columns: readonly Changeable[] = [
+      ...(isVisibleChange(patch) ? VISIBLE : []),
+      ...(patch.lease || isTerminal(task.status) ? LEASE : []),
+      ...WRITTEN_LATER.filter((field) => patch[field] !== undefined),
+    ];
+    if (columns.length === 0) return;
+    const values = columns.map((column) =>
+      isPayload(column) ? this.#besides(task.position, column, task[column] as string) : task[column],
+    );
+    this.#updateOf(columns).run(...values, task.position);
   }
 
-  /** Stores the task's lease and expiry. */
-  setLease({ expiresAt, attempt, leaseToken, leaseExpiresAt, position }: StoredTask): void {
-    this.lease.run(expiresAt, attempt, leaseToken, leaseExpiresAt, position);
+  /** What the task's own row holds of a payload; a large one goes elsewhere. One that is replaced by a small one stays there, hidden. */
+  #besides(position: number, field: PayloadField, body: string): string | null {
+    if (body.length <= SMALL) return body;
+    this.putPayload.run(position, field, body);
+    return null;
   }
+
+  #updateOf(columns: readonly Changeable[]): Statement<unknown[], never> {
+    const key = columns.join();
+    let statement = this.#updates.get(key);
+    if (!statement) {
+      const { tasks } = this.#schema;
+      const set = columns.map((column) => `${tasks[column].name} = ?`).join(", ");
+      statement = prepare(this.#database, `UPDATE ${namesOf(this.#schema).tasks} SET ${set} WHERE position = ?`);
+      this.#updates.set(key, statement);
+    }
+    return statement;
+  }
+}
+
+function isPayload(column: Changeable): column is (typeof WRITTEN_LATER)[number] {
+  return (WRITTEN_LATER as readonly Changeable[]).includes(column);
 }

@@ -45,7 +45,7 @@ test("stores with different namespaces share a file and nothing else", async () 
     .pluck()
     .all();
   expect(names).toContain("other_tasks");
-  expect(names).toContain("other_tasks_by_lease");
+  expect(names).toContain("other_tasks_by_owner");
   database.close();
   await Promise.all(stores.map((store) => store.close()));
 });

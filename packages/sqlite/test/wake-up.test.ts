@@ -87,3 +87,32 @@ test("every change is told, with its task, after deletions as well", async () =>
   await here.close();
   await there.close();
 });
+
+test("who missed changes that are no longer kept is told so, and the rest is told by task", async () => {
+  const path = join(temporaryFolder(), "tasks.db");
+  const backend = new SqliteBackend({ path, pollMs: 1 });
+  await backend.open();
+  await backend.insert(
+    { taskId: "a", owner: null, name: "grind", ttl: null, pollInterval: null, request: "{}", claimAfterMs: 0 },
+    NO_CAPS,
+  );
+  const told: (string | undefined)[] = [];
+  const stop = await backend.listen((taskId) => told.push(taskId));
+  const other = new Database(path);
+  // As if others had made as many changes.
+  const changeTo = (seq: number) => other.prepare("INSERT INTO mcp_changes (seq, position) VALUES (?, 1)").run(seq);
+  const until = async (count: number) => {
+    while (told.length < count) await setTimeout(1);
+    return told.splice(0);
+  };
+  changeTo(99_999);
+  expect(await until(1)).toEqual(["a"]);
+  changeTo(200_998);
+  expect(await until(2)).toEqual([undefined, "a"]);
+  await backend.update("a", { scope: anyone }, { status: "input_required" });
+  await backend.update("a", { scope: anyone }, { status: "working" });
+  expect(other.prepare("SELECT seq FROM mcp_changes").pluck().all()).toEqual([200_998, 200_999, 201_000]);
+  await stop();
+  await backend.close();
+  other.close();
+});

@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import { SqliteTaskStore } from "@mcp-task-store/sqlite";
+import Database from "better-sqlite3";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "./support/folder.ts";
+
+const request = { method: "tools/call", params: { name: "grind" } };
+
+test("the indexes for claims and caps are made by who needs them first, and used by all", async () => {
+  const path = join(temporaryFolder(), "tasks.db");
+  const plain = new SqliteTaskStore({ path });
+  const working = new SqliteTaskStore({ path });
+  const capped = new SqliteTaskStore({ path, limits: { activeTasksPerOwner: 2 } });
+  const database = new Database(path);
+  const indexes = () =>
+    database
+      .prepare("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE INDEX%lease_expires_at IS NOT NULL'")
+      .pluck()
+      .all();
+  const create = (store: SqliteTaskStore) => store.createTask({ claimAfterMs: 0 }, 1, request);
+  const complete = (taskId: string) => plain.storeTaskResult(taskId, "completed", {});
+
+  const before = await create(plain);
+  expect(indexes()).toEqual([]);
+  expect(await working.claimTask({ names: ["grind"] })).toMatchObject({ lease: { taskId: before.taskId } });
+  expect(indexes()).toEqual(["mcp_tasks_by_lease"]);
+  // By statements that were prepared before there was an index.
+  const after = await create(plain);
+  await complete((await create(plain)).taskId);
+  expect(await working.claimTask({ names: ["grind"] })).toMatchObject({ lease: { taskId: after.taskId } });
+  expect(await working.claimTask({ names: ["grind"] })).toBeNull();
+
+  await expect(create(capped)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  expect(indexes()).toEqual(["mcp_tasks_by_lease", "mcp_tasks_active"]);
+  await complete(before.taskId);
+  await create(capped);
+  await expect(create(capped)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  database.close();
+  await Promise.all([plain, working, capped].map((store) => store.close()));
+});
