@@ -1,9 +1,8 @@
+import type { PayloadField } from "@mcp-task-store/core";
 import { commands } from "./commands.generated.ts";
 import type { Connection } from "./connection.ts";
 import type { Keys } from "./keys.ts";
 import { FIELDS, type TaskRow } from "./rows.ts";
-
-const STATUS = FIELDS.indexOf("status");
 
 /** Commands that change nothing, or nothing more the second time. */
 const REPEATABLE: ReadonlySet<string> = new Set(["open", "read", "list"]);
@@ -26,10 +25,10 @@ export class Commands {
   }
 
   /** What a script would do costs more than all the rest of such a read, and its key expires by itself. */
-  async readStatus(taskId: string): Promise<TaskRow | undefined> {
+  async readTask(taskId: string, payloads: readonly PayloadField[]): Promise<TaskRow | undefined> {
     const key = this.#keys.task(taskId);
-    const row = await this.#connection.use((driver) => driver.hmget(key, ...FIELDS), "repeatable");
-    return row[STATUS] === null ? undefined : row;
+    const row = await this.#connection.use((driver) => driver.hmget(key, ...FIELDS, ...payloads), "repeatable");
+    return row[0] === null ? undefined : row;
   }
 
   /** The one command that has as many keys as there are tasks. */

@@ -1,52 +1,45 @@
 import type { OwnerScope, PayloadField, StoredTask, TaskStatus } from "@mcp-task-store/core";
 
-/** A task's fields, in the order of commands/includes/task.lua. */
-export const FIELDS = [
-  "owner",
-  "name",
-  "status",
-  "statusMessage",
-  "createdAt",
-  "updatedAt",
-  "ttl",
-  "expiresAt",
-  "pollInterval",
-  "revision",
-  "attempt",
-  "leaseToken",
-  "leaseExpiresAt",
-  "position",
-] as const;
+/** The fields of a task's hash that every read takes, in the order of commands/includes/task.lua, which says what is in them. */
+export const FIELDS = ["task", "state", "statusMessage", "owner"] as const;
 
-/** The values of `FIELDS`; what is absent is null or empty. */
+/** The values of `FIELDS`, and whatever follows them; what is absent is null. */
 export type TaskRow = readonly (string | null)[];
 
+/** The task of a row that has one. */
 export function toStored(taskId: string, row: TaskRow, now: number): StoredTask {
-  const text = (index: number) => row[index] ?? null;
-  const number = (index: number) => (row[index] ? Number(row[index]) : null);
+  const [task, state, statusMessage, owner] = row as [string, string, string | null, string | null];
+  const [createdAt, ttl, pollInterval, position] = task.split(" ", 4) as [string, string, string, string];
+  const [status, updatedAt, expiresAt, revision, attempt, leaseToken, leaseExpiresAt] = state.split(" ");
   return {
     taskId,
-    owner: text(0),
-    name: text(1) as string,
-    status: text(2) as TaskStatus,
-    statusMessage: text(3),
-    createdAt: Number(row[4]),
-    updatedAt: Number(row[5]),
-    ttl: number(6),
-    expiresAt: number(7),
-    pollInterval: number(8),
-    revision: Number(row[9]),
-    attempt: Number(row[10]),
-    leaseToken: Number(row[11]),
-    leaseExpiresAt: number(12),
-    position: Number(row[13]),
+    owner,
+    name: task.slice(createdAt.length + ttl.length + pollInterval.length + position.length + 4),
+    status: status as TaskStatus,
+    statusMessage,
+    createdAt: Number(createdAt),
+    updatedAt: Number(updatedAt),
+    ttl: optionalNumber(ttl),
+    expiresAt: optionalNumber(expiresAt),
+    pollInterval: optionalNumber(pollInterval),
+    revision: Number(revision),
+    attempt: Number(attempt),
+    leaseToken: Number(leaseToken),
+    leaseExpiresAt: optionalNumber(leaseExpiresAt),
+    position: Number(position),
     readAt: now,
   };
 }
 
-/** The task with payloads, which are in the order that they were asked for in. */
-export function withPayloadRow(task: StoredTask, fields: readonly PayloadField[], values: TaskRow): StoredTask {
-  return { ...task, ...Object.fromEntries(fields.map((field, index) => [field, values[index] ?? null])) };
+function optionalNumber(text: string | undefined): number | null {
+  return text ? Number(text) : null;
+}
+
+/** The task with payloads, which follow it in its row in the order that they were asked for in. */
+export function toStoredWith(fields: readonly PayloadField[], taskId: string, row: TaskRow, now: number): StoredTask {
+  const task: { -readonly [Field in keyof StoredTask]: StoredTask[Field] } = toStored(taskId, row, now);
+  for (const [index, field] of fields.entries()) task[field] = row[FIELDS.length + index] as string;
+  return task;
 }
 
 /** A scope as commands take it: its kind, and the owner. */

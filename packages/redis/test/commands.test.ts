@@ -51,7 +51,7 @@ test("the keys that scripts touch are the keys that they declare, or members of 
   await store.requestInputs(taskId, { q: { method: "elicitation/create" } });
   await store.provideInputs(taskId, { q: 1 });
   await store.updateTask(taskId, { checkpoint: 1 });
-  await store.getRecord(taskId);
+  await store.getRecord(taskId, { owner: "ada" });
   await store.finishTask(taskId, { status: "completed", result: {} }, { lease });
   await store.waitForTask(taskId);
   await store.claimTask({ names: ["grind", "other"] });

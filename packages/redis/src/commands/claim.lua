@@ -7,30 +7,35 @@
 -- KEYS[5] expiring: every task with a ttl, by expiry
 -- ARGV[1] milliseconds until the lease lapses
 -- ARGV[2..] names
--- Returns the task's id, the time, the task, and its request, inputs and checkpoint; nothing; or 'again'
--- include "apply"
-local taskFamily, claimsFamily = KEYS[1], KEYS[4]
-local durationMs = ARGV[1]
+-- Returns the task's fields, its request, inputs and checkpoint, its id, and the time; nothing; or 'again'
+-- include "clock"
+-- include "keys"
+-- include "task"
+local taskFamily, active, activeOfFamily, claimsFamily, expiring = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local durationMs, action, firstField = ARGV[1], 'take', #ARGV + 1
 
-local now = clock()
+local now, time = clock()
+local taskId, task, row, status, updated, expires, revision, attempt, token, lease
 for _ = 1, 500 do
-  local taskId, lapsed, source
+  local lapsed, source
   for i = 2, #ARGV do
     local claims = member(claimsFamily, ARGV[i])
-    local first = redis.call('ZRANGEBYSCORE', claims, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, 1)
+    local first = redis.call('ZRANGEBYSCORE', claims, '-inf', time, 'WITHSCORES', 'LIMIT', 0, 1)
     if first[1] and (not lapsed or tonumber(first[2]) < lapsed) then
       taskId, lapsed, source = first[1], tonumber(first[2]), claims
     end
   end
-  if not taskId then return false end
+  if not lapsed then return false end
 
-  local task = member(taskFamily, taskId)
-  local row = find(task, now)
-  if row and tonumber(row[LEASE]) == lapsed and member(claimsFamily, row[NAME]) == source then
-    local keys = { task = task, active = KEYS[2], activeOf = KEYS[3], claims = claimsFamily, expiring = KEYS[5] }
-    applyPatch(keys, taskId, row, now, {}, 'take', durationMs)
-    return { taskId, text(now), row, redis.call('HMGET', task, 'request', 'inputs', 'checkpoint') }
-  end
+  task = member(taskFamily, taskId)
+  row, status, updated, expires, revision, attempt, token, lease = find(task, now, 'request', 'inputs', 'checkpoint')
+  -- Another time is that of a newer task with the id of an expired one, and so may be another name.
+  local _, _, _, _, name = fixedParts(row)
+  if row and tonumber(lease) == lapsed and member(claimsFamily, name) == source then break end
+  row = nil
   redis.call('ZREM', source, taskId)
 end
-return 'again'
+if not row then return 'again' end
+-- include "apply"
+row[8], row[9] = taskId, time
+return row

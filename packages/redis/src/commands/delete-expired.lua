@@ -18,8 +18,7 @@ local expiring, taskFamily, tasks, ownerFamily, active = KEYS[1], KEYS[2], KEYS[
 local activeOfFamily, claimsFamily, queues, messagesFamily = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local limit = tonumber(ARGV[1])
 
-local now = clock()
-local due = text(now)
+local now, due = clock()
 local deletedTasks = 0
 local entries = redis.call('ZRANGEBYSCORE', expiring, '-inf', due, 'LIMIT', 0, limit)
 for _, entry in ipairs(entries) do
@@ -31,6 +30,7 @@ for _, entry in ipairs(entries) do
 
   local task = member(taskFamily, taskId)
   local newer = find(task, now)
+  local _, _, _, _, nameOfNewer = fixedParts(newer)
   redis.call('ZREM', expiring, entry)
   -- A newer task with the same id has its own entries, maybe under another owner or name.
   if not newer then
@@ -43,7 +43,7 @@ for _, entry in ipairs(entries) do
     redis.call('ZREM', member(ownerFamily, owner), taskId)
     redis.call('ZREM', member(activeOfFamily, owner), taskId)
   end
-  if not newer or newer[NAME] ~= name then redis.call('ZREM', member(claimsFamily, name), taskId) end
+  if nameOfNewer ~= name then redis.call('ZREM', member(claimsFamily, name), taskId) end
 end
 
 local expired = redis.call('ZRANGEBYSCORE', queues, '-inf', due, 'LIMIT', 0, limit)

@@ -27,43 +27,32 @@ local taskId, owner, name = ARGV[1], ARGV[2] == '1' and ARGV[3], ARGV[4]
 local ttl, poll, request, claimAfterMs = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local cap, capOfOwner = tonumber(ARGV[9]), tonumber(ARGV[10])
 
-local now = clock()
+local now, created = clock()
 if redis.call('EXISTS', task) == 1 then
   if find(task, now) then return 'duplicate' end
   redis.call('UNLINK', task)
 end
 
 local activeOf = member(activeOfFamily, owner)
-local created = text(now)
 if cap and redis.call('ZCOUNT', active, '(' .. created, '+inf') >= cap then return 'activeTasks' end
 if capOfOwner and redis.call('ZCOUNT', activeOf, '(' .. created, '+inf') >= capOfOwner then
   return 'activeTasksPerOwner'
 end
 
 local place, lease = text(redis.call('INCR', position)), text(math.ceil(now + claimAfterMs))
-local expires = ttl ~= '' and text(now + ttl)
-local fields = {
-  'name', name, 'status', 'working', 'createdAt', created, 'updatedAt', created, 'pollInterval', poll, 'revision', '1',
-  'attempt', '0', 'leaseToken', '0', 'leaseExpiresAt', lease, 'position', place, 'request', request,
-}
-local entry = expiryEntry(taskId, name, owner)
-if owner then fields[23], fields[24] = 'owner', owner end
-if expires then
-  local last = #fields
-  fields[last + 1], fields[last + 2], fields[last + 3], fields[last + 4] = 'ttl', ttl, 'expiresAt', expires
-end
-redis.call('HSET', task, unpack(fields))
+local expires = ttl ~= '' and text(now + ttl) or ''
+local fixed = table.concat({ created, ttl, poll, place, name }, ' ')
+local state = table.concat({ 'working', created, expires, '1', '0', '0', lease }, ' ')
+if owner then redis.call('HSET', task, 'task', fixed, 'state', state, 'request', request, 'owner', owner)
+else redis.call('HSET', task, 'task', fixed, 'state', state, 'request', request) end
 redis.call('ZADD', tasks, place, taskId)
 redis.call('ZADD', member(ownerFamily, owner), place, taskId)
-redis.call('ZADD', active, expires or '+inf', taskId)
-redis.call('ZADD', activeOf, expires or '+inf', taskId)
+redis.call('ZADD', active, expires ~= '' and expires or '+inf', taskId)
+redis.call('ZADD', activeOf, expires ~= '' and expires or '+inf', taskId)
 redis.call('ZADD', member(claimsFamily, name), lease, taskId)
-if expires then
+if expires ~= '' then
+  redis.call('ZADD', expiring, expires, expiryEntry(taskId, name, owner))
   redis.call('PEXPIREAT', task, expires)
-  redis.call('ZADD', expiring, expires, entry)
-else
-  -- An expired task of the same id, name and owner must not take this one with it.
-  redis.call('ZREM', expiring, entry)
 end
 redis.call('SPUBLISH', changes, taskId)
 return { created, lease, place }

@@ -35,7 +35,7 @@ local function nextEntries(count)
 end
 
 local MOST_GONE = 500
-local now = clock()
+local now, time = clock()
 local rows, found, gone = {}, 0, 0
 while found < limit do
   local count = math.min(limit - found, 100)
@@ -43,9 +43,10 @@ while found < limit do
   for i = 1, math.min(#entries, count) do
     local entry = entries[i]
     local row = find(member(taskFamily, entry.taskId), now)
+    local _, _, _, position = fixedParts(row)
     after = entry.position
     -- Another position is that of a newer task with the id of an expired one.
-    if row and row[POSITION] == entry.position then
+    if position == entry.position then
       rows[#rows + 1] = entry.taskId
       rows[#rows + 1] = row
       found = found + 1
@@ -55,7 +56,7 @@ while found < limit do
       gone = gone + 1
     end
   end
-  if #entries < count then return { text(now), rows, '' } end
-  if gone >= MOST_GONE then return { text(now), rows, after } end
+  if #entries < count then return { time, rows, '' } end
+  if gone >= MOST_GONE then return { time, rows, after } end
 end
-return { text(now), rows, '' }
+return { time, rows, '' }

@@ -8,4 +8,5 @@ local fresh = ARGV[1]
 
 redis.call('SET', id, fresh, 'NX')
 local info = redis.pcall('INFO')
-return { redis.call('GET', id), text(clock()), type(info) == 'string' and info or '' }
+local _, time = clock()
+return { redis.call('GET', id), time, type(info) == 'string' and info or '' }

@@ -3,7 +3,7 @@
 -- Returns the time, and for each task its fields, or nothing
 -- include "clock"
 -- include "task"
-local now = clock()
+local now, time = clock()
 local rows = {}
 for i, task in ipairs(KEYS) do rows[i] = find(task, now) or false end
-return { text(now), rows }
+return { time, rows }

@@ -2,12 +2,11 @@
 -- KEYS[1] task: the task's hash
 -- ARGV[1] kind of scope, ARGV[2] its owner
 -- ARGV[3..] payload fields
--- Returns the task and the payloads; or nothing
+-- Returns the task's fields and the payloads; or nothing
 -- include "scope"
--- include "task"
 local task = KEYS[1]
 local kind, wanted = ARGV[1], ARGV[2]
 
-local row = find(task, 0)
-if not row or not isInScope(kind, wanted, row[OWNER]) then return false end
-return { row, redis.call('HMGET', task, unpack(ARGV, 3)) }
+local owner = redis.call('HMGET', task, 'state', 'owner')
+if not owner[1] or not isInScope(kind, wanted, owner[2]) then return false end
+return redis.call('HMGET', task, 'task', 'state', 'statusMessage', 'owner', unpack(ARGV, 3))

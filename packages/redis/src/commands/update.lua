@@ -12,27 +12,37 @@
 -- ARGV[6] 1 if the lease has to be free
 -- ARGV[7] what to do with the lease, or ''
 -- ARGV[8] milliseconds until the lease lapses
--- ARGV[9..] fields to set: name, value, name, value, ...
--- Returns 1 or 0 for applied or not, the time, and the task as it is now; or nothing
--- include "apply"
+-- ARGV[9] status, or ''
+-- ARGV[10..] fields to set: name, value, name, value, ...
+-- Returns the task's fields as they are now, 1 or 0 for applied or not, and the time; or nothing
+-- include "clock"
+-- include "keys"
 -- include "scope"
-local keys = { task = KEYS[1], active = KEYS[2], activeOf = KEYS[3], claims = KEYS[4], expiring = KEYS[5] }
-local changes = KEYS[6]
-local taskId, kind, wanted, revision, token, leaseFree = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
-local action, durationMs = ARGV[7], ARGV[8]
+-- include "task"
+local task, active, activeOfFamily, claimsFamily, expiring, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local taskId, kind, wanted, revisionWanted, tokenWanted = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local leaseFree, action, durationMs, newStatus, firstField = ARGV[6] == '1', ARGV[7], ARGV[8], ARGV[9], 10
 
-local now = clock()
-local row = find(keys.task, now)
+local now, time = clock()
+local row, status, updated, expires, revision, attempt, token, lease = find(task, now)
 if not row then return false end
+row[5], row[6] = 0, time
+-- Only a task that is terminal has no end of a lease.
+if lease == ''
+  or not isInScope(kind, wanted, row[OWNER])
+  or (revisionWanted ~= '' and revisionWanted ~= revision)
+  or (tokenWanted ~= '' and tokenWanted ~= token)
+  or (leaseFree and token ~= '0' and tonumber(lease) > now)
+then return row end
 
-local holds = not isTerminal(row[STATUS])
-  and isInScope(kind, wanted, row[OWNER])
-  and (revision == '' or revision == row[REVISION])
-  and (token == '' or token == row[TOKEN])
-  and (not leaseFree or row[TOKEN] == '0' or tonumber(row[LEASE]) <= now)
-if not holds then return { 0, text(now), row } end
-
-local patch = {}
-for i = 9, #ARGV do patch[i - 8] = ARGV[i] end
-if applyPatch(keys, taskId, row, now, patch, action, durationMs) then redis.call('SPUBLISH', changes, taskId) end
-return { 1, text(now), row }
+local visible = newStatus ~= ''
+if visible then status = newStatus end
+for i = firstField, #ARGV, 2 do
+  if ARGV[i] == 'statusMessage' then row[MESSAGE] = ARGV[i + 1] end
+  if ARGV[i] ~= 'checkpoint' then visible = true end
+end
+if visible then updated, revision = time, text(revision + 1) end
+-- include "apply"
+if visible then redis.call('SPUBLISH', changes, taskId) end
+row[5] = 1
+return row
