@@ -38,7 +38,13 @@ CREATE TABLE mcp_payloads (
   PRIMARY KEY (position, field)
 ) WITHOUT ROWID;
 
--- The last changes that a reader can see, besides the making of a task.
+-- Who wants to hear of changes that others make. A page more for each change is worth it only then.
+CREATE TABLE mcp_listeners (
+  id INTEGER PRIMARY KEY,
+  listens_until INTEGER NOT NULL
+);
+
+-- The last changes that a reader can see, besides the making of a task; those that somebody else listened for.
 CREATE TABLE mcp_changes (
   -- The value of the change counter, which is the largest of this and of the tasks' positions.
   seq INTEGER PRIMARY KEY,

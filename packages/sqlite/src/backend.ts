@@ -89,13 +89,15 @@ export class SqliteBackend implements TaskBackend {
     const counts = capped ? await this.#run((opened) => opened.caps.get()) : undefined;
     const outcome = await this.#write(({ statements }): InsertOutcome => {
       const now = this.#now();
-      const existing = statements.task.get(task.taskId);
-      if (existing && !isExpired(existing, now)) return { refused: "duplicate" };
-      const refused = counts && capReached(counts, caps, task.owner, now);
-      if (refused) return { refused };
-      if (existing) deleteTasks(statements, [existing]);
+      const reached = counts && capReached(counts, caps, task.owner, now);
       const inserted = initialTask(task, statements.nextChange(), now);
-      statements.insert(inserted, task.request);
+      if (reached || !statements.insert(inserted, task.request)) {
+        const existing = statements.task.get(task.taskId);
+        if (existing && !isExpired(existing, now)) return { refused: "duplicate" };
+        if (reached) return { refused: reached };
+        if (existing) deleteTasks(statements, [existing]);
+        statements.insert(inserted, task.request);
+      }
       return { inserted: withPayloads(inserted) };
     });
     if ("inserted" in outcome) this.#opened?.changes.written(task.taskId, outcome.inserted.position);
@@ -119,17 +121,14 @@ export class SqliteBackend implements TaskBackend {
 
   async update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
     const visible = isVisibleChange(patch);
-    let seq = 0;
-    const outcome = await this.#write(({ statements }): UpdateOutcome => {
+    let seq: number | undefined;
+    const outcome = await this.#write(({ statements, changes }): UpdateOutcome => {
       const now = this.#now();
       const task = alive(statements.task.get(taskId), now);
       if (!task || !guardHolds(task, guard, now)) return { applied: false, task };
       const next = applyPatch(task, patch, now);
       statements.update(next, patch);
-      if (visible) {
-        seq = statements.nextChange();
-        statements.putChange.run(seq, next.position);
-      }
+      if (visible) seq = changes.log(next.position);
       return { applied: true, task: withPayloads(next) };
     });
     if (outcome.applied && visible) this.#opened?.changes.written(taskId, seq);
@@ -215,7 +214,7 @@ export class SqliteBackend implements TaskBackend {
         statements,
         transactions,
         messages,
-        changes: new Changes(database, statements, pollMs),
+        changes: new Changes(database, statements, transactions, pollMs),
         claims: claimsOnDemand(database, tables, transactions),
         caps: capsOnDemand(database, tables, transactions),
       };

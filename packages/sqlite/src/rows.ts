@@ -18,10 +18,11 @@ export function columnsOf({ tasks, payloads }: Schema, fields: readonly PayloadF
 
 /** The tables' names, for the statements. */
 export function namesOf(tables: Schema): Record<keyof Schema, string> {
-  const { tasks, payloads, changes, messages, store, migrations } = tables;
+  const { tasks, payloads, listeners, changes, messages, store, migrations } = tables;
   return {
     tasks: getTableName(tasks),
     payloads: getTableName(payloads),
+    listeners: getTableName(listeners),
     changes: getTableName(changes),
     messages: getTableName(messages),
     store: getTableName(store),

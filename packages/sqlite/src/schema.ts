@@ -53,6 +53,10 @@ export function schema(namespace: string = DEFAULT_NAMESPACE) {
     },
     (table) => [primaryKey({ columns: [table.position, table.field] })],
   );
+  const listeners = sqliteTable(`${namespace}listeners`, {
+    id: integer("id").primaryKey(),
+    listensUntil: integer("listens_until").notNull(),
+  });
   const changes = sqliteTable(`${namespace}changes`, {
     seq: integer("seq").primaryKey(),
     position: integer("position").notNull(),
@@ -79,7 +83,7 @@ export function schema(namespace: string = DEFAULT_NAMESPACE) {
     name: text("name").notNull(),
     appliedAt: integer("applied_at").notNull(),
   });
-  return { tasks, payloads, changes, messages, store, migrations };
+  return { tasks, payloads, listeners, changes, messages, store, migrations };
 }
 
 export type Schema = ReturnType<typeof schema>;

@@ -35,6 +35,10 @@ export class Statements {
   readonly keepCounter: Statement<[], never>;
   readonly changedSince: Statement<[seq: number, seq: number], { taskId: string; seq: number }>;
 
+  readonly listen: Statement<[id: number, until: number], never>;
+  readonly forgetListeners: Statement<[now: number], never>;
+  readonly otherListener: Statement<[id: number, now: number], { id: number }>;
+
   readonly task: Statement<[taskId: string], TaskRow>;
   readonly tasks: Statement<[taskIds: string], TaskRow>;
   readonly insertTask: Statement<unknown[], never>;
@@ -59,7 +63,7 @@ export class Statements {
   constructor(database: SqliteDatabase, schema: Schema) {
     this.#database = database;
     this.#schema = schema;
-    const { tasks, payloads, changes, store } = namesOf(schema);
+    const { tasks, payloads, listeners, changes, store } = namesOf(schema);
     const columns = columnsOf(schema);
     const sql = <Parameters extends readonly unknown[], Row = never>(text: string) =>
       prepare<Parameters, Row>(database, text);
@@ -76,12 +80,19 @@ export class Statements {
         ORDER BY seq`,
     );
 
+    this.listen = sql(
+      `INSERT INTO ${listeners} (id, listens_until) VALUES (?, ?)
+        ON CONFLICT DO UPDATE SET listens_until = excluded.listens_until`,
+    );
+    this.forgetListeners = sql(`DELETE FROM ${listeners} WHERE listens_until <= ?`);
+    this.otherListener = sql(`SELECT id FROM ${listeners} WHERE id <> ? AND listens_until > ? LIMIT 1`);
+
     this.task = sql(`SELECT ${columns} FROM ${tasks} t WHERE task_id = ?`);
     this.tasks = sql(`SELECT ${columns} FROM ${tasks} t WHERE task_id IN (SELECT value FROM json_each(?))`);
     this.insertTask = sql(
       `INSERT INTO ${tasks} (position, task_id, owner, name, status, created_at, updated_at, ttl, expires_at,
         poll_interval, revision, attempt, lease_token, lease_expires_at, status_message, request)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (task_id) DO NOTHING`,
     );
     this.putPayload = sql(
       `INSERT INTO ${payloads} (position, field, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body`,
@@ -124,8 +135,10 @@ export class Statements {
     return seq;
   }
 
-  insert(task: StoredTask, request: string): void {
-    this.insertTask.run(
+  /** Returns whether the task was stored: it is not when there is one with its id. */
+  insert(task: StoredTask, request: string): boolean {
+    const small = request.length <= SMALL;
+    const changes = this.insertTask.run(
       task.position,
       task.taskId,
       task.owner,
@@ -141,8 +154,10 @@ export class Statements {
       task.leaseToken,
       task.leaseExpiresAt,
       task.statusMessage,
-      this.#besides(task.position, "request", request),
+      small ? request : null,
     );
+    if (changes > 0 && !small) this.putPayload.run(task.position, "request", request);
+    return changes > 0;
   }
 
   /** Stores a task as this patch has made it. */

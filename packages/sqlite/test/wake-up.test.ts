@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { SqliteBackend, SqliteTaskStore } from "@mcp-task-store/sqlite";
 import Database from "better-sqlite3";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { temporaryFolder } from "./support/folder.ts";
 import { start } from "./support/process.ts";
 
@@ -109,10 +109,49 @@ test("who missed changes that are no longer kept is told so, and the rest is tol
   expect(await until(1)).toEqual(["a"]);
   changeTo(200_998);
   expect(await until(2)).toEqual([undefined, "a"]);
+  // Somebody else listens.
+  other.prepare("INSERT INTO mcp_listeners (id, listens_until) VALUES (1, ?)").run(Date.now() + 50_000);
   await backend.update("a", { scope: anyone }, { status: "input_required" });
   await backend.update("a", { scope: anyone }, { status: "working" });
   expect(other.prepare("SELECT seq FROM mcp_changes").pluck().all()).toEqual([200_998, 200_999, 201_000]);
   await stop();
   await backend.close();
   other.close();
+});
+
+test("a change is logged only for others who listen", async () => {
+  const path = join(temporaryFolder(), "tasks.db");
+  const [here, there] = [1, 2].map(() => new SqliteBackend({ path, pollMs: 1 })) as [SqliteBackend, SqliteBackend];
+  await here.open();
+  await there.open();
+  await here.insert(
+    { taskId: "a", owner: null, name: "grind", ttl: null, pollInterval: null, request: "{}", claimAfterMs: 0 },
+    NO_CAPS,
+  );
+  const database = new Database(path);
+  const change = async (backend: SqliteBackend) => {
+    await backend.update("a", { scope: anyone }, { status: "working" });
+    return database.prepare("DELETE FROM mcp_changes").run().changes;
+  };
+  expect(await change(here)).toBe(0);
+  const told: (string | undefined)[] = [];
+  const untilTold = async (taskId: string | undefined) => {
+    while (!told.includes(taskId)) await setTimeout(1);
+    told.length = 0;
+  };
+  const stop = await here.listen((taskId) => told.push(taskId));
+  expect(await change(here)).toBe(0);
+  await untilTold("a");
+  expect(await change(there)).toBe(1);
+
+  // The process was stopped for so long that others took it for dead.
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  await there.update("a", { scope: anyone }, { status: "input_required" });
+  await untilTold(undefined);
+  expect(await change(there)).toBe(1);
+  await stop();
+  await here.close();
+  await there.close();
+  database.close();
 });
