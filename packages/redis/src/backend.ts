@@ -105,7 +105,7 @@ export class RedisBackend implements TaskBackend {
   }
 
   async update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
-    const answer = await this.#commands.run("update", taskId, [
+    const args = [
       taskId,
       ...scopeArguments(guard.scope),
       optional(guard.revision),
@@ -114,8 +114,12 @@ export class RedisBackend implements TaskBackend {
       patch.lease?.action ?? "",
       optional(patch.lease?.durationMs),
       patch.status ?? "",
-      ...PATCHED.flatMap((field) => (patch[field] === undefined ? [] : [field, patch[field]])),
-    ]);
+    ];
+    for (const field of PATCHED) {
+      const value = patch[field];
+      if (value !== undefined) args.push(field, value);
+    }
+    const answer = await this.#commands.run("update", taskId, args);
     if (answer === null) return { applied: false, task: undefined };
     const [applied, now] = (answer as unknown[]).slice(-2) as [number, string];
     return { applied: applied === 1, task: toStored(taskId, answer as TaskRow, this.#clock.told(now)) };

