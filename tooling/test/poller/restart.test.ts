@@ -6,8 +6,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { ANY_OWNER, type PollerOptions, startPoller, type TaskPoller, type TaskStore } from "@mcp-task-store/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { RemoteTasks } from "./fixtures/remote-tasks.ts";
-import { durableStores, type Place } from "./fixtures/stores.ts";
+import { RemoteTasks } from "../fixtures/remote-tasks.ts";
+import { durableStores, type Place } from "../fixtures/stores.ts";
 
 // Real processes, databases and timers. Nothing here depends on how long anything takes: leases that must hold are long, and only those of
 // a process that was killed lapse.
@@ -106,7 +106,7 @@ describe.each(durableStores)("over $name", ({ usePlaces }) => {
     });
 
     function pollElsewhere(leaseMs: number, mode: "run" | "stop") {
-      const program = fileURLToPath(new URL("fixtures/poller-process.ts", import.meta.url));
+      const program = fileURLToPath(new URL("../fixtures/poller-process.ts", import.meta.url));
       const args = [program, JSON.stringify(place.address), url, String(leaseMs), mode, ...NAMES];
       const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
       children.push(child);
