@@ -114,8 +114,10 @@ class Worker implements TaskWorker {
       const claimed = this.#busy < this.#concurrency ? await this.#claim() : null;
       if (claimed === "closed") break;
       if (claimed && signal.aborted) {
-        // Stopped while it claimed: it takes no more tasks.
-        await this.#store.releaseLease(claimed.lease).catch((error: unknown) => this.#report(error));
+        // Stopped while it claimed: it takes no more tasks. If the store was closed, others take this one when the lease lapses.
+        await this.#store.releaseLease(claimed.lease).catch((error: unknown) => {
+          if (!isTaskStoreError(error, "STORE_CLOSED")) this.#report(error);
+        });
         break;
       }
       if (claimed) this.#start(claimed);
