@@ -10,8 +10,13 @@ export interface Signal {
   readonly probe?: number;
 }
 
-/** At most one statement in that time: less than this is not worth the writes' throughput, more would be noticed. */
-const INTERVAL_MS = 20;
+/**
+ * So long there is no other statement after one, for each task that it told of, and at most so long. A change that is almost
+ * alone is heard of in 5 ms; where there are many, one statement in 10 ms took 3 to 4 % more of the processors' time for a
+ * lifecycle than one in 20, and one in 5 ms 4 to 10 %, with nobody to listen.
+ */
+const REST_MS_PER_TASK = 5;
+const MOST_REST_MS = 20;
 /** PostgreSQL takes less than 8,000 bytes. */
 const PAYLOAD_BYTES = 7500;
 /** Signals are no promise: what comes on top while the database is away is dropped, and found by the fallback polls. */
@@ -30,7 +35,7 @@ export class Notifier {
   readonly #pending = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
-  #sentAt = 0;
+  #restUntil = 0;
 
   constructor(connections: Connections, storeId: string) {
     this.#connections = connections;
@@ -48,8 +53,7 @@ export class Notifier {
     if (this.#pending.size >= MOST_PENDING) return;
     this.#pending.add(taskId);
     if (this.#timer || this.#sending) return;
-    const wait = INTERVAL_MS - (performance.now() - this.#sentAt);
-    this.#timer = setTimeout(() => void this.flush(), Math.max(wait, 0)).unref();
+    this.#schedule();
   }
 
   async probe(probe: number): Promise<void> {
@@ -70,8 +74,12 @@ export class Notifier {
     );
     await this.#sending;
     this.#sending = undefined;
-    this.#sentAt = performance.now();
-    if (this.#pending.size > 0 && !this.#timer) this.#timer = setTimeout(() => void this.flush(), INTERVAL_MS).unref();
+    this.#restUntil = performance.now() + Math.min(REST_MS_PER_TASK * taskIds.length, MOST_REST_MS);
+    if (this.#pending.size > 0 && !this.#timer) this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => void this.flush(), Math.max(this.#restUntil - performance.now(), 0)).unref();
   }
 
   async #send(signals: readonly Signal[]): Promise<void> {
