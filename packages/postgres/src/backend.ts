@@ -24,9 +24,9 @@ import { Messages } from "./messages.ts";
 import { migrateWith, SCHEMA_VERSION, versionOf } from "./migrate.ts";
 import { Notifier } from "./notify.ts";
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from "./options.ts";
-import { namesOf, type PackedRow, read, unpacked, unpackedWithPayloads } from "./rows.ts";
+import { namesOf, read } from "./rows.ts";
 import { schema } from "./schema.ts";
-import { Statements, scopeParameters, updateParameters } from "./statements.ts";
+import { Statements } from "./statements.ts";
 
 const CAPABILITIES: Capabilities = Object.freeze({ durable: true, multiProcess: true });
 
@@ -82,44 +82,38 @@ export class PostgresBackend implements TaskBackend {
 
   async insert(task: NewTask, caps: Caps): Promise<InsertOutcome> {
     const capped = caps.activeTasks !== null || caps.activeTasksPerOwner !== null;
-    const outcome = capped
-      ? await this.#insertCapped(task, caps)
-      : inserted(await this.#insert(this.#connections, task));
+    const outcome = await (capped ? this.#insertCapped(task, caps) : this.#insert(this.#connections, task));
     if ("inserted" in outcome) this.#changed(task.taskId);
     return outcome;
   }
 
   async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
-    const [row] = await this.#connections.run(this.#statements.taskWith(payloads), taskId, ...scopeParameters(scope));
-    if (!row) return undefined;
-    return payloads.length === 0 ? unpacked(row) : unpackedWithPayloads(row);
+    const { statement, parameters } = this.#statements.read(taskId, scope, payloads);
+    const [task] = await this.#connections.run(statement, ...parameters);
+    return task;
   }
 
-  async readMany(taskIds: readonly string[]): Promise<StoredTask[]> {
-    return (await this.#connections.run(this.#statements.tasks, taskIds)).map(unpacked);
+  readMany(taskIds: readonly string[]): Promise<StoredTask[]> {
+    return this.#connections.run(this.#statements.tasks, taskIds);
   }
 
   async update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
-    const parameters = updateParameters(taskId, guard, patch);
+    const { statement, parameters } = this.#statements.update(taskId, guard, patch);
     for (let attempt = 1; ; attempt += 1) {
-      const [row] = await this.#connections.run(this.#statements.update, ...parameters);
-      if (!row) return { applied: false, task: undefined };
-      const { applied } = row;
-      const task = unpacked(row);
-      if (applied) {
+      const [updated] = await this.#connections.run(statement, ...parameters);
+      if (updated) {
         if (isVisibleChange(patch)) this.#changed(taskId);
-        return { applied, task };
+        return { applied: true, task: updated };
       }
-      // A task that passes the guard is an older state, from before another write that this one waited for.
-      if (!guardHolds(task, guard, task.readAt) || attempt === ATTEMPTS) return { applied, task };
+      // Within the update's statement this would be set up for updates that are applied as well: 5 to 9 % of the processors'
+      // time for a lifecycle, the client's included.
+      const task = await this.read(taskId, null, []);
+      // What came between the two may let it pass now.
+      if (!task || !guardHolds(task, guard, task.readAt) || attempt === ATTEMPTS) return { applied: false, task };
     }
   }
 
-  async list(query: ListQuery): Promise<StoredTask[]> {
-    return (await this.#list(query)).map(unpacked);
-  }
-
-  #list({ scope, after, limit }: ListQuery): Promise<PackedRow[]> {
+  list({ scope, after, limit }: ListQuery): Promise<StoredTask[]> {
     const { listAll, listOwner, listUnowned, listOwnerAndUnowned } = this.#statements;
     const page = [after ?? 0, Math.floor(limit)] as const;
     if (scope === null) return this.#connections.run(listAll, ...page);
@@ -131,8 +125,8 @@ export class PostgresBackend implements TaskBackend {
     for (let attempt = 1; ; attempt += 1) {
       const [row] = await this.#connections.run(this.#statements.claim, names, Math.ceil(durationMs));
       if (!row) return undefined;
-      const { found, ...claimed } = row;
-      if (claimed.task !== null) return unpackedWithPayloads(claimed);
+      const { found, ...task } = row;
+      if (task.taskId !== null) return task;
       // Others have locked all that is claimable, but need not take it.
       if (!found || attempt === ATTEMPTS) return undefined;
     }
@@ -189,20 +183,13 @@ export class PostgresBackend implements TaskBackend {
     await this.#connections.close();
   }
 
-  async #insert(runner: Pick<Connections, "run">, task: NewTask): Promise<PackedRow | undefined> {
+  async #insert(runner: Pick<Connections, "run">, task: NewTask): Promise<InsertOutcome> {
+    const { insert, insertInPlace } = this.#statements;
     const { taskId, owner, name, ttl, pollInterval, request, claimAfterMs } = task;
-    const claimAfter = Math.ceil(claimAfterMs);
-    const [row] = await runner.run(
-      this.#statements.insert,
-      taskId,
-      owner,
-      name,
-      ttl,
-      pollInterval,
-      request,
-      claimAfter,
-    );
-    return row;
+    const values = [taskId, owner, name, ttl, pollInterval, request, Math.ceil(claimAfterMs)] as const;
+    let [inserted] = await runner.run(insert, ...values);
+    if (!inserted) [inserted] = await runner.run(insertInPlace, ...values);
+    return inserted ? { inserted } : { refused: "duplicate" };
   }
 
   /** Whoever counts to a cap waits for who did so before, and then sees what that one inserted. */
@@ -220,7 +207,7 @@ export class PostgresBackend implements TaskBackend {
       if (found?.duplicate) return { refused: "duplicate" };
       if (found?.activeTasks) return { refused: "activeTasks" };
       if (found?.activeTasksPerOwner) return { refused: "activeTasksPerOwner" };
-      return inserted(await this.#insert(transaction, task));
+      return this.#insert(transaction, task);
     });
   }
 
@@ -229,10 +216,6 @@ export class PostgresBackend implements TaskBackend {
     for (const feed of this.#feeds) feed.written(taskId);
     this.#notifier?.changed(taskId);
   }
-}
-
-function inserted(row: PackedRow | undefined): InsertOutcome {
-  return row ? { inserted: unpacked(row) } : { refused: "duplicate" };
 }
 
 /** Deletes up to `limit` rows by statements of bounded size. */

@@ -11,6 +11,7 @@ import {
 } from "./errors.ts";
 import type { PostgresSettings } from "./options.ts";
 import { makePool, type OwnPool, type PgClient, type PgPool, type PgQuery } from "./pool.ts";
+import { PreparedQuery, takesPrepared } from "./prepared-query.ts";
 
 /** A statement with its parameters by position and its rows. */
 export interface Statement<Parameters extends readonly unknown[], Row> {
@@ -101,10 +102,10 @@ export class Connections implements Runner {
   }
 
   /** A connection, for as long as the caller needs it. */
-  async checkOut(): Promise<PgClient> {
+  checkOut(): Promise<PgClient> {
     const own = this.#own;
-    try {
-      return await this.#connect().catch(async (error: unknown) => {
+    return this.#connect()
+      .catch(async (error: unknown) => {
         if (!own || !isRefusedSetting(error)) throw error;
         // A pooler that does not know our settings: without them, statements are bounded by our own timer alone.
         if (this.#own === own) {
@@ -112,10 +113,10 @@ export class Connections implements Runner {
           await own.end();
         }
         return this.#connect();
+      })
+      .catch((error: unknown) => {
+        throw isLost(error) ? noConnection(error) : toStoreError(error);
       });
-    } catch (error) {
-      throw isLost(error) ? noConnection(error) : toStoreError(error);
-    }
   }
 
   /** Gives a connection back; one whose state is not known is closed. */
@@ -125,19 +126,9 @@ export class Connections implements Runner {
   }
 
   /** The rows, or the driver's error, in bounded time. */
-  query(client: PgClient, query: PgQuery, timeoutMs = this.#settings.statementTimeoutMs): Promise<unknown[]> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("No answer in time")), timeoutMs + GRACE_MS).unref();
-      client.query(query).then(
-        ({ rows }) => {
-          clearTimeout(timer);
-          resolve(rows);
-        },
-        (error: unknown) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      );
+  query(client: PgClient, query: PgQuery, timeoutMs?: number): Promise<unknown[]> {
+    return this.#bounded(timeoutMs, (answer, fail) => {
+      client.query(query).then(({ rows }) => answer(rows), fail);
     });
   }
 
@@ -148,15 +139,44 @@ export class Connections implements Runner {
     this.#own = undefined;
   }
 
-  async #send<Row>(
+  #send<Row>(
     client: PgClient,
-    { name, text }: Statement<never, Row>,
+    statement: Statement<never, Row>,
     parameters: readonly unknown[],
     timeoutMs?: number,
   ): Promise<Row[]> {
+    const { name, text } = statement;
     const values = parameters as unknown[];
-    const query = this.#named ? { name, text, values, types: TYPES } : { text, values, types: TYPES };
-    return (await this.query(client, query, timeoutMs)) as Row[];
+    if (!this.#named) return this.query(client, { text, values, types: TYPES }, timeoutMs) as Promise<Row[]>;
+    if (!takesPrepared(client))
+      return this.query(client, { name, text, values, types: TYPES }, timeoutMs) as Promise<Row[]>;
+    return this.#bounded(timeoutMs, (answer, fail) => {
+      const query = new PreparedQuery(statement, values, TYPES, (error, rows) =>
+        error ? fail(error) : answer(rows as Row[]),
+      );
+      const returned = client.query(query);
+      // From whoever has put something of theirs before pg.
+      if (returned instanceof Promise) returned.catch(fail);
+    });
+  }
+
+  #bounded<T>(
+    timeoutMs = this.#settings.statementTimeoutMs,
+    run: (answer: (result: T) => void, fail: (error: unknown) => void) => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("No answer in time")), timeoutMs + GRACE_MS).unref();
+      run(
+        (result) => {
+          clearTimeout(timer);
+          resolve(result);
+        },
+        (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
+    });
   }
 
   async #repeated<T>(writes: boolean, body: (client: PgClient) => Promise<T>): Promise<T> {

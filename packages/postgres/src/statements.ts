@@ -1,25 +1,19 @@
-import type { Guard, OwnerScope, Patch, PayloadField } from "@mcp-task-store/core";
+import {
+  type Guard,
+  isTerminal,
+  isVisibleChange,
+  type OwnerScope,
+  type Patch,
+  type PayloadField,
+  type StoredTask,
+} from "@mcp-task-store/core";
 import type { Statement } from "./connection.ts";
-import { CLOCK, columnsOf, NOW, namesOf, type PackedRow, read, WRITTEN_LATER, write } from "./rows.ts";
+import { inScope, Parts } from "./parts.ts";
+import { CLOCK, columnsOf, NOW, namesOf, read, write } from "./rows.ts";
 import type { Schema } from "./schema.ts";
 
-type Scope = [everyone: boolean, owner: string | null, orUnowned: boolean];
-type Update = [
-  taskId: string,
-  ...Scope,
-  revision: number | null,
-  leaseToken: number | null,
-  leaseFree: boolean,
-  status: string | null,
-  statusMessage: string | null,
-  inputs: string | null,
-  checkpoint: string | null,
-  outcome: string | null,
-  lease: string | null,
-  durationMs: number | null,
-];
-/** Without a task if none was claimed. */
-export type ClaimRow = { found: boolean } & (PackedRow | { task: null });
+/** Whether there was something to claim, and the task if it was. */
+export type ClaimRow = { found: boolean } & (StoredTask | { taskId: null });
 type Insert = [
   taskId: string,
   owner: string | null,
@@ -30,6 +24,20 @@ type Insert = [
   claimAfterMs: number,
 ];
 
+/** A statement and what to run it with. */
+export interface Call<Row> {
+  readonly statement: Statement<readonly unknown[], Row>;
+  readonly parameters: readonly unknown[];
+}
+
+/** What a patch writes as it is. */
+const WRITTEN = ["status", "statusMessage", "inputs", "checkpoint", "outcome"] as const;
+const LEASE_CHANGES = {
+  take: ["attempt = t.attempt + 1", "lease_token = t.lease_token + 1"],
+  renew: [],
+  release: ["attempt = t.attempt - 1", "lease_token = t.lease_token + 1"],
+} as const;
+
 /** A task that can be claimed has no outcome. */
 const CLAIMED: readonly PayloadField[] = ["request", "inputs", "checkpoint"];
 
@@ -39,21 +47,22 @@ const CLAIMED: readonly PayloadField[] = ["request", "inputs", "checkpoint"];
  * The rules of `applyPatch`, `guardHolds` and the other functions of core's rules.ts are said again here.
  */
 export class Statements {
-  readonly insert: Statement<Insert, PackedRow>;
+  readonly insert: Statement<Insert, StoredTask>;
+  /** For an id that exists, which is free if its task has expired. By itself, because few inserts need what it is made of. */
+  readonly insertInPlace: Statement<Insert, StoredTask>;
   readonly lockCap: Statement<[cap: string], never>;
   readonly caps: Statement<
     [taskId: string, owner: string | null, activeTasks: number | null, activeTasksPerOwner: number | null],
     { duplicate: boolean; activeTasks: boolean; activeTasksPerOwner: boolean }
   >;
-  readonly update: Statement<Update, PackedRow & { applied: boolean }>;
-  readonly tasks: Statement<[taskIds: readonly string[]], PackedRow>;
+  readonly tasks: Statement<[taskIds: readonly string[]], StoredTask>;
   readonly claim: Statement<[names: readonly string[], durationMs: number], ClaimRow>;
   readonly deleteExpired: Statement<[limit: number], { count: number }>;
 
-  readonly listAll: Statement<[after: number, limit: number], PackedRow>;
-  readonly listOwner: Statement<[after: number, limit: number, owner: string], PackedRow>;
-  readonly listUnowned: Statement<[after: number, limit: number], PackedRow>;
-  readonly listOwnerAndUnowned: Statement<[after: number, limit: number, owner: string], PackedRow>;
+  readonly listAll: Statement<[after: number, limit: number], StoredTask>;
+  readonly listOwner: Statement<[after: number, limit: number, owner: string], StoredTask>;
+  readonly listUnowned: Statement<[after: number, limit: number], StoredTask>;
+  readonly listOwnerAndUnowned: Statement<[after: number, limit: number, owner: string], StoredTask>;
 
   /** What changed since, and the time; one row without a task if there is nothing. */
   readonly changedSince: Statement<
@@ -64,7 +73,7 @@ export class Statements {
 
   readonly #schema: Schema;
   readonly #tasks: string;
-  readonly #reads = new Map<string, Statement<[taskId: string, ...Scope], PackedRow>>();
+  readonly #prepared = new Map<string, Statement<readonly unknown[], never>>();
 
   constructor(schemaName: string, schema: Schema) {
     this.#schema = schema;
@@ -73,23 +82,25 @@ export class Statements {
     const columns = columnsOf(schema, NOW);
     const written = columnsOf(schema, CLOCK);
 
-    // The id of an expired task is free: the new one takes its place.
-    this.insert = write(
-      "insert",
+    const insert = (onConflict: string) =>
       `INSERT INTO ${tasks} AS t (task_id, owner, name, status, created_at, updated_at, changed_second, ttl, expires_at,
           poll_interval, revision, attempt, lease_token, lease_expires_at, request)
         SELECT $1, $2, $3, 'working', now, now, now / 1000, $4::bigint, now + $4::bigint,
           $5, 1, 0, 0, now + $7::bigint, $6
         FROM (SELECT ${CLOCK} AS now) AS clock
-        ON CONFLICT (task_id) DO UPDATE SET
+        ON CONFLICT (task_id) ${onConflict}
+        RETURNING ${written}`;
+    this.insert = write("insert", insert("DO NOTHING"));
+    this.insertInPlace = write(
+      "insert_in_place",
+      insert(`DO UPDATE SET
           position = excluded.position, owner = excluded.owner, name = excluded.name, status = excluded.status,
           status_message = NULL, created_at = excluded.created_at, updated_at = excluded.updated_at,
           changed_second = excluded.changed_second, ttl = excluded.ttl, expires_at = excluded.expires_at,
           poll_interval = excluded.poll_interval, revision = 1, attempt = 0, lease_token = 0,
           lease_expires_at = excluded.lease_expires_at, request = excluded.request,
           inputs = NULL, checkpoint = NULL, outcome = NULL
-        WHERE t.expires_at <= excluded.created_at
-        RETURNING ${written}`,
+        WHERE t.expires_at <= excluded.created_at`),
     );
     this.lockCap = read("lock_cap", "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))");
     // Counting stops at the cap.
@@ -107,49 +118,7 @@ export class Statements {
             ELSE ${reached("$4::bigint", "owner = $2 AND")} END AS "activeTasksPerOwner"`,
     );
 
-    const inScope = "($2::boolean OR t.owner IS NOT DISTINCT FROM $3::text OR ($4::boolean AND t.owner IS NULL))";
     const alive = `(t.expires_at IS NULL OR t.expires_at > ${NOW})`;
-    const active = `t.lease_expires_at IS NOT NULL AND (t.expires_at IS NULL OR t.expires_at > ${CLOCK})`;
-    const terminal = "$8::text IN ('completed', 'failed', 'cancelled')";
-    const visible = "coalesce($8::text, $9::text, $10::text, $12::text) IS NOT NULL";
-    // When this has waited for the row, PostgreSQL evaluates all of the UPDATE again, the clock included, on the row as it
-    // is by then. The second part, run only if nothing was updated, sees the row as it was before the wait. Should that row
-    // pass the guard, the caller repeats the statement. To lock the row first (SELECT ... FOR UPDATE) would spare that rare
-    // repetition, at the price of writing every row twice.
-    this.update = write(
-      "update",
-      `WITH updated AS (
-        UPDATE ${tasks} AS t SET
-          status = coalesce($8::text, t.status),
-          status_message = coalesce($9::text, t.status_message),
-          inputs = coalesce($10::text, t.inputs),
-          checkpoint = coalesce($11::text, t.checkpoint),
-          outcome = coalesce($12::text, t.outcome),
-          updated_at = CASE WHEN ${visible} THEN ${CLOCK} ELSE t.updated_at END,
-          changed_second = CASE WHEN ${visible} THEN ${CLOCK} / 1000 ELSE t.changed_second END,
-          revision = CASE WHEN ${visible} THEN t.revision + 1 ELSE t.revision END,
-          attempt = t.attempt + CASE $13::text WHEN 'take' THEN 1 WHEN 'release' THEN -1 ELSE 0 END,
-          lease_token = CASE WHEN $13::text IN ('take', 'release') THEN t.lease_token + 1 ELSE t.lease_token END,
-          lease_expires_at = CASE
-            WHEN ${terminal} THEN NULL
-            WHEN $13::text IS NOT NULL THEN ${CLOCK} + $14::bigint
-            ELSE t.lease_expires_at END,
-          expires_at = CASE
-            WHEN t.ttl IS NULL THEN t.expires_at
-            WHEN ${terminal} THEN ${CLOCK} + t.ttl
-            WHEN $13::text IS NOT NULL THEN greatest(t.created_at + t.ttl, ${CLOCK} + $14::bigint)
-            ELSE t.expires_at END
-        WHERE t.task_id = $1 AND ${inScope} AND ${active}
-          AND ($5::bigint IS NULL OR t.revision = $5::bigint)
-          AND ($6::bigint IS NULL OR t.lease_token = $6::bigint)
-          AND (NOT $7::boolean OR t.lease_token = 0 OR t.lease_expires_at <= ${CLOCK})
-        RETURNING ${written}
-      )
-      SELECT *, true AS applied FROM updated
-      UNION ALL
-      SELECT ${columns}, false AS applied FROM ${tasks} AS t
-        WHERE t.task_id = $1 AND ${alive} AND NOT EXISTS (SELECT FROM updated)`,
-    );
     this.tasks = read("tasks", `SELECT ${columns} FROM ${tasks} AS t WHERE t.task_id = ANY ($1::text[]) AND ${alive}`);
 
     // For each name one step into the index; then, from the name whose task lapsed first, one walk along it past what other
@@ -192,19 +161,18 @@ export class Statements {
       ) SELECT count(*) AS count FROM deleted`,
     );
 
-    const page = (where: string, order = "t.position", selected = columns) =>
-      `SELECT ${selected} FROM ${tasks} AS t WHERE ${where} t.position > $1::bigint AND ${alive} ORDER BY ${order} LIMIT $2`;
-    const owned = (selected = columns) => page("t.owner = $3 AND", "t.position", selected);
+    const page = (where: string, order = "t.position") =>
+      `SELECT ${columns} FROM ${tasks} AS t WHERE ${where} t.position > $1::bigint AND ${alive} ORDER BY ${order} LIMIT $2`;
+    const owned = page("t.owner = $3 AND");
     // PostgreSQL does not see that rows without owner are in the index in order of position unless it is asked for both.
-    const unowned = (selected = columns) => page("t.owner IS NULL AND", "t.owner, t.position", selected);
-    const positioned = `${columns}, t.position`;
+    const unowned = page("t.owner IS NULL AND", "t.owner, t.position");
     this.listAll = read("list_all", page(""));
-    this.listOwner = read("list_owner", owned());
-    this.listUnowned = read("list_unowned", unowned());
+    this.listOwner = read("list_owner", owned);
+    this.listUnowned = read("list_unowned", unowned);
     // Two walks along the index, each up to a page: an OR would sort all that either finds.
     this.listOwnerAndUnowned = read(
       "list_owner_and_unowned",
-      `(${owned(positioned)}) UNION ALL (${unowned(positioned)}) ORDER BY position LIMIT $2`,
+      `(${owned}) UNION ALL (${unowned}) ORDER BY position LIMIT $2`,
     );
 
     this.changedSince = read(
@@ -216,44 +184,77 @@ export class Statements {
     this.now = read("now", `SELECT ${NOW} AS now`);
   }
 
-  /** A task together with these payloads: one statement for each combination. */
-  taskWith(fields: readonly PayloadField[]): Statement<[taskId: string, ...Scope], PackedRow> {
-    const label = ["task", ...fields].join("_");
-    let statement = this.#reads.get(label);
-    if (!statement) {
-      // The scope is in the statement, so that a foreign task takes no longer than one that is not there.
-      const text = `SELECT ${columnsOf(this.#schema, NOW, fields)} FROM ${this.#tasks} AS t
-        WHERE t.task_id = $1 AND ($2::boolean OR t.owner IS NOT DISTINCT FROM $3::text OR ($4::boolean AND t.owner IS NULL))
-          AND (t.expires_at IS NULL OR t.expires_at > ${NOW})`;
-      statement = read(label, text);
-      this.#reads.set(label, statement);
-    }
-    return statement;
+  /** Reads a task together with these payloads. */
+  read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Call<StoredTask> {
+    // The scope is in the statement, so that a foreign task takes no longer than one that is not there.
+    const parts = new Parts(["task", ...payloads], taskId).addScope(scope);
+    return this.#call(parts, () =>
+      read(
+        ["task", ...payloads].join("_"),
+        `SELECT ${columnsOf(this.#schema, NOW, payloads)} FROM ${this.#tasks} AS t
+          WHERE t.task_id = $1 ${inScope(parts)} AND (t.expires_at IS NULL OR t.expires_at > ${NOW})`,
+      ),
+    );
   }
-}
 
-export function scopeParameters(scope: OwnerScope): Scope {
-  return [scope === null, scope?.owner ?? null, scope?.orUnowned ?? false];
-}
+  /**
+   * Changes a task if the guard holds. The text has in it only what the guard and the patch have: PostgreSQL sets up every
+   * expression of a statement each time that it is run. With all of them in one text, of which CASE took those that were
+   * asked for, an update took 90 µs of the server's time, not 80.
+   */
+  update(taskId: string, guard: Guard, patch: Patch): Call<StoredTask> {
+    const { lease, status } = patch;
+    const ends = status !== undefined && isTerminal(status);
+    const visible = isVisibleChange(patch);
+    const parts = new Parts(["update", lease?.action ?? "", ends ? "ends" : "", guard.leaseFree ? "free" : ""], taskId)
+      .addScope(guard.scope)
+      .add("revision", guard.revision)
+      .add("leaseToken", guard.leaseToken)
+      .add("status", status)
+      .add("statusMessage", patch.statusMessage)
+      .add("inputs", patch.inputs)
+      .add("checkpoint", patch.checkpoint)
+      .add("outcome", patch.outcome)
+      .add("durationMs", lease && !ends ? Math.ceil(lease.durationMs) : undefined);
+    return this.#call(parts, () => {
+      const parameter = (part: string) => parts.parameter(part);
+      const until = `${CLOCK} + ${parameter("durationMs")}::bigint`;
+      const changes = [
+        ...WRITTEN.filter((field) => parts.has(field)).map(
+          (field) => `${this.#schema.tasks[field].name} = ${parameter(field)}`,
+        ),
+        `revision = t.revision + ${visible ? 1 : 0}`,
+        ...(visible ? [`updated_at = ${CLOCK}`, `changed_second = ${CLOCK} / 1000`] : []),
+        ...(lease ? LEASE_CHANGES[lease.action] : []),
+        ...(ends ? ["lease_expires_at = NULL", `expires_at = ${CLOCK} + t.ttl`] : []),
+        ...(lease && !ends
+          ? [
+              `lease_expires_at = ${until}`,
+              `expires_at = CASE WHEN t.ttl IS NOT NULL THEN greatest(t.created_at + t.ttl, ${until}) END`,
+            ]
+          : []),
+      ];
+      // When this has waited for the row, PostgreSQL evaluates all of it again, the clock included, on the row as it is by then.
+      return write(
+        "update",
+        `UPDATE ${this.#tasks} AS t SET ${changes.join(", ")}
+          WHERE t.task_id = $1 ${inScope(parts)}
+            AND t.lease_expires_at IS NOT NULL AND (t.expires_at IS NULL OR t.expires_at > ${CLOCK})
+            ${parts.has("revision") ? `AND t.revision = ${parameter("revision")}::bigint` : ""}
+            ${parts.has("leaseToken") ? `AND t.lease_token = ${parameter("leaseToken")}::bigint` : ""}
+            ${guard.leaseFree ? `AND (t.lease_token = 0 OR t.lease_expires_at <= ${CLOCK})` : ""}
+          RETURNING ${columnsOf(this.#schema, CLOCK)}`,
+      );
+    });
+  }
 
-export function updateParameters(taskId: string, guard: Guard, patch: Patch): Update {
-  const [inputs, checkpoint, outcome] = WRITTEN_LATER.map((field) => patch[field] ?? null) as [
-    string | null,
-    string | null,
-    string | null,
-  ];
-  return [
-    taskId,
-    ...scopeParameters(guard.scope),
-    guard.revision ?? null,
-    guard.leaseToken ?? null,
-    guard.leaseFree ?? false,
-    patch.status ?? null,
-    patch.statusMessage ?? null,
-    inputs,
-    checkpoint,
-    outcome,
-    patch.lease?.action ?? null,
-    patch.lease ? Math.ceil(patch.lease.durationMs) : null,
-  ];
+  /** One statement for each selection of parts. */
+  #call<Row>(parts: Parts, make: () => Statement<readonly unknown[], Row>): Call<Row> {
+    let statement = this.#prepared.get(parts.key) as Statement<readonly unknown[], Row> | undefined;
+    if (!statement) {
+      statement = make();
+      this.#prepared.set(parts.key, statement as Statement<readonly unknown[], never>);
+    }
+    return { statement, parameters: parts.values };
+  }
 }

@@ -77,10 +77,13 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
     claimAfterMs: 0,
   };
   const scope = { owner: "owner2", orUnowned: true };
+  const uncapped = { activeTasks: null, activeTasksPerOwner: null };
   await backend.insert(task, { activeTasks: 1_000_000, activeTasksPerOwner: 1_000_000 });
   await backend.read("task2000", scope, ["request", "outcome"]);
   await backend.readMany(["task2000", "task3000"]);
-  await backend.update("task2000", { scope }, { status: "completed" });
+  expect(await backend.insert({ ...task, taskId: "task2000" }, uncapped)).toEqual({ refused: "duplicate" });
+  await backend.update("task2000", { scope, revision: 1, leaseToken: 5 }, { status: "completed" });
+  await backend.update("task2000", { scope: null, leaseFree: true }, { lease: { action: "take", durationMs: 1 } });
   for (const each of [null, scope, { ...scope, orUnowned: false }, { owner: null, orUnowned: true }])
     await backend.list({ scope: each, after: 50_000, limit: 11 });
   await backend.claim({ names: ["tool2", "tool4"], durationMs: 1 });
@@ -94,8 +97,10 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
   await backend.close();
 
   const plans: Record<string, Plan[]> = {};
-  for (const query of sent.values())
-    plans[(query.name ?? "").replace(/^mcp_(.*)_[0-9a-f]+$/, "$1")] = await planOf(query);
+  for (const query of sent.values()) {
+    const label = (query.name ?? "").replace(/^mcp_(.*)_[0-9a-f]+$/, "$1");
+    plans[label] = [...(plans[label] ?? []), ...(await planOf(query))];
+  }
   client.release();
 
   const indexes = (label: string) => new Set(plans[label]?.flatMap((node) => node["Index Name"] ?? []));
@@ -107,6 +112,7 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
     "delete_expired",
     "delete_expired_messages",
     "insert",
+    "insert_in_place",
     "list_all",
     "list_owner",
     "list_owner_and_unowned",
@@ -117,6 +123,7 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
     "now",
     "push",
     "shift",
+    "task",
     "task_request_outcome",
     "tasks",
     "update",
@@ -130,6 +137,7 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
   expect(scans).toEqual([]);
   expect(indexes("task_request_outcome")).toEqual(new Set(["tasks_by_id"]));
   expect(indexes("update")).toEqual(new Set(["tasks_by_id"]));
+  expect(indexes("task")).toEqual(new Set(["tasks_by_id"]));
   expect(indexes("tasks")).toEqual(new Set(["tasks_by_id"]));
   expect(indexes("list_all")).toEqual(new Set(["tasks_pkey"]));
   for (const label of ["list_owner", "list_unowned", "list_owner_and_unowned"])
