@@ -26,7 +26,8 @@ export class OnDemand<Prepared> {
   }
 }
 
-// Each of these indexes takes a page of the log when a task is made, and one when it ends: with both, a lifecycle took a third longer.
+// Each of these indexes takes a page of the log when a task is made, and one when it ends: with the first
+// the rate of lifecycles, one at a time, fell from 0.73 to 0.65 of the bare driver's, with both to 0.57.
 
 export interface ClaimStatements {
   readonly lapsedFirst: Statement<[name: string, now: number, now: number], TaskRow>;
