@@ -144,7 +144,7 @@ export interface TaskBackend {
   read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined>;
   /** Those of the tasks that exist, in any order, without payloads. Core asks for up to 500 at once. */
   readMany(taskIds: readonly string[]): Promise<StoredTask[]>;
-  /** Checks the guard and applies the patch in one step, in one round trip. The task comes back without payloads. */
+  /** Checks the guard and applies the patch in one step; if it is applied, in one round trip. The task comes back without payloads. */
   update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome>;
   /** Tasks by `position`, without payloads. The cost must not depend on how many tasks exist. */
   list(query: ListQuery): Promise<StoredTask[]>;

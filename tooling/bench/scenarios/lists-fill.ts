@@ -52,24 +52,21 @@ async function fillSqlite(
 ): Promise<void> {
   await using cleanUp = new AsyncDisposableStack();
   const database = openSqlite(address, cleanUp);
-  // The position of the newest task, which is that of the newest change too.
-  const last = database.prepare("SELECT max(position) FROM mcp_tasks").pluck().get() as number;
-  const change = database.prepare("SELECT max(change_seq) FROM mcp_tasks").pluck().get() as number;
-  const first = Math.max(last, change);
-  database.transaction(() => {
-    database
-      .prepare(`WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < @total)
-        INSERT INTO mcp_tasks (position, change_seq, task_id, owner, ${COPIED})
-        SELECT @first + i, @first + i, lower(hex(randomblob(16))),
-          CASE WHEN i % 3 = 0 THEN 'other-' || (i % ${OTHERS}) ELSE @owner END, ${COPIED}
-        FROM numbers CROSS JOIN mcp_tasks WHERE task_id = @template`)
-      .run({ total, first, owner, template });
-    database
-      .prepare(`INSERT INTO mcp_payloads (position, field, body)
-        SELECT t.position, p.field, p.body FROM mcp_tasks t CROSS JOIN mcp_payloads p
-        WHERE t.position > @first AND p.position = (SELECT position FROM mcp_tasks WHERE task_id = @template)`)
-      .run({ first, template });
-  })();
+  // The change counter, from which positions come.
+  const first = database
+    .prepare(
+      "SELECT max(ifnull((SELECT max(position) FROM mcp_tasks), 0), ifnull((SELECT max(seq) FROM mcp_changes), 0))",
+    )
+    .pluck()
+    .get() as number;
+  const columns = `${COPIED}, request, inputs, checkpoint, outcome`;
+  database
+    .prepare(`WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < @total)
+      INSERT INTO mcp_tasks (position, task_id, owner, ${columns})
+      SELECT @first + i, lower(hex(randomblob(16))),
+        CASE WHEN i % 3 = 0 THEN 'other-' || (i % ${OTHERS}) ELSE @owner END, ${columns}
+      FROM numbers CROSS JOIN mcp_tasks WHERE task_id = @template`)
+    .run({ total, first, owner, template });
   database.exec("ANALYZE");
   database.pragma("wal_checkpoint(TRUNCATE)");
 }
