@@ -1,4 +1,4 @@
-import type { TaskStore } from "@mcp-task-store/core";
+import { startWorker, type TaskStore } from "@mcp-task-store/core";
 import { MemoryTaskStore } from "@mcp-task-store/memory";
 import { InMemoryTaskStore } from "@modelcontextprotocol/sdk/experimental/tasks";
 import { Redis } from "ioredis";
@@ -19,28 +19,31 @@ export const lifecycle: Scenario = {
   notes: [
     "Against the bare driver: one table (Redis: a hash for each task and a sorted set) with the fields that a requestor sees, and the same five statements, prepared, each by itself. It refuses writes to a terminal task as we do, and has no owners, leases, notifications or expiry.",
     "Both sides have as many connections: pools of 10, one connection on Redis and SQLite. Tasks have no ttl but where it is said; then the bare driver keeps it (Redis: PEXPIRE).",
+    "A worker that waits is one of another store on the same tasks, as in another process, for tools that none of them calls. It listens to changes; and on SQLite, an index is kept for claims and changes are logged only when somebody needs them.",
     "In memory against InMemoryTaskStore of SDK 1.x, which keeps and hands out its callers' own objects. Ours keeps JSON, so that what a caller changes afterwards changes nothing stored: that is the whole difference. Each run there begins with new, empty stores.",
   ],
   stores: ["memory", "sqlite", "postgres", "redis"],
   comparisons: (place) => [
     ...[1, 16, 64].map((most) => comparison(place, `${most} in flight`, most, null)),
     comparison(place, "16 in flight, ttl of an hour", 16, HOUR),
+    ...(place.store === "memory" ? [] : [comparison(place, "1 in flight, while a worker waits", 1, null, true)]),
   ],
 };
 
-function comparison(place: Place, title: string, most: number, ttl: number | null): Comparison {
+function comparison(place: Place, title: string, most: number, ttl: number | null, worker = false): Comparison {
   return {
     title,
     leastOperations: most,
     async setUp(cleanUp) {
       const goal = GOALS[place.store];
       if (place.store === "memory") return inMemory(most, ttl, goal);
+      if (worker) cleanUp.use(startWorker(openStore(place, cleanUp), { other: () => ({}) }));
       const life = lifeIn(openStore(place, cleanUp), ttl);
       const run = (whose: Life) => (tasks: number) => inFlight(most, tasks, () => live(whose));
       const bare = await bareLife(place, ttl, cleanUp);
       return [
         { name: `${place.store} store`, run: run(life) },
-        { name: bare.driver, goal, run: run(bare.life) },
+        { name: bare.driver, ...(worker ? {} : { goal }), run: run(bare.life) },
       ];
     },
   };

@@ -99,13 +99,14 @@ async function fillPostgres(
 const COPY = `local fields = redis.call('HGETALL', KEYS[1])
 local at, whose
 for i = 1, #fields, 2 do
-  if fields[i] == 'position' then at = i + 1 elseif fields[i] == 'owner' then whose = i + 1 end
+  if fields[i] == 'task' then at = i + 1 elseif fields[i] == 'owner' then whose = i + 1 end
 end
+local before, after = string.match(fields[at], '(%S* %S* %S* )%S*( .*)')
 for i = tonumber(ARGV[2]), tonumber(ARGV[3]) do
   local position = string.format('%.0f', redis.call('INCR', ARGV[1] .. 'position'))
   local owner = i % 3 == 0 and 'other-' .. (i % ${OTHERS}) or ARGV[4]
   local id = redis.sha1hex(ARGV[4] .. i)
-  fields[at], fields[whose] = position, owner
+  fields[at], fields[whose] = before .. position .. after, owner
   redis.call('HSET', ARGV[1] .. 'task:' .. id, unpack(fields))
   redis.call('ZADD', ARGV[1] .. 'tasks', position, id)
   redis.call('ZADD', ARGV[1] .. 'owner:' .. owner, position, id)
