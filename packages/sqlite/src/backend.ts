@@ -35,8 +35,11 @@ import { schema } from "./schema.ts";
 import { Statements } from "./statements.ts";
 import { Transactions } from "./transactions.ts";
 
-/** Most rows deleted in one transaction, so that other writers get their turn. */
-const DELETE_BATCH = 500;
+/**
+ * Most rows deleted in one transaction, so that other writers get their turn. With 500, a write during a sweep took 6 ms instead of 1 (median;
+ * 32 and 20 instead of 22 and 8 for the slowest of 100), and a sweep deleted 107,000 tasks a second instead of 62,000.
+ */
+const DELETE_BATCH = 100;
 
 /** Payloads that an active task can have. */
 const BEFORE_THE_END = ["request", "inputs", "checkpoint"] as const;
