@@ -8,9 +8,12 @@ const LABELS = 330;
 const PLOT = 380;
 const VALUES = 250;
 const MARGIN = 16;
+/** Of 2, where the scale ends. */
+const MOST_POWER = 3;
 const WIDTH = MARGIN + LABELS + PLOT + VALUES + MARGIN;
 
-const LEGEND = "Dot: median of the rounds; bar: quartiles; upright mark: goal. Right of 1 we are ahead.";
+const LEGEND =
+  "Dot: median of the rounds; bar: quartiles; upright mark: goal. Right of 1 we are ahead; beyond 8 dots stand at the edge.";
 
 /** Colours of both schemes; a page that embeds the file as an image gets that of the reader's system. */
 const STYLE = `
@@ -97,7 +100,7 @@ function subtitle(sections: readonly Section[]): string {
   return `${server}Node ${first.versions["node"]}, ${cores} cores of ${cpu}`;
 }
 
-/** Powers of 2 around all quartiles, and around 1. */
+/** Powers of 2 around all quartiles, and around 1; what is farther away stands at the edge, with its number. */
 class Scale {
   readonly ticks: readonly number[];
   readonly #low: number;
@@ -105,13 +108,14 @@ class Scale {
 
   constructor(rows: readonly Compared[]) {
     const exponents = rows.flatMap(({ ratio, goal = 1 }) => [ratio.q1, ratio.q3, goal].map(Math.log2));
-    this.#low = Math.floor(Math.min(-1, ...exponents));
-    this.#high = Math.ceil(Math.max(1, ...exponents));
+    this.#low = Math.max(-MOST_POWER, Math.floor(Math.min(-1, ...exponents)));
+    this.#high = Math.min(MOST_POWER, Math.ceil(Math.max(1, ...exponents)));
     this.ticks = Array.from({ length: this.#high - this.#low + 1 }, (_, index) => 2 ** (this.#low + index));
   }
 
   x(ratio: number): number {
-    return round(MARGIN + LABELS + (PLOT * (Math.log2(ratio) - this.#low)) / (this.#high - this.#low));
+    const power = Math.min(Math.max(Math.log2(ratio), this.#low), this.#high);
+    return round(MARGIN + LABELS + (PLOT * (power - this.#low)) / (this.#high - this.#low));
   }
 }
 
