@@ -47,7 +47,7 @@ test("prints a table for each variant of a store, and writes JSON and a chart", 
     expect(section?.settings).toMatchObject({ journal_mode: "wal", synchronous: String(synchronous) });
     expect(section?.machine).toMatchObject({ cpu: expect.any(String), cores: expect.any(Number) });
     expect(section?.versions).toMatchObject({ node: process.version, "better-sqlite3": expect.any(String) });
-    expect(section?.rows).toHaveLength(4);
+    expect(section?.rows).toHaveLength(5);
     for (const { ours, other, ratio } of section?.rows ?? []) {
       expect(ratio?.rounds).toHaveLength(2);
       for (const spread of [ours.figure, other?.figure, ratio]) {
@@ -64,9 +64,9 @@ test("prints a table for each variant of a store, and writes JSON and a chart", 
     expect(svg).toContain("prefers-color-scheme: dark");
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     const page = await readFile(join(out, `${name}.md`), "utf8");
-    expect(page.match(/^\| (1|16|64) in flight/gm)).toHaveLength(name === "memory" ? 4 : 8);
+    expect(page.match(/^\| (1|16|64) in flight/gm)).toHaveLength(name === "memory" ? 4 : 10);
     expect(page).not.toMatch(/NaN|Infinity|undefined/);
-    expect(svg.match(/<circle /g)).toHaveLength(name === "memory" ? 4 : 8);
+    expect(svg.match(/<circle /g)).toHaveLength(name === "memory" ? 4 : 10);
   }
 });
 
