@@ -1,11 +1,4 @@
-import {
-  ANY_OWNER,
-  type ClaimedTask,
-  type InputRequest,
-  type Lease,
-  type TaskRecord,
-  type TaskStore,
-} from "./contract.ts";
+import { ANY_OWNER, type InputRequest, type Lease, type TaskRecord, type TaskStore } from "./contract.ts";
 import { invalid, isTaskStoreError, notFound } from "./errors.ts";
 import { Run } from "./run.ts";
 import { checkNumber, DEFAULT_LEASE_MS, MAX_TIMER_MS } from "./settings.ts";
@@ -145,7 +138,7 @@ export async function runTask(
   options: RunTaskOptions = {},
 ): Promise<RunOutcome> {
   const { lease: given } = options;
-  const { durationMs } = checkRunOptions(options);
+  const { durationMs, heartbeatMs } = checkRunOptions(options);
   if (given && given.taskId !== taskId) throw invalid("The lease is of another task", taskId);
   let lease: Lease | undefined = given;
   let record: TaskRecord | null;
@@ -158,16 +151,5 @@ export async function runTask(
     if (lease) await store.releaseLease(lease).catch(() => undefined);
     return { stored: false, status: isTaskStoreError(reason) ? reason.status : undefined, reason };
   }
-  return runClaimed(store, { lease, record }, handler, options);
-}
-
-/** Runs a task whose lease was taken, and which was read since. */
-export function runClaimed(
-  store: TaskStore,
-  { lease, record }: ClaimedTask,
-  handler: TaskHandler,
-  options: RunTaskOptions,
-): Promise<RunOutcome> {
-  const { heartbeatMs } = checkRunOptions({ ...options, lease });
   return new Run(store, lease, record, heartbeatMs, options).run(handler);
 }

@@ -1,12 +1,11 @@
 import { ANY_OWNER, type ClaimedTask, type TaskStore } from "./contract.ts";
 import { asStoreError } from "./engine.ts";
 import { invalid, isTaskStoreError, type TaskStoreError } from "./errors.ts";
-import { failure } from "./run.ts";
+import { failure, Run } from "./run.ts";
 import {
   checkRunOptions,
   type RunOutcome,
   type RunTaskOptions,
-  runClaimed,
   type TaskContext,
   type TaskHandler,
 } from "./run-task.ts";
@@ -71,6 +70,7 @@ class Worker implements TaskWorker {
   readonly #concurrency: number;
   readonly #maxAttempts: number;
   readonly #pollMs: number;
+  readonly #heartbeatMs: number;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
   /** Handlers at work. The next task is claimed while the outcome of the last one is being stored. */
@@ -84,7 +84,7 @@ class Worker implements TaskWorker {
     this.#options = options;
     this.#concurrency = checkNumber("concurrency", options.concurrency ?? 1, 1);
     this.#maxAttempts = checkNumber("maxAttempts", options.maxAttempts ?? 3, 1);
-    checkRunOptions(options);
+    this.#heartbeatMs = checkRunOptions(options).heartbeatMs;
     this.#pollMs = checkNumber("pollMs", options.pollMs ?? 1000, 1, MAX_TIMER_MS);
     const { signal } = options;
     if (signal?.aborted) this.#stopping.abort(signal.reason);
@@ -165,8 +165,7 @@ class Worker implements TaskWorker {
     this.#running.add(run);
   }
 
-  async #run(claimed: ClaimedTask): Promise<void> {
-    const { lease, record } = claimed;
+  async #run({ lease, record }: ClaimedTask): Promise<void> {
     const { taskId } = record.task;
     if (lease.attempt > this.#maxAttempts) {
       const error = { code: -32603, message: `The task was given up: its runner was lost ${this.#maxAttempts} times` };
@@ -176,7 +175,8 @@ class Worker implements TaskWorker {
     }
     const handler = this.#handlers.get(record.name) as TaskHandler;
     const options = { ...this.#options, signal: this.#stopping.signal };
-    this.#ran(taskId, await runClaimed(this.#store, claimed, (task) => this.#handle(handler, task), options));
+    const run = new Run(this.#store, lease, record, this.#heartbeatMs, options);
+    this.#ran(taskId, await run.run((task) => this.#handle(handler, task)));
   }
 
   async #handle(handler: TaskHandler, task: TaskContext): Promise<Result> {
