@@ -10,18 +10,13 @@ import {
   type TaskRecord,
   type TaskStore,
 } from "@mcp-task-store/core";
-import { afterEach, beforeEach } from "vitest";
-import { type Place, type StoreKind, withMethods } from "../fixtures/stores.ts";
+import { type Handles, useHandles } from "../fixtures/handles.ts";
+import { type StoreKind, withMethods } from "../fixtures/stores.ts";
 
 export const DONE: Result = { content: [{ type: "text", text: "done" }] };
 
-/** What each test has: a place for tasks, and two handles on it. */
-export interface Scene {
-  readonly place: Place;
-  /** The runner's handle. */
-  readonly store: TaskStore;
-  /** As if in another process. */
-  readonly other: TaskStore;
+/** The first handle is the runner's. */
+export interface Scene extends Handles {
   newTask(options?: CreateTaskOptions): Promise<string>;
   record(taskId: string): Promise<TaskRecord>;
   /** Starts a run, and resolves as soon as its handler runs. */
@@ -35,37 +30,17 @@ export interface Scene {
   stalled(): { runner: TaskStore; resume: () => void };
 }
 
-export function useScene({ usePlaces }: StoreKind): Scene {
-  const newPlace = usePlaces();
-  let place: Place;
-  let store: TaskStore;
-  let other: TaskStore;
-
-  beforeEach(async () => {
-    place = await newPlace();
-    store = place.open();
-    other = place.open();
-  });
-  afterEach(() => place[Symbol.asyncDispose]());
-
-  return {
-    get place() {
-      return place;
-    },
-    get store() {
-      return store;
-    },
-    get other() {
-      return other;
-    },
-    async newTask(options) {
+export function useScene(kind: StoreKind): Scene {
+  const handles = useHandles(kind);
+  return Object.assign(handles, {
+    async newTask(options?: CreateTaskOptions) {
       const request = { method: "tools/call", params: { name: "work", arguments: { input: "a" } } };
-      return (await store.createTask({ ttl: 60_000, ...options }, 1, request)).taskId;
+      return (await handles.store.createTask({ ttl: 60_000, ...options }, 1, request)).taskId;
     },
-    async record(taskId) {
-      return (await other.getRecord(taskId, { owner: ANY_OWNER })) as TaskRecord;
+    async record(taskId: string) {
+      return (await handles.other.getRecord(taskId, { owner: ANY_OWNER })) as TaskRecord;
     },
-    async start(taskId, handler, options, runner = store) {
+    async start(taskId: string, handler: TaskHandler, options?: RunTaskOptions, runner = handles.store) {
       const started = Promise.withResolvers<TaskContext>();
       const outcome = runTask(
         runner,
@@ -81,10 +56,10 @@ export function useScene({ usePlaces }: StoreKind): Scene {
     },
     stalled() {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const renewLease: TaskStore["renewLease"] = (lease) => promise.then(() => store.renewLease(lease));
-      return { runner: withMethods(store, { renewLease }), resume: () => resolve() };
+      const renewLease: TaskStore["renewLease"] = (lease) => promise.then(() => handles.store.renewLease(lease));
+      return { runner: withMethods(handles.store, { renewLease }), resume: () => resolve() };
     },
-  };
+  });
 }
 
 /** A handler that ends as the test says. */

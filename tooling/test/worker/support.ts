@@ -6,53 +6,29 @@ import {
   type TaskWorker,
   type WorkerOptions,
 } from "@mcp-task-store/core";
-import { afterEach, beforeEach } from "vitest";
-import type { Place, StoreKind } from "../fixtures/stores.ts";
+import { afterEach } from "vitest";
+import { type Handles, useHandles } from "../fixtures/handles.ts";
+import type { StoreKind } from "../fixtures/stores.ts";
 
 /** A poll that never comes: what happens, happens because of a signal. */
 export const NEVER = 2 ** 31 - 1;
 
-/** What each test has: a place for tasks, two handles on it, and workers that are stopped at the end. */
-export interface Scene {
-  readonly place: Place;
-  readonly store: TaskStore;
-  readonly other: TaskStore;
+/** And workers that are stopped at the end. */
+export interface Scene extends Handles {
   start(handlers: Record<string, TaskHandler>, options?: WorkerOptions, on?: TaskStore): TaskWorker;
 }
 
-export function useScene({ usePlaces }: StoreKind): Scene {
-  const newPlace = usePlaces();
-  let place: Place;
-  let store: TaskStore;
-  let other: TaskStore;
+export function useScene(kind: StoreKind): Scene {
+  const handles = useHandles(kind);
   const workers: TaskWorker[] = [];
-
-  beforeEach(async () => {
-    place = await newPlace();
-    store = place.open();
-    other = place.open();
-  });
-  afterEach(async () => {
-    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
-    await place[Symbol.asyncDispose]();
-  });
-
-  return {
-    get place() {
-      return place;
-    },
-    get store() {
-      return store;
-    },
-    get other() {
-      return other;
-    },
-    start(handlers, options, on = store) {
+  afterEach(async () => void (await Promise.all(workers.splice(0).map((worker) => worker.stop()))));
+  return Object.assign(handles, {
+    start(handlers: Record<string, TaskHandler>, options?: WorkerOptions, on = handles.store) {
       const worker = startWorker(on, handlers, options);
       workers.push(worker);
       return worker;
     },
-  };
+  });
 }
 
 export async function newTask(store: TaskStore, options: CreateTaskOptions = {}, name = "work"): Promise<string> {
