@@ -1,7 +1,7 @@
-/** What the commands of this folder have in common: options that cannot be right, interruptions, and exit codes. */
+/** Shared by the commands of this folder: errors about options, interruptions, and exit codes. */
 import { constants } from "node:os";
 
-/** An option that cannot be right. */
+/** An invalid option. */
 export class UsageError extends Error {}
 
 export function asUsageError<T>(action: () => T): T {
@@ -18,20 +18,20 @@ export interface Command<Options> {
   readonly help: string;
   /** @throws UsageError */
   parse(args: string[]): Options | "help";
-  /** May take seconds to end once it is interrupted. */
+  /** It may take seconds to end after an interruption. */
   run(options: Options, interrupted: AbortSignal): Promise<void>;
-  /** Says what went wrong. */
+  /** Prints the error. */
   failed(error: unknown): void;
 }
 
-/** Runs it with the arguments of this process, whose exit code it sets. */
+/** Runs the command with this process's arguments, and sets the exit code. */
 export async function runCommand<Options>(command: Command<Options>): Promise<void> {
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    // More than once, since both the terminal and pnpm may send it.
+    // Handles repeated signals, since both the terminal and pnpm may send one.
     process.on(signal, () => interrupted.abort(signal));
   }
-  // Whoever read the output has gone, as with `| head`.
+  // The reader of the output may end first, as with `| head`.
   process.stdout.on("error", () => interrupted.abort("SIGPIPE"));
   process.exitCode = await exitCodeOf(command, interrupted);
 }

@@ -9,11 +9,11 @@ export const repositoryRoot: string = fileURLToPath(new URL("..", import.meta.ur
 export interface PublicPackage {
   readonly name: string;
   readonly directory: string;
-  /** What a user can import, such as `@mcp-task-store/core/conformance`. */
+  /** The paths that a user can import, such as `@mcp-task-store/core/conformance`. */
   readonly entryPoints: readonly string[];
 }
 
-/** Every package under `packages/` that is published. */
+/** Every published package under `packages/`. */
 export function publicPackages(): PublicPackage[] {
   return globSync("packages/*/package.json", { cwd: repositoryRoot })
     .toSorted()
@@ -29,7 +29,7 @@ export function publicPackages(): PublicPackage[] {
     }));
 }
 
-/** Packs a package just as it would be published, and returns the path of the tarball. */
+/** Packs a package as for publishing, and returns the path of the tarball. */
 export async function pack(directory: string, destination: string): Promise<string> {
   const output = await run("pnpm", ["pack", "--json", "--pack-destination", destination], { cwd: directory });
   return JSON.parse(output).filename;
@@ -41,7 +41,7 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-/** Runs a command and returns what it wrote to stdout; a failure is an error with everything it wrote. */
+/** Runs a command and returns its stdout. A failure rejects with all of its output. */
 export async function run(command: string, args: readonly string[], options: RunOptions): Promise<string> {
   const { cwd, env = process.env, timeoutMs = 300_000 } = options;
   try {
@@ -53,7 +53,7 @@ export async function run(command: string, args: readonly string[], options: Run
     });
     return stdout;
   } catch (error) {
-    // Node's message holds the command and what it wrote to stderr.
+    // Node's message holds the command and its stderr.
     const { message, stdout = "", killed } = error as Error & { stdout?: string; killed?: boolean };
     const outcome = killed ? `\ndid not end within ${timeoutMs} ms` : "";
     throw new Error(`${message}${outcome}\n${stdout}`);

@@ -1,6 +1,7 @@
 /**
- * Rehearses a release from end to end: in a copy of the repository, applies the waiting changesets, builds, publishes to
- * a registry that lives only as long as this script, and installs an adapter from there into an empty project.
+ * Rehearses a release from end to end. In a copy of the repository it applies the waiting
+ * changesets, builds, publishes to a temporary registry, and installs an adapter from there into an
+ * empty project.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -58,12 +59,15 @@ function say(message: string): void {
   console.log(`rehearsal: ${message}`);
 }
 
-/** Copies what git tracks or would track, uncommitted changes included, as a repository with one commit. */
+/**
+ * Copies all tracked and untracked files, with uncommitted changes, as a repository with one
+ * commit.
+ */
 async function copyRepository(destination: string): Promise<void> {
   const listed = await git(repositoryRoot, "ls-files", "-z", "--cached", "--others", "--exclude-standard");
   for (const file of new Set(listed.split("\0").filter((name) => name !== ""))) {
     const source = join(repositoryRoot, file);
-    // A file that was deleted without telling git.
+    // A file deleted but still tracked.
     if ((await lstat(source).catch(() => undefined)) === undefined) continue;
     await mkdir(dirname(join(destination, file)), { recursive: true });
     await cp(source, join(destination, file));
@@ -85,7 +89,7 @@ interface Registry {
   stop(): Promise<void>;
 }
 
-/** Serves our packages from `directory` alone, and everything else from the registry that npm is set up to use. */
+/** Serves our packages from `directory` alone, and all others from npm's configured registry. */
 async function startRegistry(directory: string): Promise<Registry> {
   const upstream = (await run("npm", ["config", "get", "registry"], { cwd: tmpdir() })).trim();
   const port = await freePort();
@@ -106,7 +110,7 @@ async function startRegistry(directory: string): Promise<Registry> {
 
   const verdaccio = join(repositoryRoot, "tooling/node_modules/verdaccio/bin/verdaccio");
   const args = [verdaccio, "--config", join(directory, "config.yaml"), "--listen", `127.0.0.1:${port}`];
-  // Its warnings are about how a registry for real should run.
+  // Its warnings concern production registries.
   const env = { ...process.env, NODE_NO_WARNINGS: "1" };
   const child = spawn(process.execPath, args, { cwd: directory, env, stdio: ["ignore", "ignore", "inherit"] });
   const stop = () => end(child);
@@ -116,7 +120,7 @@ async function startRegistry(directory: string): Promise<Registry> {
     await stop();
     throw error;
   }
-  // Anybody may publish, yet the clients refuse to try without a token.
+  // Anyone may publish, but the clients refuse to try without a token.
   return { url, npmrc: `registry=${url}\n//127.0.0.1:${port}/:_authToken=anybody\n`, stop };
 }
 

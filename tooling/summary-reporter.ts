@@ -1,10 +1,11 @@
 import type { Reporter, TestCase, TestModule, TestSuite } from "vitest/node";
-// Declares what those tests leave in `meta`.
+// Declares the `meta` fields of those tests.
 import type {} from "./test/official-conformance.ts";
 
 /**
- * Makes `N passed, N failed` the last line of a run. A file that does not load, a hook that throws and an error that
- * nobody caught count as a failure each, so the numbers never look better than the exit code.
+ * Makes `N passed, N failed` the last line of a run. A file that does not load, a hook that throws
+ * and an uncaught error each count as a failure, so the numbers never look better than the exit
+ * code.
  */
 export default class SummaryReporter implements Reporter {
   #passed = 0;

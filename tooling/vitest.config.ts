@@ -2,7 +2,10 @@ import { fileURLToPath } from "node:url";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
 const OFFICIAL = "tooling/test/official-conformance*.test.ts";
-/** A minute more, for what the servers that are replaced show as well. */
+/**
+ * Leaves out these tests by default: they take a minute more, and the tests of replaced servers
+ * cover the same.
+ */
 const KILLED = process.env["TEST_KILLED"] === "1" ? [] : ["tooling/test/official-conformance-killed.test.ts"];
 
 /** Groups run one after another. */
@@ -14,13 +17,16 @@ function project(
   return { extends: true, test: { ...test, name, sequence: { groupOrder } } };
 }
 
-/** One run over every package. Tests import the packages by name, so they see what a user installs: `dist`. */
+/**
+ * One run over every package. Tests import the packages by name, so they see what a user installs:
+ * `dist`.
+ */
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
     globalSetup: [fileURLToPath(new URL("databases/global-setup.ts", import.meta.url))],
     reporters: ["default", fileURLToPath(new URL("summary-reporter.ts", import.meta.url))],
-    // Only a bound on what hangs: a busy machine may take its time.
+    // Only a bound on hanging tests, since a busy machine may be slow.
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [
@@ -28,15 +34,15 @@ export default defineConfig({
         include: [
           "packages/*/test/**/*.test.ts",
           "tooling/test/**/*.test.ts",
-          // Minutes of killing servers and processes: `test:faults`, and in CI.
+          // Minutes of killing servers and processes, for `test:faults` and CI.
           ...(process.env["TEST_FAULTS"] === "1" ? ["tooling/faults/*.test.ts"] : []),
         ],
         exclude: ["**/node_modules/**", OFFICIAL],
-        // More than there may be processors: files that test databases mostly wait for their clocks.
+        // More than the processors, as files that test databases mostly wait for clocks.
         maxWorkers: 4,
       }),
-      // After the others: this suite has limits of its own in which servers have to answer.
-      project("official", 1, { include: [OFFICIAL], exclude: ["**/node_modules/**", ...KILLED], maxWorkers: 2 }),
+      // After the others, one file at a time, as this suite has its own time limits for answers.
+      project("official", 1, { include: [OFFICIAL], exclude: ["**/node_modules/**", ...KILLED], maxWorkers: 1 }),
     ],
   },
 });

@@ -1,11 +1,16 @@
-/** Runs scenarios on stores, prints each table as soon as it is known, and writes the results of each store. */
+/**
+ * Runs scenarios on stores, prints each table when its figures are complete, and writes the results
+ * of each store.
+ */
 import { hostsOf } from "./hosts.ts";
 import { machine, versions } from "./machine.ts";
 import { measure } from "./measure.ts";
 import type { BenchOptions } from "./options.ts";
-import { type Section, write } from "./results.ts";
-import type { Row, StoreName } from "./scenario.ts";
+import { write } from "./results.ts";
+import type { Row } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
+import type { Section } from "./section.ts";
+import type { StoreName } from "./stores.ts";
 import { tableOf } from "./table.ts";
 
 export async function runBench(options: BenchOptions, signal: AbortSignal): Promise<void> {
@@ -37,7 +42,7 @@ async function measureStore(
   const sections: Section[] = [];
   for (const start of hostsOf(store)) {
     await using servers = new AsyncDisposableStack();
-    const { variant, server, settings, place } = await start(servers);
+    const { variant, server, settings, serverCpu, place } = await start(servers);
     const inForce = Object.entries(settings).map(([name, value]) => `${name} ${value || '""'}`);
     console.log(`\n== ${store}, ${variant} ==\n${[server, ...inForce].join(", ")}`);
     for (const { name: scenario, title, notes, comparisons } of wanted) {
@@ -46,7 +51,7 @@ async function measureStore(
       const about = { machine: machine(), versions: versions(), bench };
       for (const comparison of comparisons(await place(room), bench)) {
         signal.throwIfAborted();
-        rows.push(...(await measure(comparison, bench)));
+        rows.push(...(await measure(comparison, bench, serverCpu)));
       }
       const measuredAt = new Date().toISOString();
       const section: Section = { scenario, title, notes, variant, server, settings, measuredAt, ...about, rows };

@@ -1,6 +1,9 @@
-/** The ratios of a store as an SVG: a dot for each median, a bar for the quartiles, on a logarithmic scale around 1. */
-import type { Results, Section } from "./results.ts";
+/**
+ * The ratios of a store as an SVG: a dot for each median, a bar for the quartiles, on a logarithmic
+ * scale around 1.
+ */
 import type { Row } from "./scenario.ts";
+import type { Results, Section } from "./section.ts";
 import { numberOf } from "./table.ts";
 
 const LINE = 22;
@@ -8,14 +11,14 @@ const LABELS = 330;
 const PLOT = 380;
 const VALUES = 250;
 const MARGIN = 16;
-/** Of 2, where the scale ends. */
+/** The power of 2 at which the scale ends, at most. */
 const MOST_POWER = 3;
 const WIDTH = MARGIN + LABELS + PLOT + VALUES + MARGIN;
 
 const LEGEND =
   "Dot: median of the rounds; bar: quartiles; upright mark: goal. Right of 1 we are ahead; beyond 8 dots stand at the edge.";
 
-/** Colours of both schemes; a page that embeds the file as an image gets that of the reader's system. */
+/** Colours of the light and the dark scheme. An embedded image follows the reader's system. */
 const STYLE = `
     text { font: 12px system-ui, sans-serif; fill: #1f2328; }
     .background { fill: #ffffff; } .title { font-weight: 600; font-size: 14px; } .dim { fill: #59636e; }
@@ -91,7 +94,7 @@ function tick(x: number, y: number): string {
   return `<line class="goal" x1="${x}" x2="${x}" y1="${y - 7}" y2="${y + 7}"/>`;
 }
 
-/** What all sections have in common is said once. */
+/** Text that all sections share appears once. */
 function subtitle(sections: readonly Section[]): string {
   const [first] = sections;
   if (!first) return "";
@@ -100,7 +103,10 @@ function subtitle(sections: readonly Section[]): string {
   return `${server}Node ${first.versions["node"]}, ${cores} cores of ${cpu}`;
 }
 
-/** Powers of 2 around all quartiles, and around 1; what is farther away stands at the edge, with its number. */
+/**
+ * Powers of 2 around all quartiles and around 1. A value beyond the scale is at the edge, with its
+ * number.
+ */
 class Scale {
   readonly ticks: readonly number[];
   readonly #low: number;

@@ -1,4 +1,5 @@
-/** The databases that are measured, with the settings that are in force there: each is asked, none is taken on trust. */
+/** The measured databases with their settings. Every setting is read from the database. */
+
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,21 +9,24 @@ import { Redis } from "ioredis";
 import { Client } from "pg";
 import { describeServer, startPostgres, startRedis } from "../databases/index.ts";
 import { type InForce, openSqlite, type Place, type Synchronous } from "./places.ts";
-import type { StoreName } from "./scenario.ts";
+import { postgresCpu, redisCpu, type ServerCpu } from "./server-cpu.ts";
+import type { StoreName } from "./stores.ts";
 
 /** A database of one kind, set up in one way. */
 export interface Host {
   readonly variant: string;
-  /** Product, version, and how it was had. */
+  /** Product, version, and how the server was found or started. */
   readonly server: string;
   readonly settings: InForce;
-  /** Makes room for one scenario. */
+  /** If there is a server, and it is on this machine. */
+  readonly serverCpu?: ServerCpu | undefined;
+  /** Makes a place for one scenario. */
   place(cleanUp: AsyncDisposableStack): Promise<Place>;
 }
 
 type Start = (cleanUp: AsyncDisposableStack) => Promise<Host>;
 
-/** The ways in which a store is measured, to be started one after the other. */
+/** The variants of a store to measure, which start one after the other. */
 export function hostsOf(store: StoreName): readonly Start[] {
   switch (store) {
     case "memory":
@@ -32,7 +36,7 @@ export function hostsOf(store: StoreName): readonly Start[] {
     case "postgres":
       return [postgresHost];
     case "redis":
-      // A server that is given is as it is.
+      // A server named by a variable keeps its settings.
       if (process.env["TEST_REDIS_URL"]) return [(cleanUp) => redisHost("as given", [], cleanUp)];
       return [
         (cleanUp) => redisHost("no AOF", ["--appendonly", "no"], cleanUp),
@@ -81,6 +85,7 @@ async function postgresHost(outer: AsyncDisposableStack): Promise<Host> {
     variant,
     server: describeServer("PostgreSQL", server),
     settings,
+    serverCpu: await postgresCpu(client),
     async place(cleanUp) {
       const name = newName();
       await client.query(`CREATE DATABASE ${name}`);
@@ -92,7 +97,10 @@ async function postgresHost(outer: AsyncDisposableStack): Promise<Host> {
   };
 }
 
-/** Pools end before their connections have, and would take it for an error if the server were the first to end them. */
+/**
+ * A pool ends before its connections have closed. If the server closed them first, the pool would
+ * report an error.
+ */
 async function drop(client: Client, database: string): Promise<void> {
   for (let looks = 0; looks < 200; looks += 1) {
     const { rows } = await client.query("SELECT FROM pg_stat_activity WHERE datname = $1", [database]);
@@ -116,6 +124,7 @@ async function redisHost(variant: string, args: readonly string[], outer: AsyncD
     variant,
     server: describeServer("Redis", server),
     settings,
+    serverCpu: redisCpu(redis, server.url),
     async place(cleanUp) {
       const prefix = newName();
       cleanUp.defer(() => deleteKeys(redis, prefix));
@@ -124,7 +133,7 @@ async function redisHost(variant: string, args: readonly string[], outer: AsyncD
   };
 }
 
-/** All keys of a scenario have its prefix in them, whoever made them. */
+/** All keys of a scenario contain its prefix, even those of other libraries. */
 async function deleteKeys(redis: Redis, prefix: string): Promise<void> {
   for await (const keys of redis.scanStream({ match: `*${prefix}*`, count: 1000 })) {
     if (keys.length > 0) await redis.unlink(keys);

@@ -1,10 +1,10 @@
-/** The life of a task as a server lives it with a requestor that polls, and how many of them there are at a time. */
+/** The lifecycle of a task whose requestor polls, and loops that keep many in flight. */
 import { randomBytes } from "node:crypto";
 import type { Request, Result, Task } from "@mcp-task-store/core";
 
 export type MaybePromise<T> = T | Promise<T>;
 
-/** What a task is made of, whoever keeps it: a small tool call and a small result. */
+/** The payloads of a task, for every contestant: a small tool call and a small result. */
 export const REQUEST: Request = {
   method: "tools/call",
   params: { name: "render", arguments: { document: "reports/2026/annual.md", format: "pdf", pages: [1, 2, 3, 4] } },
@@ -15,7 +15,7 @@ export const RESULT: Result = {
 };
 export const PROGRESS = "3 of 4 pages are rendered";
 
-/** Five calls, in this order; each has to see what the one before did. */
+/** Five calls, in this order. Each must see the effect of the one before. */
 export interface Life {
   create(): MaybePromise<string>;
   progress(taskId: string): MaybePromise<unknown>;
@@ -24,7 +24,7 @@ export interface Life {
   result(taskId: string): MaybePromise<unknown>;
 }
 
-/** What our stores and SDK 1.x's have in common. */
+/** The methods that our stores share with SDK 1.x's. */
 export interface SdkStore {
   createTask(options: { ttl?: number | null }, requestId: number, request: Request): Promise<Task>;
   updateTaskStatus(taskId: string, status: Task["status"], statusMessage?: string): Promise<void>;
@@ -52,7 +52,7 @@ export async function live(life: Life): Promise<void> {
   if ((await life.result(taskId)) === undefined) throw new Error("the task has no result");
 }
 
-/** So many tasks, of which so many live at the same time. */
+/** Runs this many lifecycles, with so many in flight at a time. */
 export async function inFlight(most: number, tasks: number, one: () => Promise<unknown>): Promise<void> {
   let left = tasks;
   const loop = async () => {
@@ -64,7 +64,7 @@ export async function inFlight(most: number, tasks: number, one: () => Promise<u
   await Promise.all(Array.from({ length: Math.min(most, tasks) }, loop));
 }
 
-/** So many workers, which take the next task while the outcome of the last one is being stored. */
+/** Workers that take the next task while the last outcome is being stored. */
 export async function work(workers: number, tasks: number, take: () => Promise<() => Promise<unknown>>): Promise<void> {
   let left = tasks;
   const loop = async () => {
@@ -79,7 +79,32 @@ export async function work(workers: number, tasks: number, take: () => Promise<(
   await Promise.all(Array.from({ length: workers }, loop));
 }
 
-/** Ids of those who write their own: as hard to guess as ours. */
+/** Checks that each of so many tasks is handed to a worker once. */
+export class HandedOut {
+  readonly #ids: string[] = [];
+  #expected = 0;
+
+  begin(expected: number): void {
+    this.#ids.length = 0;
+    this.#expected = expected;
+  }
+
+  add(...ids: readonly string[]): void {
+    this.#ids.push(...ids);
+  }
+
+  get all(): boolean {
+    return this.#ids.length === this.#expected;
+  }
+
+  /** @throws Error if one was handed out twice, or one was not */
+  check(): void {
+    if (new Set(this.#ids).size !== this.#ids.length) throw new Error("a task was handed out twice");
+    if (!this.all) throw new Error(`${this.#ids.length} of ${this.#expected} tasks were handed out`);
+  }
+}
+
+/** Ids for contestants that have none of their own, with as many random bits as ours. */
 export function newTaskId(): string {
   return randomBytes(16).toString("hex");
 }

@@ -1,4 +1,4 @@
-/** What the figures were measured on. */
+/** The machine of the measurements. */
 import { readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem, type } from "node:os";
 import { join } from "node:path";
@@ -9,9 +9,9 @@ export interface Machine {
   readonly cores: number;
   readonly memoryGiB: number;
   readonly system: string;
-  /** Of the folder in which databases of this machine keep their files. */
+  /** The file system of the folder with this machine's database files. */
   readonly fileSystem: string;
-  /** How busy it was with other things, over the last minute. */
+  /** The machine's other load over the last minute. */
   readonly loadBefore: number;
 }
 
@@ -38,10 +38,10 @@ export function machine(): Machine {
 
 const MEASURED = [
   ...["@modelcontextprotocol/sdk", "better-sqlite3", "pg", "ioredis"],
-  ...["bullmq", "pg-boss", "keyv", "@keyv/redis", "@keyv/postgres"],
+  ...["bullmq", "pg-boss", "graphile-worker", "@adcp/sdk", "keyv", "@keyv/redis", "@keyv/postgres"],
 ];
 
-/** Of Node, and of the packages that take part. */
+/** The versions of Node and of the packages that take part. */
 export function versions(): Record<string, string> {
   const installed = MEASURED.map((name) => {
     const manifest = readFileSync(join(repositoryRoot, "tooling/node_modules", name, "package.json"), "utf8");

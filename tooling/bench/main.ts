@@ -1,4 +1,4 @@
-/** `npx pnpm@12 bench`. What is measured is in `scenarios/`, how in `measure.ts`. */
+/** `npx pnpm@12 bench`. The scenarios are in `scenarios/`, the measurement in `measure.ts`. */
 import { runCommand } from "../command.ts";
 import { runBench } from "./bench.ts";
 import { HELP, parseOptions } from "./options.ts";

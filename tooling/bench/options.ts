@@ -2,14 +2,15 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { asUsageError, UsageError } from "../command.ts";
 import { repositoryRoot } from "../packages.ts";
-import { type Scenario, type Settings, STORES, type StoreName } from "./scenario.ts";
+import type { Scenario, Settings } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
+import { STORES, type StoreName } from "./stores.ts";
 
 export interface BenchOptions {
   readonly stores: readonly StoreName[];
   readonly scenarios: readonly Scenario[];
   readonly settings: Settings;
-  /** Where the results go; `undefined` = nowhere. */
+  /** The folder for the results. `undefined`: they are not written. */
   readonly out: string | undefined;
 }
 
@@ -33,14 +34,15 @@ export const HELP = `Measures the stores side by side with the bare drivers, and
 In a round each contestant runs for about ${SETTINGS.slotMs} ms, one right after the other, and the next round goes the other way round. A
 ratio is taken within a round; the table has the median of them, the quartiles, the least and the greatest. A run replaces what the
 results of a store hold of the same scenarios, and keeps the rest.
-The last column is the quotient of the time on a processor that this process took for a task (above 1 we take less): it leaves out servers
-and disks, and hardly depends on what else the machine does.
+"By CPU time" is the quotient of the time on a processor that this process took for a task (above 1 we take less): it leaves out servers
+and disks, and hardly depends on what else the machine does. The last two columns are the share of all processors' time that this process
+took, and after a plus the server, if it is on this machine.
 
 Databases are those of TEST_POSTGRES_URL and TEST_REDIS_URL, or containers, or processes of this machine. What is started for
 the bench has durable settings; those in force are asked for, and are in the results.
 `;
 
-/** @returns "help" when that was asked for */
+/** @returns "help" for the option `--help` */
 export function parseOptions(args: string[]): BenchOptions | "help" {
   const { help, quick = false, full = false, rounds, store, scenario, out } = parse(args);
   if (help) return "help";

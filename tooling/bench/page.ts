@@ -1,16 +1,16 @@
 /** The results of a store as a page of Markdown, for the docs. */
-import type { Results, Section } from "./results.ts";
 import type { Row, Spread } from "./scenario.ts";
-import { numberOf } from "./table.ts";
+import type { Results, Section } from "./section.ts";
+import { busyOf, numberOf } from "./table.ts";
 
-const HEAD = ["", "ours", "against", "theirs", "ratio", "quartiles", "goal"];
+const HEAD = ["", "ours", "against", "theirs", "ratio", "quartiles", "goal", "our CPU", "their CPU"];
 
 export function pageOf({ store, sections }: Results): string {
   const scenarios = Map.groupBy(sections, ({ scenario }) => scenario);
   const parts = [...scenarios.values()].map(scenarioOf);
   return [
     `# Benchmark: ${store}`,
-    "Made by `npx pnpm@12 bench`. Each contestant runs right before or after ours, in several rounds whose order alternates; the ratio is taken within a round, above 1 we are better, and the table has the median and the quartiles.",
+    "Made by `npx pnpm@12 bench`. Each contestant runs right before or after ours, in several rounds whose order alternates; the ratio is taken within a round, above 1 we are better, and the table has the median and the quartiles. CPU is the share of all processors' time that the process of the benchmark took, and after a plus the server of the database, if it is on the same machine.",
     `![The ratios as a chart](${store}.svg)`,
     ...parts,
     "## Where this was measured",
@@ -19,7 +19,7 @@ export function pageOf({ store, sections }: Results): string {
   ].join("\n\n");
 }
 
-/** The variants of a store, one after the other, under what they have in common. */
+/** The variants of a store, one after the other, under a common header. */
 function scenarioOf(variants: readonly Section[]): string {
   const [{ title, notes }] = variants as readonly [Section];
   return [`## ${title}`, notes.map((note) => `- ${note}`).join("\n"), ...variants.map(variantOf)].join("\n\n");
@@ -47,7 +47,8 @@ function cells({ title, metric, unit, ours, other, ratio, goal, limit }: Row): s
   const label = metric === "rate" ? title : `${title}, ${metric}`;
   const figure = ({ median }: Spread) => `${numberOf(median)} ${unit}`;
   const wanted = goal?.toFixed(2) ?? (limit === undefined ? "" : `${numberOf(limit)} ${unit}`);
-  if (!other || !ratio) return [label, figure(ours.figure), "", "", "", "", wanted];
+  if (!other || !ratio) return [label, figure(ours.figure), "", "", "", "", wanted, busyOf(ours), ""];
   const quartiles = `${ratio.q1.toFixed(2)} to ${ratio.q3.toFixed(2)}`;
-  return [label, figure(ours.figure), other.name, figure(other.figure), ratio.median.toFixed(2), quartiles, wanted];
+  const compared = [other.name, figure(other.figure), ratio.median.toFixed(2), quartiles];
+  return [label, figure(ours.figure), ...compared, wanted, busyOf(ours), busyOf(other)];
 }

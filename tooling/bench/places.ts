@@ -1,13 +1,14 @@
-/** Where a scenario keeps its tasks, and how stores, and what they are compared with, get there. */
+/** The places of a scenario's tasks, and connections to them for all contestants. */
+
 import type { TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
 import { MemoryTaskStore } from "@mcp-task-store/memory";
 import { PostgresTaskStore } from "@mcp-task-store/postgres";
 import { RedisTaskStore } from "@mcp-task-store/redis";
 import { SqliteTaskStore } from "@mcp-task-store/sqlite";
 import Database from "better-sqlite3";
-import type { StoreName } from "./scenario.ts";
+import type { StoreName } from "./stores.ts";
 
-/** JSON, so that another process can open the same. */
+/** JSON, so that another process can open the same place. */
 export type Address =
   | { readonly store: "memory" }
   | { readonly store: "sqlite"; readonly path: string; readonly synchronous: Synchronous }
@@ -16,16 +17,16 @@ export type Address =
 
 export type Synchronous = "NORMAL" | "FULL";
 
-/** Room that a scenario has for itself: a folder with a database, a database on a server, a prefix. */
+/** The place of one scenario: a folder with a database, a database on a server, or a prefix. */
 export type Place = Address & {
-  /** Which of the store's settings are measured, such as `synchronous FULL`. */
+  /** The store's settings under test, such as `synchronous FULL`. */
   readonly variant: string;
 };
 
-/** Settings by name, as the database has told them. */
+/** Settings by name, as read from the database. */
 export type InForce = Readonly<Record<string, string>>;
 
-/** Opens a store there, closed by `cleanUp`. */
+/** Opens a store there, which `cleanUp` closes. */
 export function openStore(address: Address, cleanUp: AsyncDisposableStack, options: TaskStoreOptions = {}): TaskStore {
   const store = make(address, cleanUp, { sweepIntervalMs: false, ...options });
   cleanUp.defer(() => store.close());
@@ -41,11 +42,11 @@ function make(address: Address, cleanUp: AsyncDisposableStack, options: TaskStor
     case "postgres":
       return new PostgresTaskStore({ ...options, connectionString: address.url, schema: address.schema });
     case "redis":
-      return new RedisTaskStore({ ...options, url: address.url, prefix: address.prefix });
+      return new RedisTaskStore({ ...options, url: address.url, keyPrefix: address.prefix });
   }
 }
 
-/** A connection with the settings that the store gives one of its own, for the store and for what it is compared with. */
+/** A connection with the store's own settings, for the store and for its competitors. */
 export function openSqlite(
   { path, synchronous }: Address & { store: "sqlite" },
   cleanUp: AsyncDisposableStack,

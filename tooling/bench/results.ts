@@ -1,34 +1,15 @@
-/** The results of a store, as they are kept. */
+/** Reads and writes the results of a store. */
+
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chartOf } from "./chart.ts";
-import type { Machine } from "./machine.ts";
 import { pageOf } from "./page.ts";
-import type { InForce } from "./places.ts";
-import type { Row, Settings, StoreName } from "./scenario.ts";
+import type { Results, Section } from "./section.ts";
 
-/** One scenario on one variant of a store. */
-export interface Section {
-  readonly scenario: string;
-  readonly title: string;
-  readonly notes: readonly string[];
-  readonly variant: string;
-  readonly server: string;
-  /** Those in force, as the database told them. */
-  readonly settings: InForce;
-  readonly measuredAt: string;
-  readonly machine: Machine;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly bench: Settings;
-  readonly rows: readonly Row[];
-}
-
-export interface Results {
-  readonly store: StoreName;
-  readonly sections: readonly Section[];
-}
-
-/** Writes `<store>.json`, `<store>.svg` and `<store>.md`; sections of other scenarios stay as they are. Returns the paths. */
+/**
+ * Writes `<store>.json`, `<store>.svg` and `<store>.md`. Sections of other scenarios stay. Returns
+ * the paths.
+ */
 export async function write(folder: string, { store, sections }: Results, order: readonly string[]): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const path = (extension: string) => join(folder, `${store}.${extension}`);
@@ -53,7 +34,7 @@ async function kept(path: string): Promise<readonly Section[]> {
   }
 }
 
-/** Four digits are more than were measured. */
+/** Four digits are more than the precision of the measurement. */
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === "number" ? Number(value.toPrecision(Number.isInteger(value) ? 15 : 4)) : value;
 }

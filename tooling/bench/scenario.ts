@@ -1,15 +1,19 @@
-/** What a scenario says, and what comes of measuring it. */
+/** The types of a scenario and of its measurement. */
 import type { Place } from "./places.ts";
+import type { StoreName } from "./stores.ts";
 
-export const STORES = ["memory", "sqlite", "postgres", "redis"] as const;
-export type StoreName = (typeof STORES)[number];
-
-/** Something that is measured on some of the stores. One module of `scenarios/` each; `scenarios/index.ts` lists them. */
+/**
+ * A measurement on some of the stores. Each is a module of `scenarios/`, listed in
+ * `scenarios/index.ts`.
+ */
 export interface Scenario {
   readonly name: string;
-  /** In a sentence, above the table. */
+  /** A sentence above the table. */
   readonly title: string;
-  /** What a reader has to know to judge the figures, such as what the other side does; goes into the JSON. */
+  /**
+   * Facts that a reader needs to judge the figures, such as what the other contestant does. Part of
+   * the JSON.
+   */
   readonly notes: readonly string[];
   readonly stores: readonly StoreName[];
   comparisons(place: Place, settings: Settings): readonly Comparison[];
@@ -18,17 +22,19 @@ export interface Scenario {
 /** A row of the table, or several: one for each contestant after the first, and for each metric. */
 export interface Comparison {
   readonly title: string;
-  /** What is told of a run. Default: operations a second, from the time that `run` took. */
+  /** The metrics of a run. Default: operations a second, from the time that `run` took. */
   readonly metrics?: Readonly<Record<string, Metric>>;
-  /** Operations of each run. Default: as many as take `Settings.slotMs`, found while warming up. */
+  /**
+   * Operations of each run. Default: as many as fit in `Settings.slotMs`, found while warming up.
+   */
   readonly operations?: number;
   /** Fewest operations of a run, for instance several for each one in flight. Default 1. */
   readonly leastOperations?: number;
-  /** Fewer rounds, for what takes long. Default: those of the command line. */
+  /** Fewer rounds, for slow runs. Default: those of the command line. */
   readonly rounds?: number;
   /**
-   * Makes the contestants; what has to be undone goes to `cleanUp`. The first one is ours, the others are what it is compared with; a
-   * single one is shown without a ratio.
+   * Makes the contestants. `cleanUp` undoes it. The first contestant is ours, and the ratios
+   * compare it with the others. A single one has no ratio.
    */
   setUp(cleanUp: AsyncDisposableStack): Promise<readonly Contestant[]>;
 }
@@ -36,7 +42,10 @@ export interface Comparison {
 export interface Metric {
   readonly unit: string;
   readonly better: "higher" | "lower";
-  /** What we want at most, or at least if higher is better, whatever others reach; shown, never asserted. */
+  /**
+   * Our goal: a maximum, or a minimum if higher is better, independent of other contestants. Shown,
+   * never asserted.
+   */
   readonly limit?: number;
 }
 
@@ -45,14 +54,14 @@ export type Figures = Readonly<Record<string, number>>;
 
 export interface Contestant {
   readonly name: string;
-  /** The least ratio that we want to reach against this one; shown, never asserted. */
+  /** The ratio to this contestant that is our goal. Shown, never asserted. */
   readonly goal?: number;
-  /** Not timed: what has to be there before a run. */
+  /** Prepares a run. Not timed. */
   before?(operations: number): Promise<void>;
-  /** Timed. Returns figures of its own, one for each metric, or nothing: then its time counts. */
+  /** The timed part. Returns a figure for each metric, or nothing if its time is the figure. */
   // biome-ignore lint/suspicious/noConfusingVoidType: an async function without a return statement returns it
   run(operations: number): Promise<Figures | void>;
-  /** Not timed: undoes `before`, and checks what the run left, by throwing. */
+  /** Undoes `before`, and throws if the run left a wrong state. Not timed. */
   after?(): Promise<void>;
 }
 
@@ -60,12 +69,12 @@ export const RATE = "rate";
 export const DEFAULT_METRICS: Readonly<Record<string, Metric>> = { [RATE]: { unit: "tasks/s", better: "higher" } };
 
 export interface Settings {
-  /** How much is put into stores where the cost is to be seen of much being there. */
+  /** The amount of tasks for scenarios that measure the cost of many tasks. */
   readonly scale: "quick" | "usual" | "full";
   readonly rounds: number;
-  /** How long a run should take, in ms. */
+  /** Target duration of a run, in ms. */
   readonly slotMs: number;
-  /** How long each contestant runs before anything counts, at least. */
+  /** Least warm-up time of each contestant, in ms. */
   readonly warmUpMs: number;
 }
 
@@ -77,6 +86,19 @@ export interface Spread {
   readonly max: number;
 }
 
+/** What was measured of a contestant. */
+export interface Measured {
+  readonly name: string;
+  readonly figure: Spread;
+  /** The share of all processors' time, over all rounds. */
+  readonly busy?: {
+    /** Of this process. */
+    readonly client: number;
+    /** Absent if there is no server, or if it is not on this machine. */
+    readonly server?: number;
+  };
+}
+
 /** One contestant against ours. */
 export interface Row {
   readonly title: string;
@@ -84,13 +106,16 @@ export interface Row {
   readonly unit: string;
   readonly better: Metric["better"];
   readonly limit?: number;
-  readonly ours: { readonly name: string; readonly figure: Spread };
-  readonly other?: { readonly name: string; readonly figure: Spread };
-  /** How many times as good as the other: of each round the quotient of its two neighbouring runs. Above 1 we are ahead. */
+  readonly ours: Measured;
+  readonly other?: Measured;
+  /**
+   * The ratio to the other contestant, by round, from two neighbouring runs. Above 1, ours is
+   * better.
+   */
   readonly ratio?: Spread & { readonly rounds: readonly number[] };
   /**
-   * Of the time on a processor that this process took for an operation: theirs by ours, so above 1 we take less. It says nothing of
-   * servers and disks, and hardly depends on what else the machine does.
+   * This process's CPU time per operation: theirs divided by ours. Above 1, ours takes less. It
+   * excludes servers and disks, and hardly depends on other load.
    */
   readonly cpu?: Spread;
   readonly goal?: number;

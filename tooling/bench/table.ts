@@ -1,7 +1,19 @@
-import type { Section } from "./results.ts";
-import type { Row, Spread } from "./scenario.ts";
+import type { Measured, Row, Spread } from "./scenario.ts";
+import type { Section } from "./section.ts";
 
-const HEAD = ["", "ours", "against", "theirs", "ratio", "quartiles", "least..greatest", "goal", "by CPU time"];
+const HEAD = [
+  "",
+  "ours",
+  "against",
+  "theirs",
+  "ratio",
+  "quartiles",
+  "least..greatest",
+  "goal",
+  "by CPU time",
+  "our CPU",
+  "their CPU",
+];
 
 /** A scenario on a store, for the terminal. */
 export function tableOf({ title, rows }: Section): string {
@@ -29,7 +41,7 @@ function cells({ title, metric, unit, better, limit, ours, other, ratio, cpu, go
     limit === undefined
       ? ""
       : judged(`${higher ? "least" : "most"} ${numberOf(limit)}`, higher ? median >= limit : median <= limit);
-  if (!other || !ratio) return [label, figure(ours.figure), "", "", "", "", "", bound, ""];
+  if (!other || !ratio) return [label, figure(ours.figure), "", "", "", "", "", bound, "", busyOf(ours), ""];
   return [
     label,
     figure(ours.figure),
@@ -40,7 +52,16 @@ function cells({ title, metric, unit, better, limit, ours, other, ratio, cpu, go
     `${ratio.min.toFixed(2)}..${ratio.max.toFixed(2)}`,
     goal === undefined ? bound : judged(goal.toFixed(2), ratio.median >= goal),
     cpu === undefined ? "" : cpu.median.toFixed(2),
+    busyOf(ours),
+    busyOf(other),
   ];
+}
+
+/** The share of all processors' time: of this process, and of the server if that is known. */
+export function busyOf({ busy }: Measured): string {
+  if (busy === undefined) return "";
+  const shares = busy.server === undefined ? [busy.client] : [busy.client, busy.server];
+  return shares.map((share) => `${Math.round(100 * share)}%`).join(" + ");
 }
 
 /** With as many digits as mean something. */

@@ -1,4 +1,7 @@
-/** `npx pnpm@12 conformance-server`: a server that the official conformance suite can be run against. */
+/**
+ * `npx pnpm@12 conformance-server`: a server that the official conformance suite can be run
+ * against.
+ */
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -37,14 +40,14 @@ async function main(): Promise<number> {
     console.error(`conformance-server: ${(error as Error).message}\nSee npx pnpm@12 conformance-server --help`);
     return 2;
   }
-  // A signal that comes before the server is there ends it as well, and leaves as little behind.
+  // A signal during the start also ends the command, and leaves nothing behind.
   const ended = Promise.race(["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => once(process, signal)));
   await using cleanUp = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "mcp-task-store-conformance-"));
   cleanUp.defer(() => rm(folder, { recursive: true, force: true }));
   const place = await storeNamed(options.store).prepare(folder, cleanUp);
   const server = cleanUp.use(await serve(options.store, place, options.port));
-  // Whoever sends signals needs to know whom to: npx and pnpm do not pass them on.
+  // npx and pnpm do not pass signals on, so the user must send them to this process.
   const { title } = storeNamed(options.store);
   console.log(`${server.url} keeps its tasks in ${title}. End it with Ctrl+C, or process ${process.pid} with SIGTERM.`);
   await ended;

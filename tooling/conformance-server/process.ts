@@ -1,10 +1,13 @@
-/** One of several on a store, as a process: `CONFORMANCE_PLACE='{...}' node process.ts <store> <role>`. Prints a line once it is ready. */
+/**
+ * One of several servers on a store, as a process: `CONFORMANCE_PLACE='{...}' node process.ts
+ * <store> <role>`. Prints a line once it is ready.
+ */
 import { serve, work } from "./server.ts";
 import type { Role } from "./tools.ts";
 
 const [store = "", role = "server"] = process.argv.slice(2);
 const place = JSON.parse(process.env["CONFORMANCE_PLACE"] ?? "");
-// Ends with whoever started it.
+// Ends with the process that started it.
 process.stdin
   .on("end", () => process.exit())
   .on("error", () => process.exit())

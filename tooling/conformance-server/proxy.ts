@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 
-/** Who answers a request. */
+/** The server that answers a request. */
 export interface Turn {
   readonly url: string;
-  /** The answer has been passed on, or the client has gone. */
+  /** Called once the answer has been passed on, or the client has gone. */
   end(): void;
 }
 
@@ -14,7 +14,7 @@ export interface HttpProxy extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Passes each request on to whoever's turn it is, and the answer back as it comes. */
+/** Passes each request to the server whose turn it is, and streams the answer back. */
 export async function startProxy(next: () => Promise<Turn>): Promise<HttpProxy> {
   const server = createServer(async (incoming, outgoing) => {
     let turn: Turn | undefined;
@@ -22,7 +22,7 @@ export async function startProxy(next: () => Promise<Turn>): Promise<HttpProxy> 
       turn = await next();
       await pass(turn.url, incoming, outgoing);
     } catch {
-      // To the client it looks as if the server had gone, and that it does not expect.
+      // The client would see a lost server, which it does not expect.
       outgoing.destroy();
     } finally {
       turn?.end();
@@ -42,7 +42,7 @@ export async function startProxy(next: () => Promise<Turn>): Promise<HttpProxy> 
 }
 
 async function pass(url: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  // A connection that is kept would still be there when the next request is another server's.
+  // A connection that is kept alive would send the next request to the same server.
   const headers = { ...incoming.headers, connection: "close" };
   const forwarded = request(url, { method: incoming.method, headers, agent: false });
   outgoing.once("close", () => forwarded.destroy());

@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Place } from "../demo/stores.ts";
+import type { Place } from "../demo/place.ts";
 import { repositoryRoot } from "../packages.ts";
 import type { Role } from "./tools.ts";
 
 const PROGRAM = fileURLToPath(new URL("process.ts", import.meta.url));
 /** Where Node keeps compiled code: some tests start hundreds of these. */
 const CODE_CACHE = join(repositoryRoot, "node_modules/.cache/conformance-server");
-/** How long a process may take to end in order. Only one that hangs takes as long. */
+/** How long a process may take to stop. Only a process that hangs takes this long. */
 const STOP_MS = 30_000;
 
 export interface ServerSetup {
@@ -21,9 +21,9 @@ export interface ServerSetup {
   role?: Role;
 }
 
-/** A server, or a worker, in a process of its own, which ends with this object or with this process. */
+/** A server or worker in its own process, which ends with this object or with this process. */
 export class ServerProcess implements AsyncDisposable {
-  /** Its address, once it is ready; a worker has none. */
+  /** The server's address, once it is ready. A worker has none. */
   readonly url: Promise<string>;
   readonly #process: ChildProcess;
   readonly #exited: Promise<unknown>;
@@ -31,8 +31,9 @@ export class ServerProcess implements AsyncDisposable {
   #ended: NodeJS.Signals | undefined;
 
   constructor({ store, place, role = "server" }: ServerSetup) {
-    // A pipe as stdin tells it when this process is gone. The URL of a database may have a password in it, and everybody
-    // on the machine can read arguments.
+    // The end of stdin tells the server that this process is gone. The place goes into the
+    // environment, because a database URL may hold a password and every user of the machine can
+    // read arguments.
     const child = spawn(process.execPath, [PROGRAM, store, role], {
       env: { NODE_COMPILE_CACHE: CODE_CACHE, ...process.env, CONFORMANCE_PLACE: JSON.stringify(place) },
       stdio: ["pipe", "pipe", "pipe"],
@@ -48,11 +49,11 @@ export class ServerProcess implements AsyncDisposable {
       ([line]) => line,
       () => Promise.reject(new Error(`A ${role} ended before it was ready: ${this.#said}`)),
     );
-    // Whoever awaits it sees it.
+    // Callers that await it see the error.
     this.url.catch(() => undefined);
   }
 
-  /** SIGTERM: it may give its tasks back. SIGKILL: it may do nothing. */
+  /** With SIGTERM the process gives its tasks back. With SIGKILL it cannot. */
   async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     this.#ended ??= signal;
     this.#process.kill(signal);
@@ -63,7 +64,7 @@ export class ServerProcess implements AsyncDisposable {
     await this.#exited;
   }
 
-  /** What went wrong with it, once it has ended: it complained, or it ended otherwise than it was told to. */
+  /** The problem of an ended process: it wrote to stderr, or it ended without a signal. */
   get problems(): string[] {
     const { exitCode, signalCode } = this.#process;
     const how = signalCode ?? exitCode;

@@ -1,11 +1,16 @@
-/** A server for the official conformance suite. `main.ts` is the command; tests start `process.ts`, to have several on one store. */
+/**
+ * A server for the official conformance suite. `main.ts` is the command; tests start `process.ts`,
+ * to have several on one store.
+ */
+
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { TasksExtension } from "@mcp-task-store/server";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { McpServer } from "@modelcontextprotocol/server";
-import { type Place, storeNamed } from "../demo/stores.ts";
+import type { Place } from "../demo/place.ts";
+import { storeNamed } from "../demo/stores.ts";
 import { type Role, registerTools } from "./tools.ts";
 
 export interface ConformanceServer extends AsyncDisposable {
@@ -16,9 +21,9 @@ const INFO = { name: "conformance-server", version: "1.0.0" };
 
 async function openTasks(storeName: string, place: Place) {
   const store = await storeNamed(storeName).open(place, { limits: { ttl: { default: 3_600_000 } }, pollInterval: 200 });
-  // A server that dies in the middle of a run is to be missed no longer than a client waits. One that is only slow may seem
-  // to have died, and more than once.
-  const tasks = new TasksExtension({ store, leaseMs: 2000, worker: { pollMs: 200, maxAttempts: 20 } });
+  // When a server dies during a run, another one has to take over while the client still waits. A
+  // slow server may seem dead, even several times.
+  const tasks = new TasksExtension({ store, leaseMs: 2000, worker: { claimPollMs: 200, maxAttempts: 20 } });
   return { store, tasks };
 }
 
@@ -45,7 +50,7 @@ export async function serve(
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`,
     async [Symbol.asyncDispose]() {
       http.close();
-      // First, so that open streams end in good order.
+      // Closes this first, so that open streams end gracefully.
       await handler.close();
       http.closeAllConnections();
       await tasks.close();
@@ -58,7 +63,7 @@ export async function serve(
 export async function work(storeName: string, place: Place): Promise<ConformanceServer> {
   const { store, tasks } = await openTasks(storeName, place);
   registerTools(tasks, new McpServer(INFO), "worker");
-  tasks.startWorker({ concurrency: 20, pollMs: 200 });
+  tasks.startWorker({ concurrency: 20, claimPollMs: 200 });
   return {
     url: "(a worker)",
     async [Symbol.asyncDispose]() {

@@ -1,12 +1,13 @@
 import type { Turn } from "./proxy.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** One to take over, and two so that a second request need not wait long. */
+/** One server takes over. Two more start ahead, so that the next requests do not wait long. */
 const STARTED = 3;
 
 /**
- * Servers that answer one request each, and are then ended. None answers before there is another that has started: like a
- * new release that takes over from the old one, and it has a moment to take over tasks.
+ * Servers that answer one request each, and are then ended. Each answers only once the next one has
+ * started. This is like a new release that takes over from the old one, with a moment to take over
+ * tasks.
  */
 export class Succession implements AsyncDisposable {
   readonly #start: () => ServerProcess;
@@ -68,7 +69,7 @@ export class Succession implements AsyncDisposable {
   /** @throws Error if one of the servers had a problem */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    // One that has only begun to start does not know the signal yet.
+    // A server that is starting does not handle the signal yet.
     await Promise.allSettled([...this.#live].map(({ url }) => url));
     for (const server of this.#live) this.#end(server, "SIGTERM");
     await Promise.all(this.#endings);

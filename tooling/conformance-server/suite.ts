@@ -1,4 +1,4 @@
-/** The scenarios of the official suite that are about tasks, and how one is run. */
+/** The official suite's scenarios about tasks, and how to run one. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
@@ -11,12 +11,12 @@ const PROGRAM = join(dirname(require.resolve(MANIFEST)), require(MANIFEST).bin.c
 
 export interface Scenario {
   readonly name: string;
-  /** That it makes when nothing is left out; 0 for one that the suite itself skips. */
+  /** How many checks the scenario makes. 0 if the suite itself skips it. */
   readonly checks: number;
 }
 
 export const SCENARIOS: readonly Scenario[] = [
-  // The longest first, for those who run some at once.
+  // The longest first, for runs with several scenarios at once.
   { name: "tasks-lifecycle", checks: 9 },
   { name: "tasks-wire-fields", checks: 4 },
   { name: "tasks-dispatch-and-envelope", checks: 9 },
@@ -29,7 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: "tasks-status-notifications", checks: 0 },
 ];
 
-/** What the suite says at the end of a scenario in which all went well. */
+/** The suite's last line for a scenario that passed. */
 export function successOf({ checks }: Scenario): string {
   return `Passed: ${checks}/${checks}, 0 failed, 0 warnings`;
 }
@@ -43,13 +43,13 @@ export interface SuiteRun {
 }
 
 export async function runScenario(url: string, { name }: Scenario): Promise<SuiteRun> {
-  // With `--spec-version` it would skip what belongs to an extension, and call that a success.
-  // Its limits for single steps stay; the one for the whole scenario is not for a busy machine.
+  // With `--spec-version` the suite skips extensions and calls that a success. The scenario's time
+  // limit is raised for busy machines, those of single steps stay.
   const { exitCode, output } = await runSuite("server", "--url", url, "--scenario", name, "--timeout", "150000");
   return { exitCode, output, passed: Number(/^Passed: (\d+)\//m.exec(output)?.[1] ?? 0) };
 }
 
-/** The names of all scenarios about tasks that this version of the suite has. */
+/** The names of all scenarios about tasks in this version of the suite. */
 export async function listScenarios(): Promise<string[]> {
   const { output } = await runSuite("list");
   return [...new Set(output.match(/\btasks-[a-z-]+/g))];

@@ -23,17 +23,20 @@ const confirmSchema = {
 
 const text = (text: string) => ({ content: [{ type: "text" as const, text }] });
 
-/** A `server` does all by itself; a `front` answers requests, and leaves tasks to a `worker`. */
+/**
+ * A `server` answers requests and runs tasks. A `front` answers requests, and leaves tasks to a
+ * `worker`.
+ */
 export type Role = "server" | "front" | "worker";
 
-/** Takes that long in all, however many processes have a part in it. */
+/** Takes this long in total, even if several processes share the work. */
 async function takeTime(ms: number, { checkpoint, progress, signal }: TaskContext): Promise<void> {
   const end = typeof checkpoint === "number" ? checkpoint : Date.now() + ms;
   await progress("Computing", end);
   await sleep(Math.max(0, end - Date.now()), undefined, { signal });
 }
 
-/** Whether the client of this request takes a task for an answer. */
+/** Whether the client of this request accepts a task as the answer. */
 function takesTasks(tasks: TasksExtension, { mcpReq }: ServerContext): boolean {
   const envelope = mcpReq.envelope as { [CLIENT_CAPABILITIES_META_KEY]?: ClientCapabilities } | undefined;
   return envelope?.[CLIENT_CAPABILITIES_META_KEY]?.extensions?.[tasks.id] !== undefined;
@@ -56,7 +59,8 @@ export function registerTools(tasks: TasksExtension, server: McpServer, role: Ro
   const computed = ({ seconds, label = "result" }: { seconds: number; label?: string | undefined }) =>
     text(`${label}: computed for ${seconds} s`);
   if (role === "front") {
-    // Left to workers, a tool is for clients that take tasks only. This one is for all.
+    // Only clients that accept tasks can call a tool left to workers. This tool must serve all
+    // clients.
     server.registerTool("slow_compute", slowCompute, async (args, ctx) => {
       if (takesTasks(tasks, ctx)) return tasks.create(ctx);
       await sleep(1000 * args.seconds, undefined, { signal: ctx.mcpReq.signal });

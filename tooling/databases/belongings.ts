@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { run } from "../packages.ts";
 import { end } from "./processes.ts";
 
-/** What must not outlive the run. */
+/** A resource that must not outlive the run. */
 export type Belonging =
   | { readonly kind: "process"; readonly pid: number; readonly signal: NodeJS.Signals }
   | { readonly kind: "directory"; readonly path: string }
   | { readonly kind: "containers"; readonly label: string };
 
-/** The label of every container we start; its value tells one start from another. */
+/** The label of every container we start. Its value identifies the start. */
 export const containerLabel = "mcp-task-store.tests";
 
 export async function remove(belonging: Belonging): Promise<void> {
@@ -24,11 +24,13 @@ export async function remove(belonging: Belonging): Promise<void> {
   }
 }
 
-/** A Postgres that was killed leaves a segment of System V shared memory, and its number in `postmaster.pid`. */
+/**
+ * A killed Postgres leaves a segment of System V shared memory. Its number is in `postmaster.pid`.
+ */
 async function releaseSharedMemory(path: string): Promise<void> {
   const lock = await readFile(join(path, "data/postmaster.pid"), "utf8").catch(() => "");
   const segment = lock.split("\n")[6]?.trim().split(/\s+/)[1];
-  // The next to start may have released it.
+  // The next server may have released it.
   if (segment !== undefined) await run("ipcrm", ["-m", segment], { cwd: "/" }).catch(() => undefined);
 }
 

@@ -7,15 +7,15 @@ export interface PostgresBinaries {
   /** The folder that holds `bin`. */
   readonly root: string;
   readonly major: number;
-  /** Where they are from, for the line that says which way was taken. */
+  /** The origin of the binaries, for the line about the server used. */
   readonly origin: string;
 }
 
-/** What there is on this machine, then what npm installed: of each the newest first. */
+/** Binaries of this machine, then those from npm, each with the newest first. */
 export function findPostgres(): PostgresBinaries[] {
   const onPath = executable("postgres");
   const candidates = [
-    // What is on PATH may be a link to where all of Postgres is.
+    // A command on PATH may be a link into the full installation.
     ...(onPath === undefined ? [] : [dirname(realpathSync(onPath))]),
     ...globSync("/usr/lib/postgresql/*/bin"),
     ...globSync(["/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"]),
@@ -44,7 +44,7 @@ function describePostgres(root: string, origin: string): PostgresBinaries {
   return { root, major: Number(/\d+/.exec(version)?.[0]), origin };
 }
 
-/** Where a command is, by PATH. */
+/** The path of a command found by PATH. */
 export function executable(name: string): string | undefined {
   return (process.env["PATH"] ?? "")
     .split(delimiter)

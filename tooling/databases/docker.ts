@@ -5,7 +5,7 @@ import { containerLabel } from "./belongings.ts";
 import { discard, keep } from "./keeper.ts";
 import { type ServerControl, WayUnavailable } from "./server.ts";
 
-/** Makes sure that an image is there, and returns the variables that it sets. */
+/** Makes sure that an image is present, and returns its environment variables. */
 export async function needImage(name: string): Promise<Map<string, string>> {
   const client = await needEngine();
   const { ImageName } = await import("testcontainers");
@@ -31,12 +31,12 @@ export async function needEngine(): Promise<ContainerRuntimeClient> {
   }
 }
 
-/** Whoever requires Docker, as CI does, shall not be given something else instead. */
+/** A run that requires Docker, such as CI, must not get another kind of server. */
 function noWay(reason: string): Error {
   return process.env["TEST_DATABASES_DOCKER"] === "required" ? new Error(reason) : new WayUnavailable(reason);
 }
 
-/** A server that is a container. Its ports are to be fixed ones, for Docker gives others at each start. */
+/** A server in a container. It needs fixed ports, because Docker chooses others at each start. */
 export class ServerContainer implements ServerControl {
   readonly #ping: () => Promise<unknown>;
   readonly #label: string;

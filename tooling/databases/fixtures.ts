@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Cluster, Redis } from "ioredis";
 import { Client } from "pg";
 import { afterAll, beforeAll, inject } from "vitest";
-// Declares what `inject` gives, also for tests of packages.
+// Declares the values of `inject`, also for tests of packages.
 import type {} from "./global-setup.ts";
 import type { SharedServer, SharedServerRequest } from "./shared.ts";
 
@@ -43,12 +43,12 @@ async function query(url: string, statement: string): Promise<void> {
 
 export interface TestKeys {
   readonly url: string;
-  /** Begins every key of the test, and no key of another. */
+  /** The prefix of every key of the test, and of no other test's. */
   readonly prefix: string;
   drop(): Promise<void>;
 }
 
-/** Room for keys on a Redis, or on a cluster of them. */
+/** A key prefix on a Redis server or cluster. */
 export function createKeys(url: string, kind: "Redis" | "Redis Cluster" = "Redis"): TestKeys {
   const prefix = `test:${randomUUID()}:`;
   return { url, prefix, drop: () => (kind === "Redis" ? dropFromOne(url, prefix) : dropFromCluster(url, prefix)) };
@@ -75,12 +75,14 @@ async function dropFromCluster(url: string, prefix: string): Promise<void> {
 
 async function dropKeys(node: Redis, prefix: string): Promise<void> {
   for await (const keys of node.scanStream({ match: `${prefix}*`, count: 1000 })) {
-    // One by one, for in a cluster they are of many slots.
+    // One by one, because keys in a cluster have different slots.
     await Promise.all(keys.map((key: string) => node.unlink(key)));
   }
 }
 
-/** For the top of a test file: a database for it alone, on the shared server. `url` is there once tests run. */
+/**
+ * For the top of a test file: its own database on the shared server. `url` is set once tests run.
+ */
 export function useDatabase(options: { readonly version?: number } = {}): { readonly url: string } {
   let database: TestDatabase | undefined;
   beforeAll(async () => {
@@ -94,7 +96,7 @@ export function useDatabase(options: { readonly version?: number } = {}): { read
   };
 }
 
-/** For the top of a test file: keys for it alone, on the shared server. They are there once tests run. */
+/** For the top of a test file: its own keys on the shared server. They are set once tests run. */
 export function useKeys(kind: "Redis" | "Redis Cluster" = "Redis"): Omit<TestKeys, "drop"> {
   let keys: TestKeys | undefined;
   beforeAll(async () => {

@@ -3,12 +3,15 @@ import { SharedServers } from "./shared.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Where test files ask for the servers that they share. */
+    /** The address at which test files request shared servers. */
     databases: string;
   }
 }
 
-/** The servers of this run. Vitest sets up each group of tests by itself, with modules of its own, but in one process. */
+/**
+ * The servers of this run. Vitest sets up each group of tests separately, with its own modules, but
+ * in one process.
+ */
 interface Run {
   servers: SharedServers;
   address: Promise<string>;
@@ -16,7 +19,7 @@ interface Run {
 }
 const globals = globalThis as { databasesOfTheRun?: Run | undefined };
 
-/** Gives a run its servers: none until a test file asks, each once, and all ended with the run. */
+/** Starts each server once, when a test file first asks for it, and ends all with the run. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   globals.databasesOfTheRun ??= begin();
   const run = globals.databasesOfTheRun;
@@ -27,7 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (run.groups > 0) return;
     globals.databasesOfTheRun = undefined;
     await run.servers.close();
-    // Again where a reader looks. The variable is how CI says what it could not have.
+    // Repeats the servers where readers look. CI sets the variable to name servers that it lacks.
     const notes = [...run.servers.lines, process.env["TEST_DATABASES_NOTE"] ?? ""].filter((line) => line !== "");
     if (run.servers.lines.length > 0) console.log(`\n${notes.join("\n")}`);
   };

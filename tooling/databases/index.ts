@@ -1,6 +1,7 @@
 /**
- * Real databases for tests and the demo. A server is, in this order: the one that a variable names, a container where a
- * Docker engine answers, a process of binaries on this machine. Where there is none of these, starting it fails.
+ * Real databases for tests and the demo. A server is, in this order: the one named by a variable, a
+ * container if a Docker engine answers, or a process from local binaries. Without any of these, the
+ * start fails.
  */
 export { type PostgresOptions, startOwnPostgres, startPostgres } from "./postgres.ts";
 export { type RedisOptions, startOwnRedis, startRedis } from "./redis.ts";

@@ -1,4 +1,7 @@
-/** Runs beside a process that has belongings, learns of its end by the end of stdin, and removes what it left. */
+/**
+ * Runs beside a process with belongings. When its stdin ends, that process is gone, and the keeper
+ * removes its belongings.
+ */
 import { createInterface } from "node:readline";
 import { type Belonging, remove } from "./belongings.ts";
 import type { KeeperMessage } from "./keeper.ts";
@@ -10,7 +13,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   else kept.delete(JSON.stringify(belonging));
 }
 
-// A folder goes after the server that writes to it.
+// Removes a folder after the server that writes to it.
 const folders = [...kept.values()].filter(({ kind }) => kind === "directory");
 const others = [...kept.values()].filter(({ kind }) => kind !== "directory");
 for (const belongings of [others, folders]) {

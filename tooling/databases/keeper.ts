@@ -3,7 +3,7 @@ import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { type Belonging, remove } from "./belongings.ts";
 
-/** What the keeper reads, one a line. */
+/** The keeper's input, one message per line. */
 export interface KeeperMessage {
   readonly action: "keep" | "forget";
   readonly belonging: Belonging;
@@ -11,7 +11,10 @@ export interface KeeperMessage {
 
 let keeper: ChildProcessByStdio<Writable, null, null> | undefined;
 
-/** Sees to it that a belonging does not outlive this process, even if it is killed. Call it before there is one to lose, or at once. */
+/**
+ * Removes a belonging at the end of this process, even if the process is killed. Call it before the
+ * belonging is made, or right after.
+ */
 export function keep(belonging: Belonging): void {
   tell({ action: "keep", belonging });
 }
@@ -28,14 +31,14 @@ function tell(message: KeeperMessage): void {
 }
 
 function startKeeper(): ChildProcessByStdio<Writable, null, null> {
-  // Detached, or Ctrl-C would end it together with its owner.
+  // Detached, because Ctrl-C would end the keeper together with its owner.
   const child = spawn(process.execPath, [fileURLToPath(new URL("keeper-process.ts", import.meta.url))], {
     detached: true,
     stdio: ["pipe", "ignore", "inherit"],
     env: { ...process.env, NODE_OPTIONS: "" },
   });
   child.unref();
-  // Its pipe is a socket to Node, and must not keep this process from ending either.
+  // To Node its pipe is a socket, which must not keep this process alive either.
   if ("unref" in child.stdin && typeof child.stdin.unref === "function") child.stdin.unref();
   return child;
 }

@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-// Below the ports that systems give to outgoing connections: there, a client that tries to reach a server which is down
-// could be given the server's own port, connect to itself, and keep the server from coming back.
+// Below the ports of outgoing connections. Otherwise a client of a stopped server could get the
+// server's own port, connect to itself, and keep the server from restarting.
 const first = 15_000;
 const last = 32_000;
 const given = new Set<number>();
 
-/** A port that nothing listens on. A server keeps it when it is halted and started again. */
+/** A free port, which a server keeps over a restart. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = first + Math.floor(Math.random() * (last - first));

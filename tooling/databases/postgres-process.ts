@@ -13,7 +13,7 @@ export interface PostgresSetup {
   ping(url: string): Promise<string>;
 }
 
-/** Postgres as a process of this machine, with its data in a temporary folder. */
+/** Postgres as a local process, with its data in a temporary folder. */
 export async function startPostgresProcess({ version: wanted, settings, ping }: PostgresSetup): Promise<OwnServer> {
   const found = findPostgres();
   const binaries = found.find(({ major }) => wanted === undefined || major === wanted);
@@ -26,7 +26,7 @@ export async function startPostgresProcess({ version: wanted, settings, ping }: 
   const data = join(folder, "data");
   await runIn(folder, join(bin, "initdb"), [
     ...["-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"],
-    // What it writes is lost with the machine in any case; what the server writes is synced as ever.
+    // initdb's own files need no sync. The server syncs its writes as usual.
     "--no-sync",
   ]);
 
@@ -36,7 +36,7 @@ export async function startPostgresProcess({ version: wanted, settings, ping }: 
     listen_addresses: "127.0.0.1",
     port: String(port),
     unix_socket_directories: "",
-    // In the data folder rather than in /dev/shm, where it would outlive a killed server.
+    // In the data folder, since /dev/shm would outlive a killed server.
     dynamic_shared_memory_type: "mmap",
     ...settings,
   };
@@ -51,7 +51,7 @@ export async function startPostgresProcess({ version: wanted, settings, ping }: 
   return { url, version: await ping(url), way: binaries.origin, control: server, stop: () => server.stop() };
 }
 
-/** The binaries, or a copy of them if they are where only root can go. */
+/** The binaries, or a copy if only root can reach them. */
 async function reachable(root: string, folder: string): Promise<string> {
   if (serverUser() === undefined || isReachable(join(root, "bin/postgres"))) return root;
   const copy = join(folder, "binaries");

@@ -4,15 +4,17 @@ import { startPostgresProcess } from "./postgres-process.ts";
 import { type DatabaseServer, firstWay, type OwnServer, type Way, WayUnavailable } from "./server.ts";
 
 export interface PostgresOptions {
-  /** The major version. Without it, whichever version comes first. */
+  /** The major version; `undefined` = any. */
   readonly version?: number;
-  /** "fast" gives up what makes commits survive a crash of the machine, and says so in `way`. */
+  /** "fast" turns off syncs, so a crash of the machine loses commits. `way` mentions it. */
   readonly durability?: "production" | "fast";
   /** More settings, such as `{ max_connections: "20" }`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** A Postgres server for tests that do it no harm: the one of `TEST_POSTGRES_URL`, or one of our own. */
+/**
+ * A Postgres server for tests that do not harm it: the one of `TEST_POSTGRES_URL`, or a new one.
+ */
 export function startPostgres(options: PostgresOptions = {}): Promise<DatabaseServer> {
   const given: Way<DatabaseServer> = {
     advice: "set TEST_POSTGRES_URL to a server where tests may create databases",
@@ -21,7 +23,7 @@ export function startPostgres(options: PostgresOptions = {}): Promise<DatabaseSe
   return firstWay(productName(options), [given, ...ownWays(options)]);
 }
 
-/** A Postgres server that nobody else uses, to be paused, killed and started again. */
+/** A Postgres server for one test, which may pause, kill and restart it. */
 export function startOwnPostgres(options: PostgresOptions = {}): Promise<OwnServer> {
   return firstWay(`${productName(options)} of their own`, ownWays(options));
 }
@@ -57,10 +59,10 @@ async function givenPostgres({ version: wanted }: PostgresOptions): Promise<Data
   return { url, version, way: "TEST_POSTGRES_URL", stop: async () => {} };
 }
 
-/** Such as `18.4`; fails where nothing answers. */
+/** The version, such as `18.4`. Rejects if no server answers. */
 async function postgresVersion(url: string): Promise<string> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
-  // A connection that breaks in mid-query says so here as well.
+  // The query rejects too, so this event needs no handling.
   client.on("error", () => {});
   try {
     await client.connect();

@@ -4,7 +4,7 @@ import { run } from "../packages.ts";
 
 /** Freezes a process and its descendants. */
 export async function freeze(pid: number): Promise<void> {
-  // The parent first: from then on there are no new children.
+  // Stops the parent first, so that no new children appear.
   send(pid, "SIGSTOP");
   for (const member of await family(pid)) send(member, "SIGSTOP");
 }
@@ -21,7 +21,7 @@ export async function kill(pid: number): Promise<void> {
   if (!(await gone(members))) throw new Error(`process ${pid} outlived SIGKILL`);
 }
 
-/** Asks a process to end, and sees to it that it and its descendants do. */
+/** Asks a process to end, and kills it and its descendants if they do not. */
 export async function end(pid: number, signal: NodeJS.Signals): Promise<void> {
   await thaw(pid);
   const members = await family(pid);
@@ -35,7 +35,7 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
-  // Whoever should have waited for a zombie is another matter.
+  // A zombie counts as ended. Only its parent can remove it.
   return process.platform !== "linux" || statusOf(pid)?.state !== "Z";
 }
 
@@ -56,7 +56,10 @@ async function gone(pids: readonly number[]): Promise<boolean> {
   return true;
 }
 
-/** The process and all its descendants. Process groups do not tell: each Postgres backend has its own. */
+/**
+ * The process and all its descendants. Process groups do not help, as each Postgres backend has its
+ * own.
+ */
 async function family(pid: number): Promise<number[]> {
   const parents = process.platform === "linux" ? parentsByProc() : await parentsByPs();
   const members = [pid];
@@ -86,7 +89,7 @@ async function parentsByPs(): Promise<[number, number][]> {
 function statusOf(pid: number): { state: string; parent: number } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The command before these may hold anything, parentheses too.
+    // The command before these fields may hold anything, even parentheses.
     const [state = "", parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return { state, parent: Number(parent) };
   } catch {

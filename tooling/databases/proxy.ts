@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What may be done to one answer, or one command, on its way. */
+/** A fault for one answer or one command in transit. */
 type Harm = "lose an answer" | "cut a command";
 
-/** Passes connections on to a server, as well or badly as it is told to. */
+/** Passes connections on to a server, with faults on demand. */
 export class TcpProxy {
   readonly port: number;
   readonly #target: URL;
@@ -33,17 +33,17 @@ export class TcpProxy {
     return String(url);
   }
 
-  /** Connections of clients and to the server. */
+  /** The number of open sockets, to clients and to the server. */
   get sockets(): number {
     return this.#sockets.size;
   }
 
-  /** Answers that were lost and commands that were cut. */
+  /** The number of lost answers and cut commands. */
   get harmed(): number {
     return this.#harmed;
   }
 
-  /** Cuts every connection, and refuses new ones until `end`. */
+  /** Cuts every connection and refuses new ones until `end`. */
   async begin(): Promise<void> {
     const closed = this.#server.listening ? once(this.#server, "close") : undefined;
     this.#server.close();
@@ -60,12 +60,12 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** The next command arrives in half, or is carried out and its answer lost; then its connection is cut. */
+  /** The next command arrives in half, or runs and loses its answer. Then its connection is cut. */
   harmNext(harm: Harm | undefined): void {
     this.#harm = harm;
   }
 
-  /** From now on, data goes in pieces of so many bytes, and so long after each other. */
+  /** Sends data in pieces of this size, with this delay between them, from now on. */
   slowDown(how: { readonly delayMs: number; readonly bytes: number } | undefined): void {
     this.#slow = how;
   }

@@ -4,8 +4,8 @@ import type { ClusterNodes } from "./redis-cluster-nodes.ts";
 import { redisImage } from "./redis-container.ts";
 
 /**
- * Nodes of a Redis Cluster, each a container. They live in the network of one more container, which publishes their
- * ports, so that 127.0.0.1 and a port mean the same node to the others and to a client outside.
+ * Nodes of a Redis Cluster, each a container. They share the network of another container, which
+ * publishes their ports. So 127.0.0.1 and a port mean the same node inside and outside.
  */
 export async function startContainerNodes(
   count: number,

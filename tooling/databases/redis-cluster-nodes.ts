@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type { ServerControl } from "./server.ts";
 
-/** Servers that are to become a Redis Cluster. */
+/** Servers that will form a Redis Cluster. */
 export interface ClusterNodes {
   readonly way: string;
   readonly nodes: readonly { readonly port: number; readonly control: ServerControl }[];

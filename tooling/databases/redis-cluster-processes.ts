@@ -4,7 +4,7 @@ import type { ClusterNodes } from "./redis-cluster-nodes.ts";
 import { WayUnavailable } from "./server.ts";
 import { runIn, ServerProcess, serverFolder } from "./server-process.ts";
 
-/** Nodes of a Redis Cluster, each a process of this machine. */
+/** Nodes of a Redis Cluster, each a local process. */
 export async function startProcessNodes(
   count: number,
   args: readonly string[],

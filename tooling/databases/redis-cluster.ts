@@ -15,21 +15,24 @@ import {
 export interface RedisClusterOptions {
   /** More settings for each node. */
   readonly args?: readonly string[];
-  /** How many replicas each of the three masters has; none unless told. */
+  /** Replicas of each of the three masters. Default: none. */
   readonly replicas?: number;
 }
 
-/** `url` is the address of one node, and enough to find the others. */
+/** `url` is the address of one node, which leads to the others. */
 export interface RedisCluster extends DatabaseServer {
   readonly nodes: readonly { readonly url: string }[];
 }
 
-/** `control` is for all nodes at once, and each node has its own. */
+/** `control` acts on all nodes at once. Each node has its own too. */
 export interface OwnRedisCluster extends OwnServer {
   readonly nodes: readonly { readonly url: string; readonly control: ServerControl }[];
 }
 
-/** A Redis Cluster for tests that do it no harm: the one of `TEST_REDIS_CLUSTER_URL`, or three masters of our own. */
+/**
+ * A Redis Cluster for tests that do not harm it: the one of `TEST_REDIS_CLUSTER_URL`, or three new
+ * masters.
+ */
 export function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
   const given: Way<RedisCluster> = {
     advice: "set TEST_REDIS_CLUSTER_URL to a node of a cluster where tests may add keys",
@@ -38,7 +41,7 @@ export function startRedisCluster(options: RedisClusterOptions = {}): Promise<Re
   return firstWay("a Redis Cluster", [given, ...ownWays(options)]);
 }
 
-/** A Redis Cluster that nobody else uses. */
+/** A Redis Cluster for one test. */
 export function startOwnRedisCluster(options: RedisClusterOptions = {}): Promise<OwnRedisCluster> {
   return firstWay("a Redis Cluster of their own", ownWays(options));
 }

@@ -3,7 +3,7 @@ import { freePort } from "./ports.ts";
 import type { RedisSetup } from "./redis-process.ts";
 import type { OwnServer } from "./server.ts";
 
-/** The image to use; it is there once this returns. */
+/** The image to use, which is present once this returns. */
 export async function redisImage(): Promise<string> {
   const image = process.env["TEST_REDIS_IMAGE"] || "redis:8.10.2-alpine";
   await needImage(image);

@@ -9,7 +9,7 @@ export interface RedisSetup {
   ping(url: string): Promise<string>;
 }
 
-/** Redis as a process of this machine, with its data in a temporary folder. */
+/** Redis as a local process, with its data in a temporary folder. */
 export async function startRedisProcess({ args, ping }: RedisSetup): Promise<OwnServer> {
   const command = executable("redis-server");
   if (command === undefined) throw new WayUnavailable("not found");

@@ -8,7 +8,7 @@ export interface RedisOptions {
   readonly args?: readonly string[];
 }
 
-/** A Redis server for tests that do it no harm: the one of `TEST_REDIS_URL`, or one of our own. */
+/** A Redis server for tests that do not harm it: the one of `TEST_REDIS_URL`, or a new one. */
 export function startRedis(options: RedisOptions = {}): Promise<DatabaseServer> {
   const given: Way<DatabaseServer> = {
     advice: "set TEST_REDIS_URL to a server where tests may add keys",
@@ -17,13 +17,13 @@ export function startRedis(options: RedisOptions = {}): Promise<DatabaseServer> 
   return firstWay("Redis", [given, ...ownWays(options)]);
 }
 
-/** A Redis server that nobody else uses, to be paused, killed and started again. */
+/** A Redis server for one test, which may pause, kill and restart it. */
 export function startOwnRedis(options: RedisOptions = {}): Promise<OwnServer> {
   return firstWay("Redis of their own", ownWays(options));
 }
 
 function ownWays({ args = [] }: RedisOptions): Way<OwnServer>[] {
-  // Persistent, and with what Redis itself promises then: at most the last second is lost.
+  // Redis' own persistence: it loses at most the last second.
   const setup = { args: ["--save", "", "--appendonly", "yes", ...args], ping: redisVersion };
   return [
     { advice: "start Docker, and containers will be used", start: () => startRedisContainer(setup) },
@@ -37,10 +37,10 @@ async function givenRedis(variable: string): Promise<DatabaseServer> {
   return { url, version: await redisVersion(url), way: variable, stop: async () => {} };
 }
 
-/** Such as `7.0.15`; fails where nothing answers, or not yet. */
+/** The version, such as `7.0.15`. Rejects if no server answers yet. */
 export async function redisVersion(url: string): Promise<string> {
   const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 5_000 });
-  // The command fails as well.
+  // The command rejects too, so this event needs no handling.
   redis.on("error", () => {});
   try {
     const info = await redis.info("server");

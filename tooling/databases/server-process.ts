@@ -11,7 +11,7 @@ import { freeze, kill, thaw } from "./processes.ts";
 import type { ServerControl } from "./server.ts";
 import { isReachable, serverUser } from "./unprivileged.ts";
 
-/** A temporary folder that belongs to the user that servers run as. */
+/** A temporary folder owned by the user that servers run as. */
 export async function serverFolder(product: string): Promise<string> {
   const user = serverUser();
   const parent = user === undefined || isReachable(join(tmpdir(), "_")) ? tmpdir() : "/tmp";
@@ -24,19 +24,19 @@ export async function serverFolder(product: string): Promise<string> {
 export interface ServerProcessOptions {
   readonly command: string;
   readonly args: readonly string[];
-  /** Where it runs, and where `log` goes. */
+  /** The server's working folder, which also holds `log`. */
   readonly folder: string;
   /** Resolves once the server answers. */
   ping(): Promise<unknown>;
   readonly signals: {
-    /** Makes it end and keep its data. */
+    /** Makes the server end and keep its data. */
     readonly orderly: NodeJS.Signals;
-    /** Makes it end at once and release what the kernel keeps for it. */
+    /** Makes the server end at once and release its kernel resources. */
     readonly atOnce: NodeJS.Signals;
   };
 }
 
-/** A server that is a process of this machine. */
+/** A server that is a local process. */
 export class ServerProcess implements ServerControl {
   readonly #options: ServerProcessOptions;
   #process: ProcessBelonging | undefined;
@@ -116,7 +116,7 @@ async function launch(
   signal: NodeJS.Signals,
 ): Promise<Launched> {
   const log = openSync(join(folder, "log"), "a");
-  // Detached, so that Ctrl-C leaves it to us when it ends.
+  // Detached, so that Ctrl-C does not end the server before we do.
   const child = spawn(command, args, {
     cwd: folder,
     detached: true,

@@ -2,25 +2,25 @@
 export interface DatabaseServer {
   readonly url: string;
   readonly version: string;
-  /** How it was had, such as "server binaries on this machine". */
+  /** The origin of the server, such as "server binaries on this machine". */
   readonly way: string;
-  /** Ends the server, if it is ours, and removes all that it kept. */
+  /** Ends the server, if we started it, and removes its data. */
   stop(): Promise<void>;
 }
 
-/** A server that was started for the caller alone, and that the caller may therefore harm. */
+/** A server for the caller alone, which the caller may harm. */
 export interface OwnServer extends DatabaseServer {
   readonly control: ServerControl;
 }
 
-/** What may befall a server. Its address and its data stay the same all the while. */
+/** The faults that a test can cause. The server keeps its address and its data. */
 export interface ServerControl {
-  /** Freezes it: connections stay open and can be opened, nothing answers. */
+  /** Freezes the server: connections stay open and can be opened, but no answer comes. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** Ends it, in order or by SIGKILL. */
+  /** Ends the server gracefully or by SIGKILL. */
   halt(how: "orderly" | "killed"): Promise<void>;
-  /** Starts it after `halt`, and returns once it answers. */
+  /** Starts the server after `halt`, and returns once it answers. */
   start(): Promise<void>;
 }
 
@@ -29,18 +29,20 @@ export function describeServer(product: string, server: Pick<DatabaseServer, "ve
   return `${product} ${server.version}: ${server.way}`;
 }
 
-/** Why a way does not exist here. Any other error means that it does exist, and failed. */
+/**
+ * The reason why a way does not exist here. Any other error means that the way exists but failed.
+ */
 export class WayUnavailable extends Error {
   override readonly name = "WayUnavailable";
 }
 
 export interface Way<Server> {
-  /** What to do to have it. */
+  /** Advice to a developer on how to make it available. */
   readonly advice: string;
   start(): Promise<Server>;
 }
 
-/** Goes the first way that exists; where none does, an error names all and says why not. */
+/** Takes the first way that exists. Without any, the error names each way with its reason. */
 export async function firstWay<Server>(product: string, ways: readonly Way<Server>[]): Promise<Server> {
   const reasons: string[] = [];
   for (const way of ways) {

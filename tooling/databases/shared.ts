@@ -6,7 +6,7 @@ import { startRedis } from "./redis.ts";
 import { startRedisCluster } from "./redis-cluster.ts";
 import { type DatabaseServer, describeServer } from "./server.ts";
 
-/** What test files ask for, and share. */
+/** A request of test files for a shared server. */
 export type SharedServerRequest =
   | { readonly product: "PostgreSQL"; readonly version?: number }
   | { readonly product: "Redis" }
@@ -30,7 +30,7 @@ export class SharedServers {
     return this.#lines;
   }
 
-  /** Test files run in processes of their own; this is where they ask. */
+  /** Test files run in their own processes, and ask here. */
   async listen(): Promise<string> {
     const listener = createServer(async (request, response) => {
       try {
@@ -66,7 +66,7 @@ export class SharedServers {
   async close(): Promise<void> {
     this.#listener?.close();
     this.#listener?.closeAllConnections();
-    // One that could not be started has told who asked for it.
+    // If a server could not start, the test file that asked for it got the error.
     const servers = await Promise.allSettled(this.#servers.values());
     await Promise.all(servers.map((outcome) => (outcome.status === "fulfilled" ? outcome.value.stop() : undefined)));
   }

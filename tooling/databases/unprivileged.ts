@@ -7,7 +7,10 @@ export interface User {
   readonly gid: number;
 }
 
-/** Postgres refuses to run as root. Whoever is root runs servers as this user; anybody else as themselves. */
+/**
+ * Postgres refuses to run as root, so root runs servers as this user. Other users run them as
+ * themselves.
+ */
 export function serverUser(): User | undefined {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ["postgres", "nobody"]) {
@@ -25,7 +28,7 @@ function idOf(option: string, name: string): number | undefined {
   }
 }
 
-/** Whether users other than the owner can reach a file, as far as the folders that it is in go. */
+/** Whether the folders of a file let users other than the owner reach it. */
 export function isReachable(path: string): boolean {
   const folder = dirname(path);
   if (folder === path) return true;

@@ -1,16 +1,16 @@
-/** What an MCP client does to call a tool as a task, and to find that task again later, under either protocol. */
-import { randomUUID } from "node:crypto";
+/**
+ * An MCP client that calls a tool as a task and finds the task again later, under either protocol.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
+import { rawDispatch } from "@mcp-task-store/server/client";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import {
   createTaskSessionFromClient,
-  type RawClientDispatch,
   resultFromTaskOutcome,
   type TaskEnabledSession,
   type TaskView,
 } from "@modelcontextprotocol/ext-tasks/client";
-import { taskId as asTaskId, type JsonValue } from "@modelcontextprotocol/ext-tasks/core";
-import type { ErrorV2 } from "@modelcontextprotocol/ext-tasks/core/v2";
+import { taskId as asTaskId } from "@modelcontextprotocol/ext-tasks/core";
 import { HASH_DIRECTORY, HashDirectoryResult } from "./hash-directory.ts";
 import type { Protocol } from "./options.ts";
 
@@ -34,7 +34,7 @@ export async function connect(url: URL, token: string, protocol: Protocol, signa
       ? createTaskSessionFromClient(client, { endpointId })
       : createTaskSessionFromClient(client, {
           endpointId,
-          rawDispatch: dispatcher(url, headers, protocol),
+          rawDispatch: rawDispatch({ url, headers }),
           v2RequestFraming: { protocolVersion: protocol, clientInfo, clientCapabilities },
         });
   const close = async () => {
@@ -44,27 +44,7 @@ export async function connect(url: URL, token: string, protocol: Protocol, signa
   return { session, close };
 }
 
-/** The SDK's client refuses answers that are tasks: the extension's requests go out as they are. */
-function dispatcher(url: URL, authorization: Record<string, string>, protocol: Protocol): RawClientDispatch {
-  return async (request, options) => {
-    const { method, params } = request as { method: string; params: { name?: string; taskId?: string } };
-    const headers = new Headers({
-      ...authorization,
-      "content-type": "application/json",
-      accept: "application/json, text/event-stream",
-      "mcp-protocol-version": protocol,
-      "mcp-method": method,
-    });
-    const name = params.name ?? params.taskId;
-    if (name !== undefined) headers.set("mcp-name", name);
-    const body = JSON.stringify({ jsonrpc: "2.0", id: randomUUID(), method, params });
-    const response = await fetch(url, { method: "POST", headers, body, signal: options?.signal ?? null });
-    const answer = (await response.json()) as { result: JsonValue } | { error: ErrorV2 };
-    return "error" in answer ? { kind: "error", ...answer } : { kind: "result", ...answer };
-  };
-}
-
-/** Calls the tool as a task and returns at once, with nothing but the id of the task. */
+/** Calls the tool as a task, and returns at once with only the task's id. */
 export async function callAsTask(
   { session }: Connection,
   args: { dir: string; pauseMs: number },
@@ -83,8 +63,9 @@ export async function callAsTask(
 }
 
 /**
- * Polls the task, as often as the server wants, and yields each state it sees, and from whom; the last one is terminal.
- * @param connections Of one user, to whichever servers. They take turns.
+ * Polls the task at the server's interval, and yields each state with its connection. The last
+ * state is terminal.
+ * @param connections One user's connections to any servers. They take turns.
  * @throws Error when nothing has changed for `stallMs`
  */
 export async function* follow(
@@ -124,7 +105,7 @@ export async function resultOf(
   return HashDirectoryResult.parse(result.structuredContent);
 }
 
-/** How far the task is, from its status message; nothing of nothing before it has one. */
+/** The progress in the status message, or 0 of 0 before there is one. */
 export function progressOf(task: TaskView): { done: number; total: number } {
   const [, done = 0, total = 0] = /^(\d+) of (\d+) files$/.exec(task.statusMessage ?? "") ?? [];
   return { done: Number(done), total: Number(total) };

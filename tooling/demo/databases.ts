@@ -1,9 +1,10 @@
-/** Databases for the stores that need one: a server, and in it room for one run of the demo. */
+/** Databases for the stores that need one: a server, with a place for one run of the demo. */
+
 import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
 import { Client } from "pg";
 import { describeServer, startPostgres, startRedis } from "../databases/index.ts";
-import type { Place } from "./stores.ts";
+import type { Place } from "./place.ts";
 
 /** A new schema, which is dropped at the end. The store creates it. */
 export async function placeInPostgres(cleanUp: AsyncDisposableStack): Promise<Place> {

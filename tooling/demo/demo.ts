@@ -1,4 +1,4 @@
-/** What happens in the demo, in its order. */
+/** The steps of the demo, in order. */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,13 +12,16 @@ import { type DemoStore, storeNamed } from "./stores.ts";
 import * as story from "./story.ts";
 import { problemsOf } from "./verify.ts";
 
-/** A task that makes no progress for so long is stuck. */
-const STALL_MS = 10_000;
+/** A task without progress for this long is stuck, even on a slow machine. */
+const STALL_MS = 60_000;
 
-/** @throws Error that says what went wrong */
-export async function runDemo({ dir, store: name, paceMs, protocol }: DemoOptions, signal: AbortSignal): Promise<void> {
+/** @throws Error that names the problem */
+export async function runDemo(
+  { dir, store: name, paceMs, leaseMs, protocol }: DemoOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const store = storeNamed(name);
-  // Undone in reverse order, however this function ends.
+  // Cleans up in reverse order at every end of this function.
   await using cleanUp = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "mcp-task-store-demo-"));
   cleanUp.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -36,7 +39,7 @@ export async function runDemo({ dir, store: name, paceMs, protocol }: DemoOption
   story.ready(place);
   const startServer = async (): Promise<RunningServer> => {
     signal.throwIfAborted();
-    const server = cleanUp.use(new ServerProcess({ store: name, place, token }));
+    const server = cleanUp.use(new ServerProcess({ store: name, place, token, leaseMs }));
     return { server, connection: await connectTo(server, token, protocol, signal, cleanUp) };
   };
 
@@ -45,7 +48,7 @@ export async function runDemo({ dir, store: name, paceMs, protocol }: DemoOption
     store.beside ? startServer() : undefined,
   ]);
   const taskId = await callAsTask(firstConnection, { dir, pauseMs }, signal);
-  const watched = { taskId, stallMs: STALL_MS + straightMs + pauseMs, signal };
+  const watched = { taskId, stallMs: STALL_MS + leaseMs + straightMs + pauseMs, signal };
   story.called(first.pid, taskId);
 
   if (beside) story.joined(beside.server.pid);
@@ -58,7 +61,7 @@ export async function runDemo({ dir, store: name, paceMs, protocol }: DemoOption
   await firstConnection.close();
   story.killed(first.pid, doneAtKill, straight.files);
 
-  // All that is left of the first part is the id of the task.
+  // Only the id of the task remains from the first part.
   const { server: second, connection: secondConnection } = beside ?? (await startServer());
   if (beside) story.wentOn(second.pid);
   else story.reconnected(second.pid);
@@ -113,7 +116,7 @@ async function watchHalf(watched: Watched): Promise<number> {
   throw new Error("the work was over before half of it was seen: use a larger --pace");
 }
 
-/** Watches until the task has ended, and returns when it first went on. */
+/** Watches until the task has ended, and returns the time of its first progress. */
 async function watchRest(watched: Watched): Promise<number> {
   let found: number | undefined;
   let wentOnAt: number | undefined;
@@ -125,21 +128,21 @@ async function watchRest(watched: Watched): Promise<number> {
 }
 
 interface Watched {
-  /** Of the user, to one server or more. */
+  /** The user's connections, to one server or more. */
   connections: readonly [Connection, ...Connection[]];
   taskId: string;
   stallMs: number;
   signal: AbortSignal;
 }
 
-/** Follows the task and draws how far it is. */
+/** Follows the task and draws its progress. */
 async function* watch({ connections, taskId, ...options }: Watched) {
   const bar = new ProgressBar();
   let last = 0;
   try {
     for await (const { task, connection } of follow(connections, taskId, options)) {
       const { done, total } = progressOf(task);
-      // Neither server is behind the other.
+      // No server may show an older state than another one did.
       if (done < last) throw new Error(`after ${last} files were done, a server said that ${done} were`);
       last = done;
       bar.draw(done, total);
@@ -150,7 +153,7 @@ async function* watch({ connections, taskId, ...options }: Watched) {
   }
 }
 
-/** What the second server says of a task that only the first one knew. */
+/** The second server's error for a task that only the first one knew. */
 async function refusalOf(
   connection: Connection,
   taskId: string,
@@ -166,7 +169,7 @@ async function refusalOf(
   throw new Error(`the task survived, although ${store.title} should not keep it`);
 }
 
-/** Somebody who saves a file meanwhile has not found a fault. */
+/** Ends the demo with advice if a file has changed since its start. */
 async function refuseIfChanged(dir: string, before: DirectoryDigest, signal: AbortSignal): Promise<void> {
   const { sha256 } = await hashStraight(dir, signal);
   if (sha256 !== before.sha256) throw new Error(`files under ${dir} changed meanwhile, please run it again`);

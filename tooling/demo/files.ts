@@ -1,10 +1,10 @@
-/** Which files of a directory count, and what their digest is: the work of the demo, without any tasks. */
+/** The work of the demo, without tasks: a directory's files and their digest. */
 import { createHash, hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Said in the output, so it has to be what `listFiles` does. */
+/** Part of the output, so it must match `listFiles`. */
 export const SKIPPED = "node_modules, dist, and folders whose names begin with a dot";
 
 export interface HashedFile {
@@ -58,7 +58,7 @@ export function digestOf(files: Iterable<HashedFile>): DirectoryDigest {
   };
 }
 
-/** The same digest without tasks, servers or checkpoints: what the task's result is compared with. */
+/** The same digest without tasks, servers or checkpoints, to compare the task's result with. */
 export async function hashStraight(directory: string, signal: AbortSignal): Promise<DirectoryDigest> {
   const files: HashedFile[] = [];
   for (const path of await listFiles(directory)) files.push(await hashFile(directory, path, signal));

@@ -1,6 +1,6 @@
 /**
- * `hash_directory`, a tool that runs as a durable task: in the server that was called, and when that dies, in another one on the
- * same store, from the last checkpoint.
+ * `hash_directory`, a tool that runs as a durable task in the called server. If that server dies,
+ * another one on the same store continues from the last checkpoint.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TaskContext } from "@mcp-task-store/core";
@@ -16,7 +16,7 @@ const Input = z.object({
   pauseMs: z.number().min(0).default(0).describe("Pause before each file, to make short work watchable"),
 });
 
-/** Files hashed, by the id of the process that did it. */
+/** Number of files hashed, by process id. */
 const HashedBy = z.record(z.string(), z.number());
 
 export const HashDirectoryResult = z.object({
@@ -28,13 +28,16 @@ export const HashDirectoryResult = z.object({
 });
 export type HashDirectoryResult = z.infer<typeof HashDirectoryResult>;
 
-/** What is saved on the way, for the run after this one should it be lost. */
+/** The checkpoint, for the next run if this one is lost. */
 const Checkpoint = z.object({
   hashed: z.array(z.object({ path: z.string(), sha256: z.string(), bytes: z.number() })),
   hashedBy: HashedBy,
 });
 
-/** Milliseconds between checkpoints: no more work than this is ever lost. Each checkpoint holds every digest so far. */
+/**
+ * Milliseconds between checkpoints, and so the most work that can be lost. Each checkpoint holds
+ * every digest so far.
+ */
 const CHECKPOINT_EVERY_MS = 100;
 
 const HOUR_MS = 3_600_000;
@@ -54,7 +57,7 @@ export function registerHashDirectory(tasks: TasksExtension, server: McpServer):
   );
 }
 
-/** Does the work, from the start or from where a lost run had got to. */
+/** Does the work, from the start or from a lost run's checkpoint. */
 async function hashDirectory({ dir, pauseMs }: z.infer<typeof Input>, task: TaskContext): Promise<CallToolResult> {
   const saved = Checkpoint.parse(task.checkpoint ?? { hashed: [], hashedBy: {} });
   const before = new Map(saved.hashed.map((file) => [file.path, file]));
@@ -67,7 +70,7 @@ async function hashDirectory({ dir, pauseMs }: z.infer<typeof Input>, task: Task
 
   let savedAt = performance.now();
   for (const path of paths.filter((path) => !before.has(path))) {
-    // When the task is cancelled, expires or is taken over, the signal ends whatever is being waited for.
+    // The signal ends every wait when the task is cancelled, expires or is taken over.
     if (pauseMs > 0) await sleep(pauseMs, undefined, { signal: task.signal });
     hashed.push(await hashFile(dir, path, task.signal));
     hashedBy[process.pid] = (hashedBy[process.pid] ?? 0) + 1;

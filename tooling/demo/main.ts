@@ -1,4 +1,4 @@
-/** `npx pnpm@12 demo`. See `demo.ts` for what happens, and `server.ts` for a server to copy. */
+/** `npx pnpm@12 demo`. See `demo.ts` for the steps, and `server.ts` for a server to copy. */
 import { runCommand } from "../command.ts";
 import { runDemo } from "./demo.ts";
 import { HELP, parseOptions } from "./options.ts";

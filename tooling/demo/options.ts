@@ -16,9 +16,12 @@ export interface DemoOptions {
   protocol: Protocol;
   /** The least time that the work should take, in ms. */
   paceMs: number;
+  /** Duration of a server's lease on a task without a renewal, in ms. */
+  leaseMs: number;
 }
 
 const MAX_PACE_S = 15;
+const MAX_LEASE_S = 60;
 
 export const HELP = `Kills an MCP server half-way through a task, and lets another one finish it.
 
@@ -28,6 +31,7 @@ export const HELP = `Kills an MCP server half-way through a task, and lets anoth
   --store <store>    where tasks are kept: ${STORE_NAMES.join(", ")} (default: sqlite)
   --protocol <date>  the version that the client speaks: ${PROTOCOLS.join(" or ")} (default: ${PROTOCOLS[0]})
   --pace <seconds>   pause between files, so that the work takes at least so long, from 0 to ${MAX_PACE_S} (default: 6)
+  --lease <seconds>  how long a killed server keeps its task, from 1 to ${MAX_LEASE_S} (default: 2)
   --help             show this
 
 With postgres and redis, the second server runs beside the first, and the client moves between them. The database is the
@@ -37,20 +41,25 @@ the server binaries on this machine. Nothing of the demo is left in it afterward
 The exit code is 0 if everything was as it should be, 1 if anything was wrong, 2 for a wrong option.
 `;
 
-/** @returns "help" when that was asked for */
+/** @returns "help" for the option `--help` */
 export function parseOptions(args: string[]): DemoOptions | "help" {
   const { help, ...given } = parse(args);
   if (help) return "help";
-  const { dir = repositoryRoot, store = "sqlite", pace = "6", protocol = PROTOCOLS[0] } = given;
-  const seconds = Number(pace);
-  if (pace.trim() === "" || !(seconds >= 0 && seconds <= MAX_PACE_S)) {
-    throw new UsageError(`--pace takes a number of seconds from 0 to ${MAX_PACE_S}, not "${pace}"`);
-  }
+  const { dir = repositoryRoot, store = "sqlite", pace = "6", lease = "2", protocol = PROTOCOLS[0] } = given;
+  const paceMs = msOf("--pace", pace, 0, MAX_PACE_S);
+  const leaseMs = msOf("--lease", lease, 1, MAX_LEASE_S);
   asUsageError(() => storeNamed(store));
   if (!isProtocol(protocol)) throw new UsageError(`--protocol takes ${PROTOCOLS.join(" or ")}, not "${protocol}"`);
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory())
     throw new UsageError(`--dir: "${dir}" is not a directory`);
-  return { dir: resolve(dir), store, protocol, paceMs: 1000 * seconds };
+  return { dir: resolve(dir), store, protocol, paceMs, leaseMs };
+}
+
+function msOf(option: string, text: string, min: number, max: number): number {
+  const seconds = Number(text);
+  if (text.trim() === "" || !(seconds >= min && seconds <= max))
+    throw new UsageError(`${option} takes a number of seconds from ${min} to ${max}, not "${text}"`);
+  return 1000 * seconds;
 }
 
 function isProtocol(value: string): value is Protocol {
@@ -59,6 +68,13 @@ function isProtocol(value: string): value is Protocol {
 
 function parse(args: string[]) {
   const text = { type: "string" } as const;
-  const options = { dir: text, store: text, protocol: text, pace: text, help: { type: "boolean" } } as const;
+  const options = {
+    dir: text,
+    store: text,
+    protocol: text,
+    pace: text,
+    lease: text,
+    help: { type: "boolean" },
+  } as const;
   return asUsageError(() => parseArgs({ args, options }).values);
 }

@@ -1,7 +1,7 @@
 const WIDTH = 40;
 const QUARTERS = 4;
 
-/** A bar that is redrawn in its line on a terminal; elsewhere a line for each quarter. */
+/** A bar that redraws its line on a terminal. Elsewhere it prints a line for each quarter. */
 export class ProgressBar {
   readonly #terminal = process.stdout.isTTY;
   #drawn = "";

@@ -3,30 +3,32 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Place } from "./stores.ts";
+import type { Place } from "./place.ts";
 
 const PROGRAM = fileURLToPath(new URL("server.ts", import.meta.url));
-/** How long a server may take to be ready. */
-const START_MS = 60_000;
-/** How long a server may take to end by itself before it is killed. */
+/** Longest time for a server to be ready. */
+const START_MS = 120_000;
+/** Longest time for a server to stop before it is killed. */
 const STOP_MS = 3000;
 
 export interface ServerArguments {
   store: string;
   place: Place;
   token: string;
+  leaseMs: number;
 }
 
-/** A server in a process of its own, which ends with this object. */
+/** A server in its own process, which ends with this object. */
 export class ServerProcess implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #exited: Promise<unknown>;
 
-  constructor({ store, place, token }: ServerArguments) {
-    // A pipe as stdin tells the server when this process is gone, whatever ended it.
-    // The URL of a database may have a password in it, and everybody on the machine can read arguments.
+  constructor({ store, place, token, leaseMs }: ServerArguments) {
+    // The end of stdin tells the server that this process is gone. The place goes into the
+    // environment, because a database URL may hold a password and every user of the machine can
+    // read arguments.
     this.#process = spawn(process.execPath, [PROGRAM, store], {
-      env: { ...process.env, DEMO_TOKEN: token, DEMO_PLACE: JSON.stringify(place) },
+      env: { ...process.env, DEMO_TOKEN: token, DEMO_PLACE: JSON.stringify(place), DEMO_LEASE_MS: String(leaseMs) },
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#exited = new Promise((resolve) => this.#process.once("exit", resolve).once("error", resolve));
@@ -53,7 +55,7 @@ export class ServerProcess implements AsyncDisposable {
     return new URL(first[0]);
   }
 
-  /** Ends it as a crash or a power failure would: it gets no chance to save anything. */
+  /** Ends the server like a crash: it gets no chance to save anything. */
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#exited;

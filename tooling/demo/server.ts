@@ -1,7 +1,9 @@
 /**
- * An MCP server whose tasks outlive it. The demo starts this file as a process of its own, twice:
+ * An MCP server whose tasks outlive it. The demo starts this file twice, each time as its own
+ * process:
  *
- *     DEMO_TOKEN=secret DEMO_PLACE='{"address":"/path/of/tasks.db","name":""}' node server.ts sqlite
+ *     DEMO_TOKEN=secret DEMO_PLACE='{"address":"/path/of/tasks.db","name":""}' node server.ts
+ *     sqlite
  *
  * Prints its address once it is ready.
  */
@@ -20,9 +22,10 @@ const place = JSON.parse(process.env["DEMO_PLACE"] ?? "");
 
 const store = await storeNamed(name).open(place, { pollInterval: 100 });
 
-// Most servers can leave out these options: the defaults are a lease of 30 s and a look for lost servers' tasks every
-// second. The demo does not want to wait that long.
-const tasks = new TasksExtension({ store, leaseMs: 2000, worker: { pollMs: 100 } });
+// Most servers can leave out these options. By default a lease lasts 30 s, and a server claims lost
+// tasks every second, which is too slow for the demo.
+const leaseMs = Number(process.env["DEMO_LEASE_MS"] ?? 2000);
+const tasks = new TasksExtension({ store, leaseMs, worker: { claimPollMs: 100 } });
 
 // One factory for both protocols.
 const handler = tasks.createMcpHandler(() => {
@@ -31,7 +34,7 @@ const handler = tasks.createMcpHandler(() => {
   return server;
 });
 
-// Tasks belong to users, whichever server they are connected to.
+// Tasks belong to users, on every server.
 function authenticate(authorization: string | undefined): AuthInfo | undefined {
   if (!token || authorization !== `Bearer ${token}`) return undefined;
   return { token, clientId: "demo-client", scopes: [], extra: { sub: "ada" } };
@@ -49,17 +52,17 @@ async function stop(): Promise<void> {
   if (stopping) return;
   stopping = true;
   http.close();
-  // First, so that open streams end in good order.
+  // Closes this first, so that open streams end gracefully.
   await handler.close();
   http.closeAllConnections();
-  // Gives the leases back, so that another server need not wait for them to lapse.
+  // Gives the leases back, so that another server can take over at once.
   await tasks.close();
   await store.close();
   process.exit();
 }
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
-// Closed when the demo ends, however it ends: no server stays behind.
+// stdin closes when the demo ends in any way, so no server stays behind.
 process.stdin.on("end", stop).on("error", stop).resume();
 
 http.listen(0, "127.0.0.1");

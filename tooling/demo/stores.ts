@@ -1,31 +1,23 @@
 /** The stores that the demo can run on. */
+
 import { join } from "node:path";
 import type { TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
+import type { Place } from "./place.ts";
 
 export interface DemoStore {
-  /** In a sentence. */
+  /** The name within a sentence. */
   title: string;
   /** Tasks survive the server that made them. */
   durable: boolean;
-  /** The second server runs beside the first, as it would on a machine of its own. */
+  /** The second server runs beside the first, as on another machine. */
   beside: boolean;
-  /** Finds a place for the tasks of this run, given a temporary folder; whatever that takes is undone by `cleanUp`. */
+  /** Makes a place for the tasks of this run, given a temporary folder. `cleanUp` undoes it. */
   prepare(folder: string, cleanUp: AsyncDisposableStack): Promise<Place>;
-  /** What a server does with that place. */
+  /** Opens the place in a server. */
   open(place: Place, options: TaskStoreOptions): Promise<TaskStore>;
 }
 
-/** Where all servers of a run find the tasks. */
-export interface Place {
-  /** Path or URL. */
-  address: string;
-  /** What the run has for itself at a shared address. */
-  name: string;
-  /** Which database server it is. */
-  origin?: string;
-}
-
-/** Each package is imported only when it is used, so that no other database driver gets loaded. */
+/** Each package is imported on first use, so that no other database driver is loaded. */
 export const STORES: Readonly<Record<string, DemoStore>> = {
   sqlite: {
     title: "a SQLite file",
@@ -52,9 +44,9 @@ export const STORES: Readonly<Record<string, DemoStore>> = {
     durable: true,
     beside: true,
     prepare: async (_folder, cleanUp) => (await import("./databases.ts")).placeInRedis(cleanUp),
-    open: async ({ address: url, name: prefix }, options) => {
+    open: async ({ address: url, name: keyPrefix }, options) => {
       const { RedisTaskStore } = await import("@mcp-task-store/redis");
-      return new RedisTaskStore({ url, prefix, ...options });
+      return new RedisTaskStore({ url, keyPrefix, ...options });
     },
   },
   memory: {

@@ -1,9 +1,10 @@
 import { styleText } from "node:util";
 import { type DirectoryDigest, SKIPPED } from "./files.ts";
 import type { HashDirectoryResult } from "./hash-directory.ts";
-import type { DemoStore, Place } from "./stores.ts";
+import type { Place } from "./place.ts";
+import type { DemoStore } from "./stores.ts";
 
-// What whoever watches the demo is told.
+// The demo's texts.
 
 export function begin(store: DemoStore, dir: string, protocol: string): void {
   say(styleText("bold", `\nA task on an MCP server that gets killed. Tasks are kept in ${store.title}.\n`));

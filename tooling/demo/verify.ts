@@ -1,7 +1,7 @@
 import type { DirectoryDigest } from "./files.ts";
 import type { HashDirectoryResult } from "./hash-directory.ts";
 
-/** What the demo knows of a run. */
+/** The facts of a run, for the verdict. */
 export interface Evidence {
   result: HashDirectoryResult;
   /** The same work, done without a task. */
@@ -10,11 +10,11 @@ export interface Evidence {
   firstServer: number;
   secondServer: number;
   firstServerEndedBy: NodeJS.Signals | null;
-  /** Files that the client had seen done when the first server was killed. */
+  /** Files that the client had seen done at the kill of the first server. */
   doneAtKill: number;
 }
 
-/** Everything that is wrong with a run; nothing for a good one. */
+/** Returns the problems of a run, or an empty list for a good one. */
 export function problemsOf(evidence: Evidence): string[] {
   const { result, straight, doneAtKill } = evidence;
   const first = result.hashedBy[evidence.firstServer] ?? 0;

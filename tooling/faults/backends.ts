@@ -3,12 +3,15 @@ import { Client } from "pg";
 import { type OwnServer, startOwnPostgres, startOwnRedis } from "../databases/index.ts";
 import type { BackendName } from "./stores.ts";
 
-/** A database whose faults the tests cause, set so that it loses nothing that it has acknowledged. */
+/** A database with faults on demand, configured to lose no acknowledged write. */
 export interface FaultyBackend {
   start(): Promise<OwnServer>;
-  /** The URL by which connections are told from others. */
+  /** The URL with this name, so that its connections can be counted. */
   named(url: string, name: string): string;
-  /** How many connections the server has, but for the one that asks; of this name, if one is given. */
+  /**
+   * The number of the server's connections, except the asking one. With a name, only those of that
+   * name.
+   */
   connections(url: string, name?: string): Promise<number>;
 }
 

@@ -1,4 +1,4 @@
-// Connections are cut in mid-command, lose answers, and are slow.
+// Connections break in mid-command, lose answers, and are slow.
 import { isTaskStoreError, type TaskStoreError } from "@mcp-task-store/core";
 import { describe, expect, test, vi } from "vitest";
 import { TcpProxy } from "../databases/proxy.ts";
@@ -30,7 +30,7 @@ describe.each(backendNames)("%s", (name) => {
     try {
       const { taskId } = await direct.createTask({}, 1, request);
       const waiting = store.waitForTask(taskId);
-      // Told of the present state, and so under way: a fault does not end it any more.
+      // The first event shows that the subscription has started. No later fault ends it.
       await store.waitForTask(taskId, { until: "change" });
       const heard = new Set<string>();
       await store.subscribe(({ task }) => heard.add(task.taskId));
@@ -76,17 +76,17 @@ describe.each(backendNames)("%s", (name) => {
         proxy.harmNext(undefined);
         proxy.slowDown(undefined);
         if (doubts.length === 0) continue;
-        // Until a connection has ended, what it brought may still be carried out.
+        // The server may still run commands of a connection until it has ended.
         await proxy.begin();
         await vi.waitFor(async () => expect(await backend.connections(server.url)).toBeLessThanOrEqual(1), 60_000);
         for (const { lane, error } of doubts) {
           const happened = await expected.settle(direct, lane.step);
-          if (error.outcome === "not-applied") {
+          if (error.write === "not-applied") {
             counts.notApplied += 1;
             expect(happened, error.message).toBe(false);
           } else {
             counts.unknown += 1;
-            expect(error).toMatchObject({ outcome: "unknown", message: /unknown/ });
+            expect(error).toMatchObject({ write: "unknown", message: /unknown/ });
           }
           if (!happened) continue;
           counts.tookEffect += 1;
@@ -98,7 +98,7 @@ describe.each(backendNames)("%s", (name) => {
       const answersAndCommands = proxy.harmed;
       await direct.cancelTask(taskId);
       expect((await waiting).task.status).toBe("cancelled");
-      // Whoever listens does so again.
+      // Waits until the listeners hear changes again.
       await vi.waitFor(
         async () => {
           const next = await direct.createTask({}, 1, request);

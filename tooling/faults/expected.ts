@@ -8,7 +8,7 @@ interface ExpectedTask {
   statusMessage?: string;
 }
 
-/** What a store has to hold after writes. */
+/** The tasks and messages that a store has to hold after writes. */
 export class Expected {
   readonly tasks = new Map<string, ExpectedTask>();
   readonly queues = new Map<string, number[]>();
@@ -29,11 +29,11 @@ export class Expected {
     }
   }
 
-  /** Whether a step whose answer was lost took effect: reading tells. It is taken into account if so. */
+  /** Reads whether a step with a lost answer took effect, and records it if so. */
   async settle(store: TaskStore, step: Step): Promise<boolean> {
     let happened: boolean;
     if (step.kind === "enqueue" || step.kind === "dequeue") {
-      // What is in a queue can only be read by taking it, so it is put back.
+      // Reading a message takes it, so all are put back.
       const held = await store.messages.dequeueAll(step.queue);
       for (const message of held) await store.messages.enqueue(step.queue, message);
       const last = (this.queues.get(step.queue)?.length ?? 0) + (step.kind === "enqueue" ? 1 : -1);
@@ -46,7 +46,7 @@ export class Expected {
     return happened;
   }
 
-  /** Compares with what is stored: nothing lost, nothing twice, nothing by halves. */
+  /** Compares with the store: no write is lost, doubled or incomplete. */
   async check(store: TaskStore): Promise<void> {
     for (const [taskId, { status, revision, statusMessage }] of this.tasks) {
       const record = await store.getRecord(taskId);

@@ -11,7 +11,7 @@ export type Step =
   | { readonly kind: "enqueue"; readonly queue: string; readonly number: number }
   | { readonly kind: "dequeue"; readonly queue: string; readonly number: number };
 
-/** The writes of a lane, one after the other and without an end. Whoever knows the seed knows them all. */
+/** The endless sequence of writes of a lane. The seed determines all of them. */
 export function* stepsOf(lane: string, seed: number): Generator<Step, never> {
   const random = randomOf(seed);
   const queue = `queue ${lane}`;
@@ -25,16 +25,16 @@ export function* stepsOf(lane: string, seed: number): Generator<Step, never> {
       if (head < tail && random() < 0.3) yield { kind: "dequeue", queue, number: head++ };
     }
     const end = random();
-    // Some are left as they are.
+    // Some tasks stay unfinished.
     if (end < 0.9) yield { kind: end < 0.5 ? "complete" : end < 0.7 ? "fail" : "cancel", taskId };
   }
 }
 
-/** What a task's result says, so that one without or of another is told. */
+/** The content of a task's result, which shows a missing or foreign result. */
 export const resultOf = (taskId: string) => ({ content: [{ type: "text", text: `The result of ${taskId}` }] });
 export const errorOf = (taskId: string) => ({ code: -32000, message: `The error of ${taskId}` });
 
-/** Carries a step out. It rejects as the store does, and for a message that is not the one that comes next. */
+/** Runs a step. It rejects as the store does, and for a message out of order. */
 export async function carryOut(store: TaskStore, step: Step): Promise<void> {
   switch (step.kind) {
     case "create":

@@ -1,4 +1,4 @@
-/** A generator of numbers in [0, 1) that a seed determines: mulberry32. */
+/** A seeded generator of numbers in [0, 1): mulberry32. */
 export function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,5 +9,5 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** Of the run: `TEST_SEED`, or another one each time. */
+/** The seed of the run: `TEST_SEED`, or a random one. */
 export const SEED = Number(process.env["TEST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));

@@ -1,4 +1,4 @@
-// The server is stopped, killed and paused while everything is in use.
+// The server is stopped, killed and paused while all features are in use.
 import { isTaskStoreError, type Request, runTask, startWorker, type TaskStoreError } from "@mcp-task-store/core";
 import { describe, expect, test, vi } from "vitest";
 import { TcpProxy } from "../databases/proxy.ts";
@@ -19,7 +19,7 @@ const request = (name: string): Request => ({ method: "tools/call", params: { na
 watchRejections();
 
 describe.each(backendNames)("%s", (name) => {
-  test("the server goes away and comes back: everything goes on by itself", async () => {
+  test("the server goes away and comes back: everything goes on without help", async () => {
     const backend = backends[name];
     const random = randomOf(SEED);
     const server = await backend.start();
@@ -42,7 +42,7 @@ describe.each(backendNames)("%s", (name) => {
       const steps = stepsOf(`lane ${lane}`, random() * 2 ** 32);
       return { steps, step: steps.next().value as Step };
     });
-    /** Writes until that fails. */
+    /** Writes until a write fails. */
     const write = async (lane: (typeof lanes)[number]): Promise<TaskStoreError> => {
       for (;;) {
         try {
@@ -66,13 +66,13 @@ describe.each(backendNames)("%s", (name) => {
     };
     const heard = new Set<string>();
     await waiter.subscribe(({ task }) => heard.add(task.taskId));
-    await using worker = startWorker(runner, { job: handler }, { pollMs: 100, onError });
+    await using worker = startWorker(runner, { job: handler }, { claimPollMs: 100, onError });
 
     try {
       for (const outage of OUTAGES) {
         const waited = await newTask("waited");
         const waits = [waiter.waitForTask(waited), waiter.waitForResult(waited), waiter.waitForTask(waited)];
-        // Told of the present state, and so under way.
+        // The first event shows that the subscription is under way.
         await waiter.waitForTask(waited, { until: "change" });
         const run = await newTask("run");
         const running = runTask(runner, run, handler, { leaseMs: 600_000, heartbeatMs: 50 });
@@ -105,13 +105,14 @@ describe.each(backendNames)("%s", (name) => {
         else await server.control.start();
 
         for (const store of stores) await vi.waitFor(() => store.listTasks(), PATIENT);
-        // What was sent while the server was paused is carried out before the end of its connection is seen.
+        // The server runs commands that it got while paused before it notices the end of their
+        // connection.
         proxy.cut();
         await vi.waitFor(async () => expect(await backend.connections(server.url, "writer")).toBe(0), PATIENT);
         for (const [index, error] of doubts.entries()) {
           const lane = lanes[index] as (typeof lanes)[number];
           const happened = await expected.settle(other, lane.step);
-          if (error.outcome === "unknown") counts.unknown += 1;
+          if (error.write === "unknown") counts.unknown += 1;
           else {
             counts.notApplied += 1;
             expect(happened, error.message).toBe(false);

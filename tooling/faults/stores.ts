@@ -1,32 +1,39 @@
-import type { PostgresTaskStore, PostgresTaskStoreOptions } from "@mcp-task-store/postgres";
-import type { RedisTaskStore, RedisTaskStoreOptions } from "@mcp-task-store/redis";
+import type { TaskStoreOptions } from "@mcp-task-store/core";
+import type { PostgresTaskStore } from "@mcp-task-store/postgres";
+import type { RedisTaskStore } from "@mcp-task-store/redis";
 
 export type BackendName = "postgres" | "redis";
 export type Store = PostgresTaskStore | RedisTaskStore;
-export type StoreOptions = Partial<PostgresTaskStoreOptions & RedisTaskStoreOptions>;
+export type StoreOptions = TaskStoreOptions & {
+  /** Longest time for one attempt to reach the server, or for one statement. */
+  readonly patienceMs?: number;
+};
 
-/** Longest that one attempt to reach the server, or one statement, takes: more than a working server needs on a machine that stalls. */
+/**
+ * Longest time for one attempt to reach the server, or for one statement. A working server needs
+ * less, even on a machine that stalls.
+ */
 const PATIENCE_MS = 1500;
 /**
- * No call takes longer, whatever the fault: a connection, a statement, and the second that a server is given to end it, with
- * time to spare for a slow machine.
+ * Longest time of a call under any fault: a connection, a statement, and 1 s for the server to end
+ * it, plus a reserve for slow machines.
  */
 export const BOUND_MS = 3 * PATIENCE_MS + 20_000;
 
-/** For a store that is to meet no fault: however slow the machine, its calls are not given up. */
-export const PATIENT: StoreOptions = {
-  connectTimeoutMs: 30_000,
-  statementTimeoutMs: 30_000,
-  commandTimeoutMs: 30_000,
-};
+/** For a store without faults. Its calls do not time out, even on a slow machine. */
+export const PATIENT: StoreOptions = { patienceMs: 30_000 };
 
-/** Loads no more than this store, for processes that are started often. */
-export async function openStore(name: BackendName, url: string, options: StoreOptions = {}): Promise<Store> {
+/** Loads only this store, for processes that are started often. */
+export async function openStore(
+  name: BackendName,
+  url: string,
+  { patienceMs = PATIENCE_MS, ...options }: StoreOptions = {},
+): Promise<Store> {
   if (name === "postgres") {
     const { PostgresTaskStore } = await import("@mcp-task-store/postgres");
-    const patience = { connectTimeoutMs: PATIENCE_MS, statementTimeoutMs: PATIENCE_MS };
+    const patience = { connectTimeoutMs: patienceMs, statementTimeoutMs: patienceMs };
     return new PostgresTaskStore({ connectionString: url, ...patience, sweepIntervalMs: false, ...options });
   }
   const { RedisTaskStore } = await import("@mcp-task-store/redis");
-  return new RedisTaskStore({ url, commandTimeoutMs: PATIENCE_MS, sweepIntervalMs: false, ...options });
+  return new RedisTaskStore({ url, commandTimeoutMs: patienceMs, sweepIntervalMs: false, ...options });
 }

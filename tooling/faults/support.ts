@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect } from "vitest";
 import { BOUND_MS } from "./stores.ts";
 
-/** For the top of a test file: no promise may be rejected without anybody hearing of it. */
+/** For the top of a test file: fails it for an unhandled rejection. */
 export function watchRejections(): void {
   const unheard: unknown[] = [];
   const hear = (reason: unknown) => unheard.push(reason);
@@ -12,7 +12,7 @@ export function watchRejections(): void {
   });
 }
 
-/** Fails when a call takes longer than any may. */
+/** Fails when a call takes longer than `BOUND_MS`. */
 export async function inTime<T>(call: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -1,5 +1,5 @@
-// A process that writes until it is killed. It tells its parent of each write once that is acknowledged, and goes on when the
-// parent's pipe has it.
+// A process that writes until it is killed. It reports each acknowledged write to its parent, and
+// goes on once the report is in the pipe.
 import { isTaskStoreError } from "@mcp-task-store/core";
 import { carryOut, stepsOf } from "./plan.ts";
 import { type BackendName, openStore, PATIENT } from "./stores.ts";
@@ -7,9 +7,9 @@ import { type BackendName, openStore, PATIENT } from "./stores.ts";
 export interface WriterTask {
   readonly backend: BackendName;
   readonly url: string;
-  /** With the seed of each. */
+  /** The seed of each lane. */
   readonly lanes: Readonly<Record<string, number>>;
-  /** A task that has ended, which the writer tries to change. */
+  /** An ended task that the writer tries to change. */
   readonly ended: string | undefined;
 }
 
@@ -23,7 +23,7 @@ function report(message: WriterReport): Promise<void> {
   });
 }
 
-// Nothing but its death ends a write.
+// Only the end of the process ends a write.
 const store = await openStore(backend, url, PATIENT);
 
 async function write(lane: string, seed: number): Promise<void> {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseOptions } from "../bench/options.ts";
-import type { Results } from "../bench/results.ts";
+import type { Results } from "../bench/section.ts";
 import { spreadOf } from "../bench/statistics.ts";
 import { numberOf } from "../bench/table.ts";
 import { UsageError } from "../command.ts";
@@ -25,10 +25,11 @@ test("prints a table for each variant of a store, and writes JSON and a chart", 
   const stdout = await bench("--quick", "--scenario", "lifecycle", "--store", "memory,sqlite", "--out", out);
   for (const heading of ["memory, in the process", "sqlite, synchronous NORMAL", "sqlite, synchronous FULL"])
     expect(stdout).toContain(`== ${heading} ==`);
-  // A figure, whom it is compared with, that one's figure, the ratio, its quartiles and extremes, the goal, the time of processors.
+  // A figure, whom it is compared with, that one's figure, the ratio, its quartiles and extremes,
+  // the goal, the time of processors, and how busy both keep them.
   const row = (case_: string, other: string) =>
     new RegExp(
-      String.raw`^ +${case_} +[\d.,]+ tasks/s +${other} +[\d.,]+ tasks/s +[\d.]+( +[\d.]+\.\.[\d.]+){2} +[\d.]+ (reached|missed) +[\d.]+$`,
+      String.raw`^ +${case_} +[\d.,]+ tasks/s +${other} +[\d.,]+ tasks/s +[\d.]+( +[\d.]+\.\.[\d.]+){2} +[\d.]+ (reached|missed) +[\d.]+( +\d+%){2}$`,
       "gm",
     );
   for (const case_ of ["1 in flight", "16 in flight", "64 in flight", "16 in flight, ttl of an hour"]) {
@@ -70,7 +71,7 @@ test("prints a table for each variant of a store, and writes JSON and a chart", 
   }
 });
 
-/** One root, every element closed, every attribute quoted, nothing in texts that would have to be escaped. */
+/** Checks for one root, closed elements, quoted attributes, and escaped texts. */
 function expectWellFormed(xml: string): void {
   const open: string[] = [];
   const tag = /<(\/?)([a-z]+)((?: [A-Za-z0-9-]+="[^"<&]*")*)(\/?)>|([^<]*)/g;
@@ -86,8 +87,8 @@ function expectWellFormed(xml: string): void {
   expect(open).toEqual([]);
 }
 
-describe("the options", () => {
-  test("are all of it, unless fewer are named", () => {
+describe("options", () => {
+  test("select all scenarios by default, or those that are named", () => {
     expect(parseOptions([])).toMatchObject({ stores: ["memory", "sqlite", "postgres", "redis"] });
     const options = parseOptions(["--store", "redis,memory", "--scenario", "claims", "--rounds", "3", "--quick"]);
     expect(options).toMatchObject({
@@ -108,7 +109,7 @@ describe("the options", () => {
     expect(() => parseOptions(args)).toThrow(message);
   });
 
-  test("are explained", async () => {
+  test("are listed by --help", async () => {
     const help = await bench("--help");
     for (const option of ["--store", "--scenario", "--rounds", "--quick", "--out"]) expect(help).toContain(option);
   });
@@ -119,7 +120,7 @@ test("quantiles are interpolated", () => {
   expect(spreadOf([7])).toEqual({ min: 7, q1: 7, median: 7, q3: 7, max: 7 });
 });
 
-test("figures have three digits that mean something", () => {
+test("figures have three significant digits", () => {
   expect([0, 0.01234, 1.234, 12.34, 123.4, 12_345].map(numberOf)).toEqual([
     "0",
     "0.0123",

@@ -11,7 +11,7 @@ import { createDatabase, createKeys, sharedServer, useDatabase, useKeys } from "
 import { startOwnPostgres, startOwnRedis, startPostgres, startRedis, startRedisCluster } from "../databases/index.ts";
 import { run } from "../packages.ts";
 
-// An image may have to be downloaded.
+// The first run may download an image.
 vi.setConfig({ testTimeout: 300_000 });
 
 const database = useDatabase();
@@ -19,7 +19,7 @@ const redisKeys = useKeys();
 const clusterKeys = useKeys("Redis Cluster");
 
 beforeEach(() => {
-  // Whatever the run itself was told, these tests decide.
+  // These tests set the variables themselves, so the run's own must not count.
   for (const name of ["TEST_POSTGRES_URL", "TEST_REDIS_URL", "TEST_REDIS_CLUSTER_URL"]) vi.stubEnv(name, undefined);
 });
 afterEach(() => {
@@ -30,7 +30,7 @@ test("the shared Postgres answers", async () => {
   expect(await query(database.url, "SELECT 6 * 7 AS answer")).toEqual([{ answer: 42 }]);
 });
 
-test("each file has a database of its own, which is gone once dropped", async () => {
+test("each test file has its own database until it drops it", async () => {
   const { url } = await sharedServer({ product: "PostgreSQL" });
   const [one, another] = [await createDatabase(url), await createDatabase(url)];
   await query(one.url, "CREATE TABLE only_here ()");
@@ -45,7 +45,7 @@ test("the shared Redis answers", async () => {
   expect(await redis.ping()).toBe("PONG");
 });
 
-test("the shared Redis Cluster has three masters, which answer for all slots", async () => {
+test("the shared Redis Cluster has three masters that cover all slots", async () => {
   const cluster = new Cluster([clusterKeys.url]);
   onTestFinished(() => cluster.disconnect());
   const keys = Array.from({ length: 100 }, (_, index) => `${clusterKeys.prefix}${index}`);
@@ -68,7 +68,7 @@ test.for(["Redis", "Redis Cluster"] as const)("dropping keys of a %s leaves the 
   await theirs.drop();
 });
 
-test("a version can be asked for", async () => {
+test("a test can request a version", async () => {
   const server = await startOwnPostgres({ version: 18, durability: "fast" });
   onTestFinished(() => server.stop());
   expect(await query(server.url, "SHOW server_version_num")).toEqual([
@@ -77,7 +77,7 @@ test("a version can be asked for", async () => {
   expect(server.way).toContain("fsync off");
 });
 
-test("commits survive that Postgres is killed", async () => {
+test("commits survive a kill of Postgres", async () => {
   const server = await startOwnPostgres();
   onTestFinished(() => server.stop());
   await query(server.url, "CREATE TABLE kept AS SELECT 1 AS value");
@@ -108,7 +108,7 @@ test("a paused server answers only once resumed", async () => {
   await server.control.pause();
   let resumed = false;
   const answer = redis.ping().then(() => resumed);
-  // Had it not been paused, it would have answered before these.
+  // A server that is not paused answers before these calls do.
   const other = new Redis(redisKeys.url);
   onTestFinished(() => other.disconnect());
   for (let round = 0; round < 100; round++) await other.ping();
@@ -117,13 +117,13 @@ test("a paused server answers only once resumed", async () => {
   expect(await answer).toBe(true);
 });
 
-test("a stopped server is gone, whatever its way", async () => {
+test("stop() ends a server of any kind", async () => {
   const servers = await Promise.all([startOwnPostgres({ durability: "fast" }), startOwnRedis(), startRedisCluster()]);
   await Promise.all(servers.map((server) => server.stop()));
   for (const { url } of servers) expect(await answers(url)).toBe(false);
 });
 
-test("binaries of the machine leave no process when stopped", async () => {
+test("servers run from local binaries leave no process after stop()", async () => {
   vi.stubEnv("TEST_DATABASES_DOCKER", "off");
   const server = await startOwnPostgres({ durability: "fast" });
   expect(server.way).toMatch(/^server binaries/);
@@ -133,7 +133,7 @@ test("binaries of the machine leave no process when stopped", async () => {
   expect(await processesNaming(`port=${port}`)).toEqual([]);
 });
 
-test("a run that is killed leaves no server", async () => {
+test("a killed test run leaves no server", async () => {
   const program = fileURLToPath(new URL("databases/killed-run.ts", import.meta.url));
   const child = spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
   const [url] = await once(createInterface(child.stdout), "line");
@@ -142,7 +142,7 @@ test("a run that is killed leaves no server", async () => {
   while (await answers(url)) await sleep(20);
 });
 
-test("a URL comes before all other ways, and its server is not ours to stop", async () => {
+test("a URL wins over every other way, and stop() leaves its server running", async () => {
   const server = await startOwnRedis();
   onTestFinished(() => server.stop());
   vi.stubEnv("TEST_REDIS_URL", server.url);
@@ -152,12 +152,12 @@ test("a URL comes before all other ways, and its server is not ours to stop", as
   expect(await answers(server.url)).toBe(true);
 });
 
-test("a URL whose server does not answer fails, and nothing else is tried", async () => {
+test("a URL whose server does not answer fails without a fallback", async () => {
   vi.stubEnv("TEST_POSTGRES_URL", "postgres://127.0.0.1:1/nowhere");
   await expect(startPostgres()).rejects.toThrow("ECONNREFUSED");
 });
 
-test("where there is no way, the error names the three", async () => {
+test("without any server, the error names the three ways to get one", async () => {
   vi.stubEnv("TEST_DATABASES_DOCKER", "off");
   vi.stubEnv("PATH", "");
   await expect(startRedis()).rejects.toThrow(/TEST_REDIS_URL .*\n.*Docker.*\n.*redis-server/);
@@ -165,7 +165,7 @@ test("where there is no way, the error names the three", async () => {
   await expect(startPostgres({ version: 99 })).rejects.toThrow(/TEST_POSTGRES_URL .*\n.*Docker.*\n.*initdb/);
 });
 
-test("whoever requires Docker gets nothing else", async () => {
+test("a run that requires Docker uses no other server", async () => {
   vi.stubEnv("TEST_DATABASES_DOCKER", "required");
   vi.stubEnv("TEST_REDIS_IMAGE", "localhost:1/no/such-image");
   await expect(startRedis()).rejects.toThrow(/no Docker engine answers|cannot pull/);
@@ -181,7 +181,7 @@ async function query(url: string, statement: string): Promise<unknown[]> {
   }
 }
 
-/** Whether anything listens there. */
+/** Whether a server listens there. */
 async function answers(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);

@@ -3,7 +3,7 @@ import { ServerProcess } from "../conformance-server/server-process.ts";
 import { Succession } from "../conformance-server/succession.ts";
 import { DURABLE, testScenarios } from "./official-conformance.ts";
 
-// As in a deployment in the middle of everything: nothing is left in memory from one request to the next.
+// Like a deployment between any two requests: no memory survives from one request to the next.
 testScenarios(
   "a new server for each request",
   DURABLE,
@@ -12,5 +12,5 @@ testScenarios(
     const proxy = cleanUp.use(await startProxy(() => servers.next()));
     return async () => proxy.url;
   },
-  { atOnce: 2 },
+  { atOnce: 1 },
 );

@@ -7,7 +7,7 @@ testScenarios("two servers in turn", DURABLE, async (store, place, cleanUp) => {
   const servers = [1, 2].map(() => cleanUp.use(new ServerProcess({ store, place })));
   const urls = await Promise.all(servers.map(({ url }) => url));
   return async () => {
-    // One for each scenario: of its requests no two in a row go to the same server.
+    // Counts per scenario, so no two requests in a row go to the same server.
     let requests = 0;
     const proxy = cleanUp.use(
       await startProxy(async () => ({ url: urls[requests++ % urls.length] as string, end: () => undefined })),

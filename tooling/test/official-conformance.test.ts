@@ -17,11 +17,11 @@ testScenarios("one server", ["memory", ...DURABLE], async (store, place, cleanUp
   return async () => url;
 });
 
-test("the suite has no other scenarios about tasks", async () => {
+test("`SCENARIOS` lists all of the suite's scenarios about tasks", async () => {
   expect((await listScenarios()).sort()).toEqual(SCENARIOS.map(({ name }) => name).sort());
 });
 
-test("the command serves the suite until it is told to end, and leaves nothing behind", async () => {
+test("the command serves the suite until a signal ends it, and leaves nothing behind", async () => {
   const folder = await mkdtemp(join(tmpdir(), "conformance-command-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const main = join(repositoryRoot, "tooling/conformance-server/main.ts");

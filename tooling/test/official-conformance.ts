@@ -1,4 +1,5 @@
-/** The official suite, run against servers on each of the stores. */
+/** The official suite, run against servers on each store. */
+
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,7 +8,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { runScenario, SCENARIOS, successOf } from "../conformance-server/suite.ts";
 import { createDatabase, sharedServer } from "../databases/fixtures.ts";
-import type { Place } from "../demo/stores.ts";
+import type { Place } from "../demo/place.ts";
 
 declare module "vitest" {
   interface TaskMeta {
@@ -16,7 +17,7 @@ declare module "vitest" {
       /** Such as "one server, sqlite". */
       setting: string;
       checks: number;
-      /** The suite itself leaves the scenario out. */
+      /** The suite itself skips the scenario. */
       skipped: boolean;
     };
   }
@@ -26,15 +27,15 @@ declare module "vitest" {
 export const DURABLE = ["sqlite", "postgres", "redis"] as const;
 type StoreName = (typeof DURABLE)[number] | "memory";
 
-/** Where images of databases may have to be downloaded first. */
+/** Time enough to download database images first. */
 const START_MS = 300_000;
-/** More than the suite gives a scenario, and those before it. */
+/** More than the suite's own limit for a scenario and those before it. */
 const SCENARIO_MS = 600_000;
 
 /**
- * Registers a test for each scenario on each store, which passes if all checks are made and none fails.
- * @param setUp Has servers started on the place; returns what gives each scenario its URL.
- * @param atOnce Scenarios that run at the same time.
+ * Registers a test for each scenario on each store. It passes if all checks run and none fails.
+ * @param setUp Starts servers on the place. Returns a function that gives each scenario its URL.
+ * @param atOnce Number of scenarios that run at the same time.
  */
 export function testScenarios(
   setting: string,
@@ -58,13 +59,13 @@ export function testScenarios(
       task.meta.officialConformance = { setting: `${setting}, ${store}`, checks: passed, skipped };
       expect(exitCode, output).toBe(0);
       expect(output).toContain(successOf(scenario));
-      // One that was skipped without our knowing it would not have passed.
+      // An unexpected skip must not count as a pass.
       if (!skipped) expect(output).not.toContain("SKIPPED");
     });
   });
 }
 
-/** Runs so much work at once, and the rest later. */
+/** Limits how much work runs at the same time. */
 function limit(atOnce: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
   const waiting: (() => void)[] = [];
   let free = atOnce;
@@ -81,7 +82,7 @@ function limit(atOnce: number): <Result>(work: () => Promise<Result>) => Promise
   };
 }
 
-/** Room for tasks, which is gone afterwards. */
+/** A place for tasks, deleted at clean-up. */
 async function placeFor(store: StoreName, cleanUp: AsyncDisposableStack): Promise<Place> {
   switch (store) {
     case "memory":

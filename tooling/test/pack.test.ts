@@ -1,29 +1,18 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { cp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { pack, publicPackages, repositoryRoot, run } from "../packages.ts";
+import { expect, test } from "vitest";
+import { publicPackages, repositoryRoot, run } from "../packages.ts";
+import { installedVersion, usePackedProject } from "./packed-project.ts";
 
-// What a user gets: every public package packed, and installed by npm into a project that knows nothing of this one.
-
-const packages = publicPackages();
-const entryPoints = packages.flatMap((each) => each.entryPoints);
-let project: string;
-
-beforeAll(async () => {
-  project = await mkdtemp(join(tmpdir(), "pack-test-"));
-  const tarballs = await Promise.all(packages.map((each) => pack(each.directory, project)));
-  const manifest = {
-    private: true,
-    dependencies: Object.fromEntries(packages.map((each, index) => [each.name, `file:${tarballs[index]}`])),
-    devDependencies: { "@types/node": await installedVersion("@types/node") },
-  };
-  await writeFile(join(project, "package.json"), JSON.stringify(manifest));
-  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: project });
-}, 300_000);
-
-afterAll(() => rm(project, { recursive: true, force: true }));
+const entryPoints = publicPackages().flatMap((each) => each.entryPoints);
+const project = usePackedProject({
+  dependencies: {
+    "@modelcontextprotocol/client": installedVersion("@modelcontextprotocol/client"),
+    "@modelcontextprotocol/server": installedVersion("@modelcontextprotocol/server"),
+    zod: installedVersion("zod"),
+  },
+  devDependencies: { "@types/node": installedVersion("@types/node") },
+});
 
 test("an ES module imports every entry point", async () => {
   const names = await exportedNames("program.mjs", (specifier) => `await import(${JSON.stringify(specifier)})`);
@@ -36,7 +25,7 @@ test("a CommonJS module requires every entry point and gets the same names", asy
   expect(required).toEqual(imported);
 });
 
-// The declarations of drizzle, which only the schemas show, name drivers that are not installed.
+// Only the schemas expose drizzle's declarations, which name drivers that are not installed.
 test.each([
   ["every entry point", entryPoints, true],
   [
@@ -53,8 +42,11 @@ test.each([
     const requires = specifiers.map(
       (specifier, index) => `import entry${index} = require(${JSON.stringify(specifier)});\nexport { entry${index} };`,
     );
-    await writeFile(join(project, "consumer.mts"), imports.join("\n"));
-    await writeFile(join(project, "consumer.cts"), requires.join("\n"));
+    await writeFile(join(project.directory, "consumer.mts"), imports.join("\n"));
+    await writeFile(join(project.directory, "consumer.cts"), requires.join("\n"));
+    // The package has no `type: module`, so this compiles to CommonJS.
+    await writeFile(join(project.directory, "consumer.ts"), SERVER);
+    await writeFile(join(project.directory, "consumer-server.mts"), SERVER);
     const compilerOptions = {
       strict: true,
       exactOptionalPropertyTypes: true,
@@ -65,11 +57,76 @@ test.each([
       types: ["node"],
       noEmit: true,
     };
-    await writeFile(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["consumer.*"] }));
-    await run(join(repositoryRoot, "node_modules/.bin/tsc"), ["-p", project, "--pretty", "false"], { cwd: project });
+    await writeFile(
+      join(project.directory, "tsconfig.json"),
+      JSON.stringify({ compilerOptions, include: ["consumer*"] }),
+    );
+    await run(join(repositoryRoot, "node_modules/.bin/tsc"), ["-p", project.directory, "--pretty", "false"], {
+      cwd: project.directory,
+    });
   },
   120_000,
 );
+
+// A process that uses both module systems has two copies of a peer with a build for each.
+const ANSWERS = {
+  task: { status: "completed", content: [{ type: "text", text: "rendered" }] },
+  refusedTask: { status: "failed", error: { code: -32010, message: "Refused", data: { why: "sold out" } } },
+  unknown: { code: -32602, message: "Task not found" },
+  auto: { content: [{ type: "text", text: "rendered" }], refusal: { code: -32010, data: { why: "sold out" } } },
+  legacy: { content: [{ type: "text", text: "rendered" }], refusal: { code: -32010, data: { why: "sold out" } } },
+};
+
+test.each([
+  ["imports everything", "import", "import", "tasks"],
+  ["requires everything", "require", "require", "tasks"],
+  ["imports the extension for servers and a handler of an SDK that is required", "import", "require", "sdk"],
+  ["requires the extension for servers and a handler of an SDK that is imported", "require", "import", "sdk"],
+])("a program that %s serves tasks to clients of both generations", async (_, ours, sdk, handler) => {
+  expect(await roundTrip(ours, sdk, handler)).toEqual(ANSWERS);
+});
+
+test("the extension's handler refuses servers of another copy of the SDK with a clear error", async () => {
+  const { reported } = await roundTrip("import", "require", "tasks");
+  expect(reported).toContain("another copy of @modelcontextprotocol/server");
+});
+
+test("a store with its own copy of core serves tasks to clients of both generations", async () => {
+  const packages = join(project.directory, "node_modules/@mcp-task-store");
+  const copies = join(packages, "memory/node_modules");
+  await cp(join(packages, "core"), join(copies, "@mcp-task-store/core"), { recursive: true });
+  try {
+    expect(await roundTrip("import", "import", "tasks")).toEqual(ANSWERS);
+  } finally {
+    await rm(copies, { recursive: true });
+  }
+});
+
+async function roundTrip(...how: string[]): Promise<Record<string, unknown>> {
+  const options = { cwd: project.directory, timeoutMs: 60_000 };
+  return JSON.parse(await run(process.execPath, ["round-trip.cjs", ...how], options));
+}
+
+const SERVER = `
+import { MemoryTaskStore } from "@mcp-task-store/memory";
+import { TasksExtension } from "@mcp-task-store/server";
+import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
+import { z } from "zod";
+
+const tasks = new TasksExtension({ store: new MemoryTaskStore() });
+
+function factory(): McpServer {
+  const server = new McpServer({ name: "studio", version: "1.0.0" });
+  const inputSchema = z.object({ frames: z.number() });
+  tasks.registerTool(server, "render", { inputSchema, task: "required" }, async ({ frames }, task) => {
+    await task.progress("half");
+    return { content: [{ type: "text", text: frames.toFixed() }] };
+  });
+  return server;
+}
+
+export const handlers = [tasks.createMcpHandler(factory), createMcpHandler(factory)];
+`;
 
 /** Runs a program that loads every entry point, and returns what each exports. */
 async function exportedNames(file: string, load: (specifier: string) => string): Promise<Record<string, string[]>> {
@@ -77,11 +134,6 @@ async function exportedNames(file: string, load: (specifier: string) => string):
     (specifier) => `names[${JSON.stringify(specifier)}] = Object.keys(${load(specifier)}).sort();`,
   );
   const program = ["const names = {};", ...entries, "console.log(JSON.stringify(names));"].join("\n");
-  await writeFile(join(project, file), program);
-  return JSON.parse(await run(process.execPath, [file], { cwd: project, timeoutMs: 60_000 }));
-}
-
-async function installedVersion(name: string): Promise<string> {
-  const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
-  return JSON.parse(await readFile(manifest, "utf8")).version;
+  await writeFile(join(project.directory, file), program);
+  return JSON.parse(await run(process.execPath, [file], { cwd: project.directory, timeoutMs: 60_000 }));
 }

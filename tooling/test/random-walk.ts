@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Lease, QueuedMessage, TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
 import fc from "fast-check";
 
-/** A fresh set of tasks under a clock that stands still but for `advance`. */
+/** A fresh set of tasks, under a clock that only `advance` moves. */
 export interface World {
   open(options: TaskStoreOptions): TaskStore;
   advance(ms: number): void;
@@ -11,24 +11,24 @@ export interface World {
 
 const OPTIONS: TaskStoreOptions = {
   pageSize: 2,
-  messageTtl: 900,
+  messageTtlMs: 900,
   sweepIntervalMs: false,
   limits: { activeTasks: 5, activeTasksPerOwner: 2, messagesPerTask: 3 },
 };
 
-// Few of everything, so that steps meet.
+// Few distinct values, so that steps collide.
 const taskId = fc.constantFrom("a", "b", "c", "d", "e", "f");
 const owner = fc.constantFrom("ada", "grace", undefined);
 const name = fc.constantFrom("grind", "bake");
 const key = fc.constantFrom("k1", "k2", "__proto__");
 const ttl = fc.constantFrom(null, 0, 300, 1000, 5000);
-const durationMs = fc.constantFrom(50, 400, 3000);
+const leaseMs = fc.constantFrom(50, 400, 3000);
 const status = fc.constantFrom("working", "input_required", "completed", "failed", "cancelled");
 const statusMessage = fc.option(fc.string({ unit: "binary", maxLength: 3 }), { nil: undefined });
 const json = fc.jsonValue({ maxDepth: 2 });
 const slot = fc.nat(2);
 
-/** One call of a store, or a move of the clock. `handle` says which of the world's two stores makes it. */
+/** One call of a store, or a move of the clock. `handle` selects one of the world's two stores. */
 const step = fc.record({
   handle: fc.nat(1),
   call: fc.oneof(
@@ -40,7 +40,7 @@ const step = fc.record({
         owner,
         name,
         ttl,
-        claimAfterMs: durationMs,
+        claimAfterMs: leaseMs,
         context: json,
       }),
     },
@@ -51,10 +51,10 @@ const step = fc.record({
     fc.record({ do: fc.constant("cancel"), taskId, owner }),
     fc.record({ do: fc.constant("ask"), taskId, owner, keys: fc.uniqueArray(key, { minLength: 1 }), method: name }),
     fc.record({ do: fc.constant("answer"), taskId, owner, key, answer: json }),
-    fc.record({ do: fc.constant("acquire"), taskId, owner, slot, durationMs }),
+    fc.record({ do: fc.constant("acquire"), taskId, owner, slot, leaseMs }),
     fc.record({ do: fc.constant("renew"), slot }),
     fc.record({ do: fc.constant("release"), slot }),
-    fc.record({ do: fc.constant("claim"), slot, names: fc.uniqueArray(name, { minLength: 1 }), durationMs }),
+    fc.record({ do: fc.constant("claim"), slot, names: fc.uniqueArray(name, { minLength: 1 }), leaseMs }),
     fc.record({ do: fc.constant("enqueue"), taskId, payload: json, maxSize: fc.option(fc.nat(3), { nil: undefined }) }),
     fc.record({ do: fc.constant("dequeue"), taskId }),
     fc.record({ do: fc.constant("dequeueAll"), taskId }),
@@ -69,7 +69,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 export const steps: fc.Arbitrary<Step[]> = fc.array(step, { minLength: 20, maxLength: 80, size: "max" });
 
-/** Takes the same steps in both worlds, and fails where what they show differs. */
+/** Takes the same steps in both worlds, and fails at the first difference. */
 export async function walk(expected: World, actual: World, taken: readonly Step[]): Promise<void> {
   const walkers = [new Walker(expected), new Walker(actual)] as const;
   try {
@@ -94,9 +94,9 @@ class Walker {
     this.#stores = [world.open(OPTIONS), world.open(OPTIONS)];
   }
 
-  /** What the step brings: a value, or an error by its code and words. */
+  /** The outcome of the step: a value, or an error's code and message. */
   async take(handle: number, call: Step["call"]): Promise<unknown> {
-    // No two tasks become claimable, and no two changes happen, in the same millisecond.
+    // Each step has its own millisecond, so no order is left open.
     this.#world.advance(1);
     try {
       return { value: await this.#call(this.#stores[handle === 0 ? 0 : 1], call) };
@@ -163,7 +163,7 @@ class Walker {
       case "read":
         return [await store.getTask(call.taskId, call.owner), await store.getTaskResult(call.taskId, call.owner)];
       case "sweep":
-        // How many it deletes is not said: what has expired may have gone before.
+        // The number is left out, since expired tasks may be gone before.
         await store.deleteExpired(call);
         return undefined;
       case "advance":
@@ -183,7 +183,7 @@ class Walker {
     return lease && write(lease);
   }
 
-  /** A page, of which the cursor itself is each store's own. */
+  /** A page without its cursor, which differs between stores. */
   async #page(store: TaskStore, cursor: string | undefined, owner: string | undefined): Promise<unknown> {
     const { tasks, nextCursor } = await store.listTasks(cursor, owner);
     this.#cursor = nextCursor;

@@ -1,14 +1,17 @@
-import { globSync, readFileSync } from "node:fs";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { createServer } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { repositoryRoot, run } from "../packages.ts";
+import { readmeFences } from "../readmes.ts";
 
-// Every `ts` and `js` fence of a README is a program: it is type-checked (`ts`) and executed, each in a process of its
-// own that has to end well. In the info string, `no-run` leaves out the execution, and `title="name.ts"` gives the file
-// that name, so that later fences of the same README can import it.
+// Every `ts` and `js` fence of a README is a program. It is type-checked (`ts`) and must run to
+// success in its own process. In the info string, `no-run` skips the run. `title="name.ts"` names
+// the file, so that later fences of the same README can import it.
 
-const fences = globSync(["README.md", "packages/*/README.md"], { cwd: repositoryRoot }).toSorted().flatMap(fencesOf);
+const fences = readmeFences();
 const programs = fences.filter(({ language }) => language === "ts" || language === "js");
 const commands = fences
   .filter(({ language }) => language === "sh")
@@ -27,13 +30,13 @@ beforeAll(async () => {
     join(scratch, "tsconfig.json"),
     JSON.stringify({
       extends: "../../tsconfig.test.json",
-      // The SDK's adapter for Node's http takes no request of Node's own where the latter option is set.
+      // The types of the SDK's adapter reject Node's own requests under exactOptionalPropertyTypes.
       compilerOptions: { noUnusedLocals: false, exactOptionalPropertyTypes: false },
     }),
   );
   for (const { folder, file, line, code } of programs) {
     await mkdir(join(scratch, folder), { recursive: true });
-    // As many blank lines as the README has above the fence, so that errors name the README's own lines.
+    // Blank lines in place of the text above the fence, so that errors name the README's own lines.
     await writeFile(join(scratch, folder, file), "\n".repeat(line - 1) + code);
   }
 });
@@ -50,35 +53,62 @@ test.runIf(programs.some(({ language }) => language === "ts"))(
 
 describe.each(programs.filter(({ info }) => !/\bno-run\b/.test(info)))("$readme", ({ folder, file, line }) => {
   test(`the program at line ${line} runs`, async () => {
-    await run(process.execPath, [file], { cwd: join(scratch, folder), timeoutMs: 120_000 });
+    const env = { ...process.env, PORT: String(await freePort()) };
+    await run(process.execPath, [file], { cwd: join(scratch, folder), env, timeoutMs: 120_000 });
   }, 150_000);
 });
 
-test("every command of a README is a script of this repository", () => {
+/** A port that no program listens on, for a program that takes its port from PORT. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("The probe listens on no port");
+  return address.port;
+}
+
+test("no README program needs a cast", () => {
+  const casts = programs.flatMap(({ readme, line, code }) =>
+    withoutText(code)
+      .split("\n")
+      .map((text, index) => ({ place: `${readme}:${line + index}`, text }))
+      .filter(({ text }) => /\bas (?!const\b)|\bany\b|<any>/.test(text)),
+  );
+  expect(casts).toEqual([]);
+});
+
+test("the root README shows the measured figures", () => {
+  const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
+  const rows = readme.split("\n").flatMap((row) => {
+    const results = /\((tooling\/bench\/results\/\w+\.md)\)/.exec(row)?.[1];
+    return row.startsWith("| [") && results !== undefined ? [{ row, results }] : [];
+  });
+  expect(rows).toHaveLength(4);
+  for (const { row, results } of rows) {
+    const measured = readFileSync(join(repositoryRoot, results), "utf8").split("\n");
+    const [wakeUp = "", rate = "", ratio = ""] = row
+      .split("|")
+      .slice(5, 8)
+      .map((cell) => cell.trim().replace(/^\[(.*)\]\(.*\)$/, "$1"));
+    const [value] = ratio.split(" ");
+    expect(
+      measured.some((line) => line.startsWith(`| 16 in flight | ${rate} tasks/s |`) && line.includes(`| ${value} |`)),
+    ).toBe(true);
+    if (wakeUp.endsWith(" ms"))
+      expect(measured.some((line) => line.startsWith(`| another process, p99 | ${wakeUp} |`))).toBe(true);
+  }
+});
+
+test("every command in a README is a script of this repository", () => {
   const { scripts } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8"));
   const unknown = commands.filter(({ script }) => script !== "install" && !Object.hasOwn(scripts, script ?? ""));
   expect(unknown).toEqual([]);
 });
 
-interface Fence {
-  readonly readme: string;
-  /** A folder for each README, so that two can use the same file names. */
-  readonly folder: string;
-  readonly file: string;
-  /** The line of the README on which the code begins. */
-  readonly line: number;
-  readonly language: string;
-  readonly info: string;
-  readonly code: string;
-}
-
-function fencesOf(readme: string): Fence[] {
-  const text = readFileSync(join(repositoryRoot, readme), "utf8");
-  return [...text.matchAll(/^```(\w+)([^\n]*)\n(.*?)^```$/gms)].map((match) => {
-    const [, language = "", info = "", code = ""] = match;
-    const line = text.slice(0, match.index).split("\n").length + 1;
-    const title = /\btitle="([^"]+)"/.exec(info)?.[1];
-    const folder = dirname(readme) === "." ? "root" : basename(dirname(readme));
-    return { readme, folder, file: title ?? `line-${line}.${language}`, line, language, info, code };
-  });
+/** The code without strings, comments and imports, line by line. */
+function withoutText(code: string): string {
+  const gone =
+    /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|\/\/[^\n]*|\/\*.*?\*\/|^(?:import|export)\b[^;]*?\bfrom\b/gms;
+  return code.replace(gone, (text) => text.replace(/[^\n]/g, ""));
 }

@@ -18,17 +18,16 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import type {
   CallToolResult,
   CreateMessageRequestParams,
-  CreateMessageResult,
   CreateTaskResult,
   ElicitRequestFormParams,
-  ElicitResult,
   Request as SdkRequest,
   Result as SdkResult,
   Task as SdkTask,
 } from "@modelcontextprotocol/sdk/types.js";
 import { z } from "zod";
 
-// Checked by the compiler, never run; with exactOptionalPropertyTypes and, by tsconfig.loose.json, without.
+// Checked by the compiler, never run. tsconfig.loose.json checks it without
+// exactOptionalPropertyTypes.
 
 /** Compiles when a value of the type can stand where an `Expected` is wanted. */
 declare function expectType<Expected>(value: Expected): void;
@@ -41,7 +40,7 @@ declare const anyStore: TaskStore;
 declare const memory: MemoryTaskStore;
 declare const sqlite: SqliteTaskStore;
 
-// The stores are stores of the SDK, their queues its queues.
+// Our stores and queues are assignable to the SDK's.
 expectType<sdk.TaskStore>(anyStore);
 expectType<sdk.TaskStore>(memory);
 expectType<sdk.TaskStore>(sqlite);
@@ -51,7 +50,7 @@ expectType<sdk.TaskMessageQueue>(sqlite.messages);
 expectType<TaskStore>(memory);
 expectType<TaskStore>(sqlite);
 
-// And the other way: what is written for ours takes the SDK's values.
+// In reverse, code for our types accepts the SDK's values.
 declare const sdkQueue: InMemoryTaskMessageQueue;
 declare const sdkStore: InMemoryTaskStore;
 declare const ourTask: Task;
@@ -72,7 +71,7 @@ expectSame<Task["status"], SdkTask["status"]>();
 // @ts-expect-error A store of the SDK is no durable store.
 expectType<TaskStore>(sdkStore);
 
-// What the README says a server author writes.
+// The README's code for server authors.
 const info = { name: "server", version: "1.0.0" };
 const capabilities = { tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } };
 export const server = new McpServer(info, { capabilities, taskStore: sqlite, taskMessageQueue: sqlite.messages });
@@ -83,7 +82,7 @@ new MemoryTaskStore({ storage: new MemoryStorage({ clock: { now: () => 0 } }), i
 export const configured = new SqliteTaskStore({
   path: "tasks.db",
   owner: (sessionId) => (sessionId === undefined ? undefined : `session ${sessionId}`),
-  isolation: "session",
+  isolation: "sdk",
   pageSize: 20,
   pollInterval: 500,
   limits: { ttl: { default: 60_000, min: 1_000, max: 86_400_000 }, activeTasks: 1_000, payloadBytes: 2 ** 20 },
@@ -118,7 +117,7 @@ server.experimental.tasks.registerToolTask(
   "withoutInput",
   {},
   {
-    // With the store itself, to say what the SDK's own `createTask` cannot.
+    // The store's own `createTask` takes options that the SDK's lacks.
     createTask: async ({ requestId, sessionId }) => ({
       task: await sqlite.createTask(
         { ttl: null, claimAfterMs: 0, context: { user: "ann" } },
@@ -202,9 +201,9 @@ const typed: TaskHandler = async ({ taskId, request, checkpoint, attempt, elicit
   expectType<SdkRequest>(request);
   expectType<unknown>(checkpoint);
   expectType<boolean>(await progress(`attempt ${attempt}`, { next: 3 }));
-  const answer = (await elicit(question, { key: "city", timeoutMs: 1_000 })) as ElicitResult;
+  const answer = await elicit(question, { key: "city", timeoutMs: 1_000 });
   if (answer.action === "accept") expectType<unknown>(answer.content?.["city"]);
-  const sampled = (await sample(prompt)) as CreateMessageResult;
+  const sampled = await sample(prompt);
   signal.throwIfAborted();
   return { content: [{ type: "text", text: sampled.model }] } satisfies CallToolResult;
 };

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DurableTaskStore, type TaskStoreOptions } from "@mcp-task-store/core";
+import type { TaskStoreOptions } from "@mcp-task-store/core";
+import { DurableTaskStore } from "@mcp-task-store/core/backend";
 import type { Harness } from "@mcp-task-store/core/conformance";
 import { SqliteBackend } from "./sqlite-backend.ts";
 

@@ -18,7 +18,7 @@ import {
   type StoredTask,
   type TaskBackend,
   withPayloads,
-} from "@mcp-task-store/core";
+} from "@mcp-task-store/core/backend";
 
 const SCHEMA = `
   create table if not exists store (id text not null, counter integer not null);
@@ -34,7 +34,10 @@ const SCHEMA = `
   create index if not exists messages_queue on messages (task_id, seq);
   create index if not exists messages_expiry on messages (expires_at);`;
 
-/** Tasks in a SQLite file: a task is a row with its record as JSON, and columns for what queries look at. */
+/**
+ * Tasks in a SQLite file: a task is a row with its record as JSON, and columns for what queries
+ * look at.
+ */
 export class SqliteBackend implements TaskBackend {
   readonly capabilities = Object.freeze({ durable: true, multiProcess: true });
   readonly #file: string;
@@ -53,7 +56,8 @@ export class SqliteBackend implements TaskBackend {
     return this.#transaction(() => {
       this.#db.exec(SCHEMA);
       this.#run("insert into store select ?, 0 where not exists (select * from store)", randomUUID());
-      return { storeId: this.#column<string>("select id as value from store")[0] as string };
+      const [storeId = ""] = this.#texts("select id as value from store");
+      return { storeId };
     });
   }
 
@@ -61,10 +65,10 @@ export class SqliteBackend implements TaskBackend {
     return this.#transaction(() => {
       const now = this.#now();
       const active = "select count(*) as value from tasks where active and (expires_at is null or expires_at > ?)";
-      const isFull = (cap: number | null, [count = 0]: number[]) => cap !== null && count >= cap;
+      const isFull = (cap: number | null, count: number) => cap !== null && count >= cap;
       if (this.#find(task.taskId, now)) return { refused: "duplicate" } as const;
-      if (isFull(caps.activeTasks, this.#column(active, now))) return { refused: "activeTasks" } as const;
-      if (isFull(caps.activeTasksPerOwner, this.#column(`${active} and owner is ?`, now, task.owner)))
+      if (isFull(caps.activeTasks, this.#number(active, now))) return { refused: "activeTasks" } as const;
+      if (isFull(caps.activeTasksPerOwner, this.#number(`${active} and owner is ?`, now, task.owner)))
         return { refused: "activeTasksPerOwner" } as const;
       return { inserted: this.#save(initialTask(task, this.#next(), now)) };
     });
@@ -75,8 +79,9 @@ export class SqliteBackend implements TaskBackend {
     return task && isInScope(scope, task.owner) ? withPayloads(task, payloads) : undefined;
   }
 
-  async readMany(taskIds: readonly string[]) {
-    return this.#tasks("task_id in (select value from json_each(?))", JSON.stringify(taskIds));
+  async readMany(taskIds: readonly string[], payloads: readonly PayloadField[]) {
+    const found = this.#tasks("task_id in (select value from json_each(?))", JSON.stringify(taskIds));
+    return found.map((task) => withPayloads(task, payloads));
   }
 
   async update(taskId: string, guard: Guard, patch: Patch) {
@@ -91,33 +96,35 @@ export class SqliteBackend implements TaskBackend {
   async list({ scope, after, limit }: ListQuery) {
     const mine = scope === null ? "1" : scope.orUnowned ? "(owner is ? or owner is null)" : "owner is ?";
     const owner = scope === null ? [] : [scope.owner];
-    return this.#tasks(`${mine} and position > ? order by position limit ?`, ...owner, after ?? 0, limit);
+    const page = this.#tasks(`${mine} and position > ? order by position limit ?`, ...owner, after ?? 0, limit);
+    return page.map((task) => withPayloads(task));
   }
 
-  async claim({ names, durationMs }: ClaimQuery) {
+  async claim({ names, leaseMs, limit }: ClaimQuery) {
     return this.#transaction(() => {
       const now = this.#now();
-      const due = "claimable_at <= ? and name in (select value from json_each(?)) order by claimable_at limit 1";
-      const [found] = this.#tasks(due, now, JSON.stringify(names));
-      const task = found && this.#find(found.taskId, now);
-      if (!task) return undefined;
-      const claimed = applyPatch(task, { lease: { action: "take", durationMs } }, now);
-      this.#save(claimed);
-      return claimed;
+      const due = "claimable_at <= ? and name in (select value from json_each(?)) order by claimable_at limit ?";
+      return this.#tasks(due, now, JSON.stringify(names), limit).map((task) => {
+        const claimed = applyPatch(task, { lease: { action: "take", leaseMs } }, now);
+        this.#save(claimed);
+        return claimed;
+      });
     });
   }
 
   async deleteExpired(limit: number) {
     const remove = (table: string) =>
       `delete from ${table} where rowid in (select rowid from ${table} where expires_at <= ? limit ?)`;
-    return this.#run(remove("tasks"), this.#now(), limit) + this.#run(remove("messages"), this.#now(), limit);
+    const tasks = this.#run(remove("tasks"), this.#now(), limit);
+    const messages = this.#run(remove("messages"), this.#now(), limit);
+    return { deleted: tasks + messages, more: tasks >= limit || messages >= limit };
   }
 
   async push(taskId: string, message: string, maxSize: number | null, ttl: number) {
     return this.#transaction(() => {
       const now = this.#now();
       const count = "select count(*) as value from messages where task_id = ? and expires_at > ?";
-      const [size = 0] = this.#column<number>(count, taskId, now);
+      const size = this.#number(count, taskId, now);
       if (maxSize !== null && size >= maxSize) return { pushed: false, size } as const;
       this.#run("insert into messages (task_id, expires_at, body) values (?, ?, ?)", taskId, now + ttl, message);
       return { pushed: true } as const;
@@ -128,19 +135,19 @@ export class SqliteBackend implements TaskBackend {
     return this.#transaction(() => {
       const queue = "from messages where task_id = ? and expires_at > ? order by seq limit ?";
       const which = [taskId, this.#now(), limit ?? -1] as const;
-      const bodies = this.#column<string>(`select body as value ${queue}`, ...which);
+      const bodies = this.#texts(`select body as value ${queue}`, ...which);
       this.#run(`delete from messages where seq in (select seq ${queue})`, ...which);
       return bodies;
     });
   }
 
   async listen(onChange: (taskId?: string) => void) {
-    let [seen = 0] = this.#column<number>("select counter as value from store");
+    let seen = this.#number("select counter as value from store");
     const changes = "select json_array(task_id, changed) as value from tasks where changed > ? order by changed";
     const timer = setInterval(() => {
       try {
-        for (const change of this.#column<string>(changes, seen)) {
-          const [taskId, changed] = JSON.parse(change) as [string, number];
+        for (const change of this.#texts(changes, seen)) {
+          const [taskId, changed]: [string, number] = JSON.parse(change);
           seen = changed;
           onChange(taskId);
         }
@@ -166,7 +173,10 @@ export class SqliteBackend implements TaskBackend {
     return this.#connection;
   }
 
-  /** One atomic step: takes the write lock first, so that what it reads stays true until it has written. */
+  /**
+   * One atomic step: takes the write lock first, so that what it reads stays true until it has
+   * written.
+   */
   #transaction<T>(run: () => T): T {
     this.#db.exec("begin immediate");
     try {
@@ -181,17 +191,16 @@ export class SqliteBackend implements TaskBackend {
 
   /** The task with all its payloads, unless it expired. */
   #find(taskId: string, now: number): StoredTask | undefined {
-    const [record] = this.#column<string>("select record as value from tasks where task_id = ?", taskId);
-    const task = record === undefined ? undefined : { ...(JSON.parse(record) as StoredTask), readAt: now };
+    const [record] = this.#texts("select record as value from tasks where task_id = ?", taskId);
+    const task = record === undefined ? undefined : taskOf(record, now);
     return task && !isExpired(task, now) ? task : undefined;
   }
 
-  /** Unexpired tasks without payloads. */
+  /** Unexpired tasks. */
   #tasks(where: string, ...values: SQLInputValue[]): StoredTask[] {
     const now = this.#now();
     const select = `select record as value from tasks where (expires_at is null or expires_at > ?) and ${where}`;
-    const records = this.#column<string>(select, now, ...values);
-    return records.map((record) => withPayloads({ ...(JSON.parse(record) as StoredTask), readAt: now }));
+    return this.#texts(select, now, ...values).map((record) => taskOf(record, now));
   }
 
   #save(task: StoredTask): StoredTask {
@@ -203,17 +212,26 @@ export class SqliteBackend implements TaskBackend {
   }
 
   #next(): number {
-    return this.#column<number>("update store set counter = counter + 1 returning counter as value")[0] as number;
+    return this.#number("update store set counter = counter + 1 returning counter as value");
   }
 
   #run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.#db.prepare(sql).run(...values).changes);
   }
 
-  #column<T>(sql: string, ...values: SQLInputValue[]): T[] {
-    return this.#db
-      .prepare(sql)
-      .all(...values)
-      .map((row) => row["value"] as T);
+  /** The column `value` of the first row. */
+  #number(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#db.prepare(sql).get(...values)?.["value"]);
   }
+
+  /** The column `value` of every row. */
+  #texts(sql: string, ...values: SQLInputValue[]): string[] {
+    const rows = this.#db.prepare(sql).all(...values);
+    return rows.map((row) => String(row["value"]));
+  }
+}
+
+function taskOf(record: string, readAt: number): StoredTask {
+  const task: StoredTask = JSON.parse(record);
+  return { ...task, readAt };
 }

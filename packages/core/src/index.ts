@@ -1,73 +1,44 @@
-export type {
-  Capabilities,
-  Caps,
-  ClaimQuery,
-  Guard,
-  InsertOutcome,
-  ListQuery,
-  NewTask,
-  OwnerScope,
-  Patch,
-  PayloadField,
-  PushOutcome,
-  StoredTask,
-  TaskBackend,
-  UpdateOutcome,
-} from "./backend.ts";
-export {
-  ANY_OWNER,
-  type Caller,
-  type ClaimedTask,
-  type CreateTaskOptions,
-  type InputRequest,
-  type Lease,
-  type Limits,
-  type Owner,
-  type OwnerOptions,
-  type SubscribeOptions,
-  type TaskChange,
-  type TaskOutcome,
-  type TaskRecord,
-  type TaskSnapshot,
-  type TaskStore,
-  type TaskStoreOptions,
-  type TtlLimits,
-  type WaitForTaskOptions,
-  type WaitOptions,
-  type WriteOptions,
-} from "./contract.ts";
-export { DurableTaskStore } from "./durable-task-store.ts";
+import "./runtime.ts";
+
+// The names for authors of servers and clients. Every store package exports them as well.
+
+export type { Capabilities } from "./contract/capabilities.ts";
 export {
   isTaskStoreError,
   JsonRpcError,
   TaskStoreError,
   type TaskStoreErrorCode,
   type TaskStoreErrorDetails,
-} from "./errors.ts";
-export { MAX_KEY_LENGTH } from "./json.ts";
-export type { QueuedMessage, TaskMessageQueue } from "./message-queue.ts";
-export type { RemoteOutcome, RemoteReference, RemoteTask } from "./remote-task.ts";
-export {
-  applyPatch,
-  guardHolds,
-  initialTask,
-  isActive,
-  isClaimable,
-  isExpired,
-  isInScope,
-  isVisibleChange,
-  withPayloads,
-} from "./rules.ts";
-export {
-  type CreateMessageResult,
-  type ElicitResult,
-  type InputOptions,
-  type RunOutcome,
-  type RunTaskOptions,
-  runTask,
-  type TaskContext,
-  type TaskHandler,
-} from "./run-task.ts";
+} from "./contract/errors.ts";
+export type { QueuedMessage, TaskMessageQueue } from "./contract/messages.ts";
+export type {
+  CancelTaskOptions,
+  ClaimTaskOptions,
+  CreateTaskOptions,
+  GetRecordOptions,
+  LeaseOptions,
+  Limits,
+  NewTaskOptions,
+  NewTaskRequest,
+  SubscribeOptions,
+  TaskStoreOptions,
+  TtlLimits,
+  WaitForTaskOptions,
+  WaitOptions,
+  WriteOptions,
+} from "./contract/options.ts";
+export { ANY_OWNER, type Caller, type Owner, type OwnerOptions } from "./contract/owner.ts";
+export type {
+  ClaimedTask,
+  InputRequest,
+  Lease,
+  RecordField,
+  TaskChange,
+  TaskOutcome,
+  TaskRecord,
+  TaskRecordWith,
+  TaskSnapshot,
+} from "./contract/record.ts";
 export {
   type ActiveStatus,
   type ErrorObject,
@@ -85,12 +56,36 @@ export {
   type TaskStatus,
   type TerminalStatus,
   TRANSITIONS,
-} from "./task.ts";
+} from "./contract/task.ts";
+export type {
+  RunnerStore,
+  SdkTaskStore,
+  TaskInputs,
+  TaskLeases,
+  TaskReads,
+  TaskStore,
+  TaskWaits,
+  TaskWrites,
+} from "./contract/task-store.ts";
+export type { RemoteOutcome, RemoteReference, RemoteTask } from "./poller/remote-task.ts";
+export { startPoller } from "./poller/start-poller.ts";
+export type { FollowedTask, FollowOptions, PollerOptions, TaskPoller } from "./poller/task-poller.ts";
+export type {
+  CreateMessageResult,
+  ElicitedContent,
+  ElicitParams,
+  ElicitResult,
+  SampleParams,
+  SamplingContent,
+  SamplingMessage,
+} from "./runner/questions.ts";
+export type { HandlerOptions, RunOutcome, RunTaskOptions } from "./runner/run-options.ts";
+export { runTask } from "./runner/run-task.ts";
+export type { DeliverContext, InputOptions, TaskContext, TaskHandler } from "./runner/task-handler.ts";
 export {
-  type FollowedTask,
-  type FollowOptions,
-  type PollerOptions,
-  startPoller,
-  type TaskPoller,
-} from "./task-poller.ts";
-export { startWorker, type TaskWorker, type WorkerOptions } from "./worker.ts";
+  type HandlerWithOptions,
+  startWorker,
+  type TaskHandlers,
+  type TaskWorker,
+  type WorkerOptions,
+} from "./runner/worker.ts";

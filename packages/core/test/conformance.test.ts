@@ -2,5 +2,5 @@ import { defineConformance } from "@mcp-task-store/core/conformance";
 import { describe, test } from "vitest";
 import { makeHarness } from "./mutants/harness.ts";
 
-// The example of the README, and with it the suite: what it passes here, the mutants beside it fail.
+// The documentation's example passes the whole suite here. Each mutant beside it fails.
 defineConformance({ describe, test }, makeHarness());

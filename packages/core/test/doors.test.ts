@@ -1,67 +1,42 @@
-import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { conformanceCases, runConformance } from "@mcp-task-store/core/conformance";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { harness } from "../examples/harness.ts";
 import { makeHarness } from "./mutants/harness.ts";
 import { mutants } from "./mutants/index.ts";
-import { fencesOf } from "./readme.ts";
+import type { Mutant } from "./mutants/mutant.ts";
+import { fencesOf } from "./pages.ts";
+import { TIMEOUT_MS, useProject, vitest } from "./project.ts";
 
-const TIMEOUT_MS = 600_000;
-const run = promisify(execFile);
-const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
+const project = useProject(fencesOf());
 
-/** Here this package's name resolves, as it does in the project of a reader. */
-let project: string;
-
-beforeAll(async () => {
-  const parent = fileURLToPath(new URL(".scratch/", import.meta.url));
-  await mkdir(parent, { recursive: true });
-  project = await mkdtemp(join(parent, "doors-"));
-  for (const [name, code] of fencesOf()) await writeFile(join(project, name), code);
-});
-
-afterAll(() => rm(project, { recursive: true, force: true }));
-
-describe("the README's ways to run the suite", () => {
-  const node = async (...args: string[]) => {
-    // What this test's own runner set is not for the processes that it starts.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_|TEST$)/.test(name)));
-    const { stdout } = await run(process.execPath, args, {
-      cwd: project,
-      timeout: TIMEOUT_MS,
-      env: { ...env, NO_COLOR: "1" },
-    });
-    return stdout;
-  };
+describe("the ways to run the suite that the documentation shows", () => {
   const skipped = conformanceCases.filter(
     ({ requires }) => requires.includes("outage") || requires.includes("!durable"),
   );
   const passed = conformanceCases.length - skipped.length;
 
   test("vitest", { timeout: TIMEOUT_MS }, async () => {
-    expect(await node(vitest, "run", "conformance.test.ts")).toMatch(
-      new RegExp(`Tests +${passed} passed \\| ${skipped.length} skipped`),
-    );
+    const { stdout } = await project.node([vitest, "run", "conformance.test.ts"]);
+    expect(stdout).toMatch(new RegExp(`Tests +${passed} passed \\| ${skipped.length} skipped`));
   });
 
   test("node:test", { timeout: TIMEOUT_MS }, async () => {
-    const output = await node("--test", "--test-reporter=tap", "conformance.node.ts");
-    expect(output).toContain(`# pass ${passed}\n# fail 0\n`);
-    expect(output).toContain(`# skipped ${skipped.length}\n`);
+    const { stdout } = await project.node(["--test", "--test-reporter=tap", "conformance.node.ts"]);
+    expect(stdout).toContain(`# pass ${passed}\n# fail 0\n`);
+    expect(stdout).toContain(`# skipped ${skipped.length}\n`);
   });
 
   test("a program", { timeout: TIMEOUT_MS }, async () => {
-    expect(await node("conform.ts")).toContain(`node:sqlite: ${passed} passed, 0 failed, ${skipped.length} skipped`);
+    const { code, stdout, stderr } = await project.node(["conform.ts"]);
+    expect(stdout).toContain(`node:sqlite: ${passed} passed, 0 failed, ${skipped.length} skipped`);
+    expect(code).toBe(0);
+    // Without this, a case whose `onError` throws prints a warning that looks like a failure.
+    expect(stderr).not.toContain("onError is broken");
   });
 });
 
 describe("the report", () => {
-  test("is JSON, and has every case that was asked for", async () => {
+  test("is JSON, with every selected case", async () => {
     const report = await runConformance(harness, { only: ["lists", "states/progress", "durability/gone"] });
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
     const asked = conformanceCases
@@ -76,16 +51,51 @@ describe("the report", () => {
     });
   });
 
-  test("says what failed and why", async () => {
+  test("names each failed case and its reason", async () => {
     const mutant = mutants.find(({ id }) => id === "lifo");
     const report = await runConformance(makeHarness(mutant), { only: ["messages/fifo", "messages/outlive-the-task"] });
     expect(report).toMatchObject({ passed: 1, failed: 1, skipped: [] });
     const failure = report.cases.find(({ status }) => status === "failed");
-    expect(failure).toMatchObject({ id: "messages/fifo", error: { name: "AssertionError" } });
+    expect(failure).toMatchObject({
+      id: "messages/fifo",
+      contract: conformanceCases.find(({ id }) => id === "messages/fifo")?.contract,
+      error: { name: "AssertionError" },
+    });
+  });
+
+  test.each([
+    ["trimmed-ids", "task-object/any-string-may-be-asked-for", 'With the string "task ": '],
+    ["throwing-look-up", "task-object/any-string-may-be-asked-for", 'With the string "task ": '],
+    [
+      "owners-ignore-case",
+      "isolation/owners-are-compared-exactly",
+      'With the string "a:b": Also seen by the owner "A:B"',
+    ],
+  ])("names the string that a store gets wrong: %s", async (mutant, only, words) => {
+    const report = await runConformance(makeHarness(mutants.find(({ id }) => id === mutant)), { only: [only] });
+    expect(report.cases[0]?.error?.message).toContain(words);
+  });
+
+  test.each([
+    ["\udfff", '"\\udfff"'],
+    ["task\0", '"task\\u0000"'],
+    ["x".repeat(100_000), `"${"x".repeat(80)}"... (100000 characters)`],
+  ])("shows strings in printable characters and shortens long ones", async (bad, shown) => {
+    const mutant: Mutant = {
+      id: "refuses-one",
+      breaks: "A look-up throws for one string",
+      kills: [],
+      store: (store) => ({
+        getTask: (taskId, ...rest) =>
+          taskId === bad ? Promise.reject(new Error("Malformed")) : store.getTask(taskId, ...rest),
+      }),
+    };
+    const report = await runConformance(makeHarness(mutant), { only: ["task-object/any-string-may-be-asked-for"] });
+    expect(report.cases[0]?.error?.message).toBe(`With the string ${shown}: Malformed`);
   });
 });
 
-test("every case has an id of its own and a sentence of the contract", () => {
+test("every case has a unique id and a sentence of the contract", () => {
   expect(new Set(conformanceCases.map(({ id }) => id)).size).toBe(conformanceCases.length);
   for (const { id, contract } of conformanceCases) {
     expect(id).toMatch(/^[a-z-]+\/[a-z0-9-]+$/);

@@ -1,8 +1,9 @@
+import type { Capabilities } from "@mcp-task-store/core";
 import {
   applyPatch,
-  type Capabilities,
   type Caps,
   type ClaimQuery,
+  type DeletionStep,
   type Guard,
   guardHolds,
   type InsertOutcome,
@@ -10,20 +11,23 @@ import {
   isInScope,
   type ListQuery,
   type NewTask,
+  type OnChange,
   type OwnerScope,
   type Patch,
   type PushOutcome,
   type StoredTask,
   type TaskBackend,
   type UpdateOutcome,
-} from "@mcp-task-store/core";
-import type { Entry, MemoryStorage } from "./storage.ts";
+} from "@mcp-task-store/core/backend";
+import type { Entry } from "./entry.ts";
+import type { MemoryStorage } from "./storage.ts";
 
 const CAPABILITIES: Capabilities = Object.freeze({ durable: false, multiProcess: false });
 
 /**
- * The reference backend: core's rules, applied to records in a map. Each method is one synchronous step. A record is never changed,
- * but replaced, so that a writer gets the record itself; and payloads come along with every read, which costs nothing here.
+ * The reference backend: core's rules, applied to records in a map. Each method is one synchronous
+ * step. A write replaces the record and never changes it, so callers can get the record itself.
+ * Every read returns the payloads too, which costs nothing here.
  */
 export class MemoryBackend implements TaskBackend {
   readonly capabilities: Capabilities = CAPABILITIES;
@@ -66,8 +70,8 @@ export class MemoryBackend implements TaskBackend {
   async update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
     const now = this.#storage.clock.now();
     const entry = this.#storage.find(taskId, now);
-    if (!entry || !guardHolds(entry.task, guard, now))
-      return { applied: false, task: entry && { ...entry.task, readAt: now } };
+    if (!entry || !isInScope(guard.scope, entry.task.owner)) return { applied: false, task: undefined };
+    if (!guardHolds(entry.task, guard, now)) return { applied: false, task: { ...entry.task, readAt: now } };
     return { applied: true, task: this.#apply(entry, patch, now) };
   }
 
@@ -80,14 +84,21 @@ export class MemoryBackend implements TaskBackend {
     return page;
   }
 
-  async claim({ names, durationMs }: ClaimQuery): Promise<StoredTask | undefined> {
+  async claim({ names, leaseMs, limit }: ClaimQuery): Promise<StoredTask[]> {
     const now = this.#storage.clock.now();
-    const entry = this.#storage.firstClaimable(names, now);
-    return entry && this.#apply(entry, { lease: { action: "take", durationMs } }, now);
+    const claimed: StoredTask[] = [];
+    while (claimed.length < limit) {
+      const entry = this.#storage.firstClaimable(names, now);
+      if (!entry) break;
+      claimed.push(this.#apply(entry, { lease: { action: "take", leaseMs } }, now));
+    }
+    return claimed;
   }
 
-  async deleteExpired(limit: number): Promise<number> {
-    return this.#storage.deleteExpired(limit) + this.#storage.messages.deleteExpired(limit, this.#storage.clock.now());
+  async deleteExpired(limit: number): Promise<DeletionStep> {
+    const tasks = this.#storage.deleteExpired(limit);
+    const messages = this.#storage.messages.deleteExpired(limit, this.#storage.clock.now());
+    return { deleted: tasks + messages, more: tasks >= limit || messages >= limit };
   }
 
   async push(taskId: string, message: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {
@@ -99,7 +110,7 @@ export class MemoryBackend implements TaskBackend {
     return this.#storage.messages.shift(taskId, limit, this.#storage.clock.now());
   }
 
-  async listen(onChange: (taskId: string) => void): Promise<() => Promise<void>> {
+  async listen(onChange: OnChange): Promise<() => Promise<void>> {
     const stop = this.#storage.listen(onChange);
     this.#stops.add(stop);
     return async () => {

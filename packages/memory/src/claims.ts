@@ -1,15 +1,14 @@
-import { isClaimable } from "@mcp-task-store/core";
-import { LazyHeap } from "./lazy-heap.ts";
-import type { Entry } from "./storage.ts";
+import { DueHeap, isClaimable } from "@mcp-task-store/core/backend";
+import type { Entry } from "./entry.ts";
 
 /** The active tasks of a name. */
 interface OfName {
   readonly active: Set<Entry>;
-  /** The same by lease expiry, with entries that are no longer true. */
-  due: LazyHeap<Entry>;
+  /** The same tasks by lease expiry, with entries that are out of date. */
+  due: DueHeap<Entry>;
 }
 
-/** Active tasks by name and by when their leases lapse, so that a claim need not look at all of them. */
+/** Active tasks by name and lease expiry, so that a claim need not scan all tasks. */
 export class Claims {
   readonly #names = new Map<string, OfName>();
 
@@ -17,14 +16,17 @@ export class Claims {
     const { name } = entry.task;
     let ofName = this.#names.get(name);
     if (!ofName) {
-      ofName = { active: new Set(), due: new LazyHeap() };
+      ofName = { active: new Set(), due: new DueHeap() };
       this.#names.set(name, ofName);
     }
     ofName.active.add(entry);
     ofName.due.add(lapseOf(entry), entry);
   }
 
-  /** The lease lapses at another time than before. To a later one `first` comes by itself. */
+  /**
+   * The lease expiry has changed. A later one needs no entry, as `first` finds the old one and
+   * moves it.
+   */
   moved(entry: Entry, before: number): void {
     if (lapseOf(entry) < before) this.#names.get(entry.task.name)?.due.add(lapseOf(entry), entry);
   }
@@ -35,7 +37,7 @@ export class Claims {
     if (!ofName) return;
     ofName.active.delete(entry);
     if (ofName.active.size === 0) this.#names.delete(name);
-    // Where nobody claims, what has ended would stay for ever.
+    // Without claims, the entries of ended tasks would stay for ever.
     else if (ofName.due.size > 2 * ofName.active.size + 64) ofName.due = heapOf(ofName.active);
   }
 
@@ -67,8 +69,8 @@ function lapseOf({ task }: Entry): number {
   return task.leaseExpiresAt ?? Number.POSITIVE_INFINITY;
 }
 
-function heapOf(entries: Iterable<Entry>): LazyHeap<Entry> {
-  const heap = new LazyHeap<Entry>();
+function heapOf(entries: Iterable<Entry>): DueHeap<Entry> {
+  const heap = new DueHeap<Entry>();
   for (const entry of entries) heap.add(lapseOf(entry), entry);
   return heap;
 }

@@ -1,16 +1,18 @@
-import type { PushOutcome } from "@mcp-task-store/core";
-import { LazyHeap } from "./lazy-heap.ts";
+import { DueHeap, type PushOutcome } from "@mcp-task-store/core/backend";
 
 interface Message {
   text: string;
   expiresAt: number;
 }
 
-/** First in, first out, per task id. All messages live equally long, so the first one is the first to expire. */
-export class MessageQueues {
+/**
+ * The queues of messages, one per task id, first in, first out. All messages of a queue have the
+ * same ttl, so the first is also the first to expire.
+ */
+export class Messages {
   readonly #queues = new Map<string, Message[]>();
-  readonly #due = new LazyHeap<string>();
-  /** Ids that are in the heap, once each. */
+  readonly #due = new DueHeap<string>();
+  /** The ids that are in the heap, each once. */
   readonly #scheduled = new Set<string>();
 
   push(taskId: string, text: string, maxSize: number | null, expiresAt: number, now: number): PushOutcome {
@@ -50,7 +52,7 @@ export class MessageQueues {
     this.#due.add(at, taskId);
   }
 
-  /** The queue without what has expired. */
+  /** The queue without its expired messages. */
   #fresh(taskId: string, now: number): Message[] {
     const queue = this.#queues.get(taskId) ?? [];
     const live = queue.findIndex((message) => message.expiresAt > now);

@@ -1,7 +1,10 @@
-/** Items in order of `position`, each added after all others: the start of a page is found by binary search. */
+/**
+ * Items in order of `position`. Each item is added at the end, and a binary search finds the start
+ * of a page.
+ */
 export class Positions<T extends { readonly position: number }> {
   #items: (T | undefined)[] = [];
-  /** Positions of `#items`, also of those deleted since. */
+  /** Positions of `#items`, those of deleted items included. */
   #keys: number[] = [];
   #deleted = 0;
 
@@ -17,7 +20,8 @@ export class Positions<T extends { readonly position: number }> {
   delete(item: T): void {
     this.#items[this.#firstAfter(item.position - 1)] = undefined;
     this.#deleted += 1;
-    // Gaps cost a walk over them, closing them a copy: at an eighth, a deletion copies eight items on average.
+    // A page walks over gaps, and closing them copies all items. At one gap in eight items, a
+    // deletion copies eight items on average.
     if (this.#deleted * 8 <= this.#items.length + 256) return;
     this.#items = this.#items.filter((kept) => kept !== undefined);
     this.#keys = this.#items.map((kept) => (kept as T).position);

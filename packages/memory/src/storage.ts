@@ -1,41 +1,47 @@
 import { randomBytes } from "node:crypto";
-import { isExpired, isTerminal, type OwnerScope, type StoredTask } from "@mcp-task-store/core";
+import { isTerminal } from "@mcp-task-store/core";
+import {
+  aboutChange,
+  checkOptions,
+  checks,
+  DueHeap,
+  isExpired,
+  type OnChange,
+  type OwnerScope,
+  realTime,
+  type StoredTask,
+} from "@mcp-task-store/core/backend";
 import { Claims } from "./claims.ts";
-import { LazyHeap } from "./lazy-heap.ts";
-import { MessageQueues } from "./messages.ts";
+import type { Entry } from "./entry.ts";
+import { Messages } from "./messages.ts";
 import { Positions } from "./positions.ts";
 
-/** Where the time comes from, in milliseconds since the epoch. */
+/** A source of time, in milliseconds since the epoch. */
 export interface Clock {
   now(): number;
 }
 
-/** A task's place; the record in it is replaced at each change. */
-export interface Entry {
-  readonly position: number;
-  task: StoredTask;
-}
-
-/** What the tasks of one or several memory stores are kept in, and the indexes over them. */
+/** The tasks of one memory store or several, with the indexes over them. */
 export class MemoryStorage {
   readonly storeId: string = randomBytes(16).toString("hex");
   readonly clock: Clock;
-  readonly messages = new MessageQueues();
+  readonly messages = new Messages();
   readonly #entries = new Map<string, Entry>();
   readonly #all = new Positions<Entry>();
   readonly #byOwner = new Map<string | null, Positions<Entry>>();
   readonly #claims = new Claims();
-  readonly #expiring = new LazyHeap<Entry>();
+  readonly #expiring = new DueHeap<Entry>();
   readonly #active = new Map<string | null, number>();
-  readonly #listeners = new Set<(taskId: string) => void>();
+  readonly #listeners = new Set<OnChange>();
   #activeTotal = 0;
   #lastPosition = 0;
 
   constructor(options: { clock?: Clock | undefined } = {}) {
-    this.clock = options.clock ?? Date;
+    checkOptions("MemoryStorage", options, { clock: checks.clock });
+    this.clock = options.clock ?? { now: () => Date.now() };
   }
 
-  /** The place of a task that is not expired. */
+  /** The entry of a task that is not expired. */
   find(taskId: string, now: number): Entry | undefined {
     const entry = this.#entries.get(taskId);
     return entry && !isExpired(entry.task, now) ? entry : undefined;
@@ -60,25 +66,25 @@ export class MemoryStorage {
     ofOwner.add(entry);
     if (task.expiresAt !== null) this.#expiring.add(task.expiresAt, entry);
     this.#activate(entry);
-    this.#signal(task.taskId);
+    this.#signal(task);
   }
 
-  /** Puts the record after a change in the place of the one before. */
+  /** Replaces the record of a task by the one after a change. */
   replace(entry: Entry, task: StoredTask): void {
     const before = entry.task;
     entry.task = task;
     if (isTerminal(task.status)) this.#deactivate(entry);
     else if (task.leaseExpiresAt !== before.leaseExpiresAt) this.#claims.moved(entry, before.leaseExpiresAt as number);
-    if (task.revision !== before.revision) this.#signal(task.taskId);
+    if (task.revision !== before.revision) this.#signal(task);
   }
 
-  /** How many tasks are active: of one owner (`null` = of none), or all. */
+  /** The number of active tasks: of an owner (`null`: without owner), or of all. */
   activeTasks(owner?: string | null): number {
     this.deleteExpired(Number.POSITIVE_INFINITY);
     return owner === undefined ? this.#activeTotal : (this.#active.get(owner) ?? 0);
   }
 
-  /** Tasks in scope by position: those of the owner and those of nobody, each in order, merged. */
+  /** Tasks in scope by position. Those of the owner and those without owner are merged. */
   *inOrder(scope: OwnerScope, after: number, now: number): Generator<StoredTask, undefined> {
     const owners = scope === null ? [] : scope.orUnowned ? new Set([scope.owner, null]) : [scope.owner];
     const sources = scope === null ? [this.#all] : [...owners].map((owner) => this.#byOwner.get(owner));
@@ -114,7 +120,7 @@ export class MemoryStorage {
     return deleted;
   }
 
-  listen(listener: (taskId: string) => void): () => void {
+  listen(listener: OnChange): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -145,8 +151,8 @@ export class MemoryStorage {
     this.#claims.delete(entry);
   }
 
-  #signal(taskId: string): void {
-    // After the present turn: a listener must not run inside a write.
-    for (const listener of this.#listeners) queueMicrotask(() => listener(taskId));
+  #signal(task: StoredTask): void {
+    // In a microtask: a listener must not run inside a write.
+    for (const listener of this.#listeners) realTime.microtask(() => listener(task.taskId, aboutChange(task)));
   }
 }

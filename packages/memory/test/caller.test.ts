@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 const CALL = { method: "tools/call", params: { name: "render" } };
 
-test("a caller that says its owner is not mapped", async () => {
+test("an explicit owner is used as it is, without the `owner` option", async () => {
   await using store = new MemoryTaskStore({ owner: (sessionId) => (sessionId === "session" ? "ann" : undefined) });
   const mapped = await store.createTask({}, 1, CALL, "session");
   const said = await store.createTask({}, 2, CALL, { owner: "ben" });

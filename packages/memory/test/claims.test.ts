@@ -2,7 +2,7 @@ import { ANY_OWNER } from "@mcp-task-store/core";
 import { MemoryStorage, MemoryTaskStore } from "@mcp-task-store/memory";
 import { expect, test } from "vitest";
 
-const CLAIM = { names: ["mill", "grind"], durationMs: 1000 };
+const CLAIM = { names: ["mill", "grind"], leaseMs: 1000 };
 
 function newStore() {
   let time = 1_000_000;
@@ -17,7 +17,7 @@ function newStore() {
   return { store, create, finish, claimed, skip: (ms: number) => (time += ms) };
 }
 
-test("what may be claimed is found in order among many tasks that ended without a claim", async () => {
+test("claimable tasks come in order among many that ended without a claim", async () => {
   const { create, finish, claimed } = newStore();
   for (let task = 0; task < 1000; task += 1) await create(`${task}`, task % 2 === 0 ? "mill" : "grind");
   for (let task = 0; task < 1000; task += 1) if (task % 200 !== 7) await finish(`${task}`);
@@ -25,7 +25,7 @@ test("what may be claimed is found in order among many tasks that ended without 
   expect(await claimed()).toBeUndefined();
 });
 
-test("a lease that is renewed, given back or lapses puts the task where it belongs", async () => {
+test("renewing, releasing and lapsing a lease move the task to its place in the claim order", async () => {
   const { store, create, claimed, skip } = newStore();
   for (const taskId of ["a", "b", "c"]) await create(taskId);
   const leases = [await store.claimTask(CLAIM), await store.claimTask(CLAIM), await store.claimTask(CLAIM)];

@@ -12,7 +12,7 @@ const harness: Harness = {
     let open = 0;
     return {
       open(options) {
-        // What the last store of a process leaves behind is gone with the process.
+        // Tasks in memory end with the last store of the process.
         if (open === 0) storage = new MemoryStorage({ clock });
         open += 1;
         return new (class extends MemoryTaskStore {

@@ -1,45 +1,56 @@
-import { isTaskStoreError, TaskStoreError } from "@mcp-task-store/core";
+import { isTaskStoreError, type TaskStoreError } from "@mcp-task-store/core";
+import { type Advice, byAdvice, driverCode, unavailable } from "@mcp-task-store/core/backend";
 
-// What to do about each failure, by the beginning of its SQLSTATE. Messages may reach a remote peer: no address, no SQL, no data.
-const ADVICE: readonly (readonly [state: string, advice: string])[] = [
+const OTHER_TABLES = "The store's tables are missing or were changed: run migrate()";
+
+// By SQLSTATE.
+const ADVICE: Advice = [
   ["57014", "The database ended the statement, which took longer than its timeout: nothing was written"],
-  ["55P03", "A lock in the database was held by others for too long: nothing was written"],
-  ["40003", "Whether the statement was carried out is unknown, reading will tell"],
+  ["55P03", "Other transactions held a lock in the database for too long: nothing was written"],
+  ["40003", "The database does not know whether the statement took effect: read the task again", { write: "unknown" }],
   ["40", "Other transactions kept changing the same rows: nothing was written, try again"],
   ["53300", "The database has no connection left: raise max_connections, or lower the stores' maxConnections"],
-  ["53100", "The database's disk is full: nothing was written, make room and try again"],
+  ["53100", "The disk of the database is full: nothing was written, make room and try again"],
   ["53", "The database has run out of a resource: nothing was written"],
   ["25006", "The database is read-only: connect to the primary, not to a standby"],
   ["28", "The database refused the user or the password"],
   ["3D000", "The database does not exist"],
   ["42501", "The database user lacks a privilege on the store's schema or tables"],
+  [
+    "42P07",
+    "The schema has a table of another application under the name of one of the store's: use another schema",
+    { as: "SCHEMA_MISMATCH" },
+  ],
+  ["42P01", OTHER_TABLES, { as: "SCHEMA_MISMATCH" }],
+  ["3F000", OTHER_TABLES, { as: "SCHEMA_MISMATCH" }],
+  ["42703", OTHER_TABLES, { as: "SCHEMA_MISMATCH" }],
+  ["42804", OTHER_TABLES, { as: "SCHEMA_MISMATCH" }],
+  ["42883", OTHER_TABLES, { as: "SCHEMA_MISMATCH" }],
+  ["42P10", OTHER_TABLES, { as: "SCHEMA_MISMATCH" }],
+  ["54000", "The text is larger than PostgreSQL can hold", { as: "PAYLOAD_TOO_LARGE" }],
 ];
 
-/** Missing or other tables and columns. */
-const OTHER_TABLES = /^(42P01|3F000|42703|42804|42P10)$/;
-
-/** Ends of connections: the operating system's codes, and SQLSTATEs. */
+/** The connection ended: codes of the operating system, and SQLSTATEs. */
 const LOST = /^(08|57P0|E[A-Z_]+$)/;
 
-export function unavailable(
-  message: string,
-  cause?: unknown,
-  outcome: "not-applied" | "unknown" = "not-applied",
-): TaskStoreError {
-  return new TaskStoreError("BACKEND_UNAVAILABLE", message, { cause, outcome });
-}
-
-export function mismatch(message: string, cause?: unknown): TaskStoreError {
-  return new TaskStoreError("SCHEMA_MISMATCH", message, { cause });
-}
-
 export function noConnection(cause?: unknown): TaskStoreError {
-  return unavailable("No connection to the database was to be had in time: it is down, or the pool is in use", cause);
+  return unavailable(
+    "Could not get a database connection in time: the server is down, or every connection of the pool is busy",
+    cause,
+  );
 }
 
-/** A statement was sent, and what became of it is not known. */
+/** Every tried connection had a transaction open. */
+export function leftOpen(cause?: unknown): TaskStoreError {
+  return unavailable(
+    "The application gives connections back to the pool with a transaction open: nothing was written, end transactions before release()",
+    cause,
+  );
+}
+
+/** A statement was sent, and its answer was lost. */
 export function unanswered(writes: boolean, cause?: unknown): TaskStoreError {
-  const unknown = writes ? ": whether it was carried out is unknown, reading will tell" : "";
+  const unknown = writes ? ": whether the write took effect is unknown, read the task again" : "";
   return unavailable(
     `The database did not answer in time, or the connection was lost${unknown}`,
     cause,
@@ -47,22 +58,15 @@ export function unanswered(writes: boolean, cause?: unknown): TaskStoreError {
   );
 }
 
-/** The driver's error as one of ours, with the driver's own as its cause. */
+/** The driver's error as a `TaskStoreError`, with the driver's error as its cause. */
 export function toStoreError(error: unknown): TaskStoreError {
-  if (isTaskStoreError(error)) return error;
-  const state = stateOf(error);
-  if (state === "42P07")
-    return mismatch("The schema has a table that is not the store's under the same name: use another schema", error);
-  if (OTHER_TABLES.test(state)) return mismatch("The store's tables are missing or were changed: run migrate()", error);
-  if (state === "54000")
-    return new TaskStoreError("PAYLOAD_TOO_LARGE", "The text is larger than PostgreSQL can hold", { cause: error });
-  const advice = ADVICE.find(([prefix]) => state.startsWith(prefix))?.[1];
-  // 40003 is the one state by which the server says that it does not know.
-  const outcome = isLost(error) || state === "40003" ? "unknown" : "not-applied";
-  return unavailable(advice ?? "PostgreSQL could not do what was asked", error, outcome);
+  return (
+    byAdvice(error, driverCode(error), ADVICE) ??
+    unavailable("PostgreSQL could not do what was asked", error, isLost(error) ? "unknown" : "not-applied")
+  );
 }
 
-/** The server refused the statement: nothing was written, and the connection is as good as before. */
+/** The server refused the statement: nothing was written, and the connection can be used again. */
 export function isRefusal(error: unknown): boolean {
   return !isLost(error);
 }
@@ -70,26 +74,65 @@ export function isRefusal(error: unknown): boolean {
 /** The connection ended, or no answer came. */
 export function isLost(error: unknown): boolean {
   if (isTaskStoreError(error)) return false;
-  const state = stateOf(error);
+  const state = driverCode(error);
   return !/^[0-9A-Z]{5}$/.test(state) || LOST.test(state);
 }
 
-/** Another transaction came between: the same again may succeed. */
+/** A conflict with another transaction. Another attempt may succeed. */
 export function isConflict(error: unknown): boolean {
-  return /^(40001|40P01)$/.test(stateOf(error));
+  return /^(40001|40P01)$/.test(driverCode(error));
 }
 
-/** Behind a pooler that does not carry prepared statements from one server connection to the next. Nothing was run. */
-export function isUnprepared(error: unknown): boolean {
-  return /^(26000|42P05)$/.test(stateOf(error));
+/**
+ * The application left a transaction open on the connection. The store's work in it is rolled back,
+ * and another attempt on another connection may succeed.
+ */
+export class OpenTransaction extends Error {
+  constructor() {
+    super("The connection was given back with a transaction open");
+  }
+}
+
+/**
+ * The store found an open transaction, or the server reports a failed one, in which it runs no
+ * statement until a rollback.
+ */
+export function isOpenTransaction(error: unknown): boolean {
+  return error instanceof OpenTransaction || driverCode(error) === "25P02";
+}
+
+/**
+ * The server has no prepared statement of that name, or the tables have changed since it was
+ * prepared. Nothing was run, and another attempt may succeed once the statement is prepared anew.
+ */
+export function isVoid(error: unknown): boolean {
+  return /^(26000|0A000)$/.test(driverCode(error));
+}
+
+/**
+ * A statement of that name exists, since a pooler mixes up the prepared statements of its clients.
+ * Nothing was run.
+ */
+export function isPreparedElsewhere(error: unknown): boolean {
+  return driverCode(error) === "42P05";
+}
+
+/** The cause may be the session's role or one of its settings, which other connections lack. */
+export function mayBeOfSession(error: unknown): boolean {
+  return /^(42501|25006)$/.test(driverCode(error)) || isTimeout(error);
+}
+
+/** The server ended the statement, by a timeout of its own or of the session. */
+export function isTimeout(error: unknown): boolean {
+  return /^(57014|55P03)$/.test(driverCode(error));
+}
+
+/** The wait for a lock timed out. */
+export function isLockTimeout(error: unknown): boolean {
+  return driverCode(error) === "55P03";
 }
 
 /** A pooler refused a setting that came with the request to connect. */
 export function isRefusedSetting(error: unknown): boolean {
-  return stateOf(error) === "08P01";
-}
-
-function stateOf(error: unknown): string {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
-  return typeof code === "string" ? code : "";
+  return driverCode(error) === "08P01";
 }

@@ -1,63 +1,107 @@
 import type { TaskStoreError } from "@mcp-task-store/core";
+import { aboutChange, type ChangedTask, type OnChange, realTime, unavailable } from "@mcp-task-store/core/backend";
 import type { Connections } from "./connection.ts";
-import { toStoreError, unavailable } from "./errors.ts";
+import type { PgClient } from "./driver.ts";
+import { toStoreError } from "./errors.ts";
 import { type Notifier, parseSignal } from "./notify.ts";
-import type { PgClient } from "./pool.ts";
 import type { Statements } from "./statements.ts";
 
-/** A change may be committed that long after its time was taken, and is still found. */
+/** A poll finds changes committed up to this long after their timestamp, in milliseconds. */
 const OVERLAP_MS = 1000;
-/** A notification that takes longer does not come. */
+/** A probe that takes longer counts as lost. */
 const PROBE_TIMEOUT_MS = 1000;
-/** How often it is made sure that notifications still arrive: a connection may be dead without anybody having noticed. */
+/** Heartbeat of the listening connection, which may have died silently. */
 const PROBE_EVERY_MS = 10_000;
-/** How soon `LISTEN` is tried again where notifications did not arrive. */
+/** Pause before `LISTEN` is tried again if notifications did not arrive. */
 const RETRY_MS = 60_000;
-/** Longest time between attempts to reach a database that is away. */
+/** Longest pause between attempts to reach a database that is down. */
 const MOST_BACKOFF_MS = 2000;
 
-/** What the feeds of a store, one after the other, know of its database. */
+/** The shared options of a store's subscriptions. */
 export interface FeedOptions {
   readonly connections: Connections;
   readonly statements: Statements;
   readonly notifier: Notifier;
-  readonly pollMs: number;
-  readonly state: FeedState;
+  /** `false`: never use `LISTEN`. */
+  readonly listen: boolean;
+  readonly changePollMs: number;
   report(error: TaskStoreError): void;
 }
 
-export interface FeedState {
-  /** Not before that time (`performance.now()`) is `LISTEN` to be tried. */
-  listenAfter: number;
-  /** It was told that `LISTEN` does not work. */
-  degraded: boolean;
+/** One subscription's knowledge about `LISTEN`, for the next ones. */
+interface ListenState {
+  /** `LISTEN` is not tried before this time (`realTime.now()`). */
+  notBefore: number;
+  /** `onError` was told that `LISTEN` does not work. */
+  isReported: boolean;
+}
+
+/** Tells listeners which tasks changed, in this process or another. */
+export class ChangeFeed {
+  readonly #options: FeedOptions;
+  readonly #state: ListenState;
+  readonly #subscriptions = new Set<Subscription>();
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    this.#state = { notBefore: options.listen ? 0 : Number.POSITIVE_INFINITY, isReported: false };
+  }
+
+  /** Listeners miss no change made after this resolves. */
+  async listen(listener: OnChange): Promise<() => Promise<void>> {
+    const subscription = new Subscription(this.#options, this.#state, listener);
+    this.#subscriptions.add(subscription);
+    const stop = () => {
+      this.#subscriptions.delete(subscription);
+      return subscription.stop();
+    };
+    try {
+      await subscription.start();
+      return stop;
+    } catch (error) {
+      await stop();
+      throw toStoreError(error);
+    }
+  }
+
+  /** This store has committed a change of the task. */
+  written(taskId: string, about: ChangedTask): void {
+    for (const subscription of this.#subscriptions) subscription.tell(taskId, about);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.stop()));
+    this.#subscriptions.clear();
+  }
 }
 
 /**
- * Tells one listener which tasks changed. It looks for changes every `pollMs`, until a connection of its own has proved that
- * notifications arrive on it, and again as soon as that fails; whatever changed in between is found by looking. One timer,
- * and nothing here keeps the process alive.
+ * One listener's subscription, maintained until it is stopped. It polls every `changePollMs` until
+ * its own connection has proved that notifications arrive, and again once that fails. A poll finds
+ * every change since the last one. There is one timer, and nothing here keeps the process alive.
  */
-export class ChangeFeed {
+class Subscription {
   readonly #options: FeedOptions;
-  readonly #onChange: (taskId?: string) => void;
+  readonly #state: ListenState;
+  readonly #listener: OnChange;
   #stopped = false;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #client: PgClient | undefined;
-  /** Every change before that time of the database's clock was told. */
+  /** The listener knows every change before this time of the database's clock. */
   #since = 0;
-  /** Changes that were told, and may be found again in the overlap. */
+  /** Reported changes, which the next poll may find again in the overlap. */
   #told = new Map<string, string>();
   #failures = 0;
   #probe: { id: number; settle(arrived: boolean): void } | undefined;
 
-  constructor(options: FeedOptions, onChange: (taskId?: string) => void) {
+  constructor(options: FeedOptions, state: ListenState, listener: OnChange) {
     this.#options = options;
-    this.#onChange = onChange;
+    this.#state = state;
+    this.#listener = listener;
   }
 
-  /** From when it resolves, no change can be missed. */
+  /** Listeners miss no change made after this resolves. */
   async start(): Promise<void> {
     const { connections, statements } = this.#options;
     const [row] = await connections.run(statements.now);
@@ -65,66 +109,65 @@ export class ChangeFeed {
     this.#schedule(0);
   }
 
-  /** This store has changed the task. */
-  written(taskId: string): void {
-    this.#tell(taskId);
-  }
-
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    realTime.clearTimeout(this.#timer);
     this.#probe?.settle(false);
     await this.#running;
     this.#drop();
   }
 
-  #tell(taskId?: string): void {
-    if (!this.#stopped) this.#onChange(taskId);
+  tell(taskId?: string, about?: ChangedTask): void {
+    if (!this.#stopped) this.#listener(taskId, about);
   }
 
   #schedule(delayMs: number): void {
-    clearTimeout(this.#timer);
+    realTime.clearTimeout(this.#timer);
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => {
-      this.#running = this.#running.then(() => this.#turn());
-    }, delayMs).unref();
+    this.#timer = realTime
+      .setTimeout(() => {
+        this.#running = this.#running.then(() => this.#turn());
+      }, delayMs)
+      .unref();
   }
 
   async #turn(): Promise<void> {
-    const { pollMs } = this.#options;
+    const { changePollMs } = this.#options;
     if (this.#stopped) return;
     try {
       if (this.#client) await this.#prove();
       else await this.#subscribe();
-      // Also while notifications arrive: a process may have ended between a commit and its notification.
+      // Needed even while notifications arrive: a process may have died between a commit and its
+      // NOTIFY.
       await this.#poll();
       this.#failures = 0;
     } catch (error) {
       if (this.#failures === 0 && !this.#stopped) this.#options.report(toStoreError(error));
       this.#failures += 1;
     }
-    const backoff = Math.min(pollMs * 2 ** this.#failures, Math.max(pollMs, MOST_BACKOFF_MS));
-    this.#schedule(this.#failures > 0 ? backoff : this.#client ? PROBE_EVERY_MS : pollMs);
+    const backoff = Math.min(changePollMs * 2 ** this.#failures, Math.max(changePollMs, MOST_BACKOFF_MS));
+    this.#schedule(this.#failures > 0 ? backoff : this.#client ? PROBE_EVERY_MS : changePollMs);
   }
 
   async #poll(): Promise<void> {
     const { connections, statements } = this.#options;
     const rows = await connections.run(statements.changedSince, this.#since - OVERLAP_MS);
     const told = new Map<string, string>();
-    for (const { now, taskId, updatedAt, revision } of rows) {
+    for (const { now, updatedAt, revision, ...task } of rows) {
       this.#since = now;
-      if (taskId === null) continue;
+      if (task.taskId === null) continue;
       const change = `${updatedAt} ${revision}`;
-      told.set(taskId, change);
-      if (this.#told.get(taskId) !== change) this.#tell(taskId);
+      told.set(task.taskId, change);
+      if (this.#told.get(task.taskId) !== change) this.tell(task.taskId, aboutChange({ ...task, readAt: now }));
     }
     this.#told = told;
   }
 
-  /** Begins to listen, if that is to be and can be. */
+  /** Begins to listen, unless `LISTEN` is off or failed recently. */
   async #subscribe(): Promise<void> {
-    const { connections, notifier, state, pollMs } = this.#options;
-    if (performance.now() < state.listenAfter) return;
+    const { connections, notifier, changePollMs } = this.#options;
+    const state = this.#state;
+    if (realTime.now() < state.notBefore) return;
     if (!connections.canListen) return this.#degrade("the pool has one connection only");
     try {
       const client = await connections.checkOut();
@@ -134,19 +177,19 @@ export class ChangeFeed {
       });
       for (const event of ["error", "end"] as const) client.on(event, () => this.#lost(client));
       await connections.query(client, { text: `LISTEN ${notifier.channel}` });
-      // Waiting for notifications is nothing that a process should live for.
+      // A connection that waits for notifications must not keep the process alive.
       client.unref?.();
     } catch {
-      // Whether the database is away as well is found out by the look that follows.
+      // The poll that follows finds out whether the database is down.
       this.#drop();
-      state.listenAfter = performance.now() + Math.max(pollMs, MOST_BACKOFF_MS);
+      state.notBefore = realTime.now() + Math.max(changePollMs, MOST_BACKOFF_MS);
       return;
     }
-    if (await this.#prove()) state.degraded = false;
+    if (await this.#prove()) state.isReported = false;
     else this.#degrade("notifications do not arrive, as behind a pooler in transaction mode");
   }
 
-  /** Sends a notification to itself, and gives the connection up when it does not arrive there. */
+  /** Sends a notification to this connection, and closes it if the notification does not arrive. */
   async #prove(): Promise<boolean> {
     const id = Math.random();
     const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -154,12 +197,12 @@ export class ChangeFeed {
     let timer: NodeJS.Timeout | undefined;
     try {
       await this.#options.notifier.probe(id);
-      timer = setTimeout(() => resolve(false), PROBE_TIMEOUT_MS).unref();
+      timer = realTime.setTimeout(() => resolve(false), PROBE_TIMEOUT_MS).unref();
       const arrived = await promise;
       if (!arrived) this.#drop();
       return arrived;
     } finally {
-      clearTimeout(timer);
+      realTime.clearTimeout(timer);
       this.#probe = undefined;
     }
   }
@@ -167,7 +210,8 @@ export class ChangeFeed {
   #receive(payload: string | undefined): void {
     const signal = parseSignal(payload);
     if (!signal) return;
-    if (signal.from !== this.#options.notifier.id) for (const taskId of signal.taskIds ?? []) this.#tell(taskId);
+    if (signal.from !== this.#options.notifier.id)
+      for (const [taskId, about] of signal.changes ?? []) this.tell(taskId, about);
     else if (this.#probe && signal.probe === this.#probe.id) this.#probe.settle(true);
   }
 
@@ -175,11 +219,12 @@ export class ChangeFeed {
     if (client !== this.#client) return;
     this.#drop();
     this.#probe?.settle(false);
-    // Whatever changed since the last look is told; that includes what is signalled before LISTEN works again.
+    // A poll finds every change since the last one, including those missed until LISTEN works
+    // again.
     this.#schedule(0);
   }
 
-  /** Gives up the connection, and its subscription with it. */
+  /** Closes the connection, and so ends its subscription. */
   #drop(): void {
     const client = this.#client;
     this.#client = undefined;
@@ -187,11 +232,12 @@ export class ChangeFeed {
   }
 
   #degrade(why: string): void {
-    const { state, pollMs, report } = this.#options;
+    const { changePollMs, report } = this.#options;
+    const state = this.#state;
     if (this.#stopped) return;
-    state.listenAfter = performance.now() + RETRY_MS;
-    if (!state.degraded)
-      report(unavailable(`LISTEN does not work: ${why}. Looking for changes every ${pollMs} ms instead`));
-    state.degraded = true;
+    state.notBefore = realTime.now() + RETRY_MS;
+    if (!state.isReported)
+      report(unavailable(`LISTEN does not work: ${why}. The store polls every ${changePollMs} ms instead`));
+    state.isReported = true;
   }
 }

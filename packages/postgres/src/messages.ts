@@ -1,7 +1,8 @@
-import type { PushOutcome } from "@mcp-task-store/core";
-import type { Connections, Statement } from "./connection.ts";
-import { CLOCK, NOW, namesOf, read, write } from "./rows.ts";
-import type { Schema } from "./schema.ts";
+import type { PushOutcome } from "@mcp-task-store/core/backend";
+import type { Connections } from "./connection.ts";
+import { namesOf } from "./names.ts";
+import { CLOCK, NOW } from "./rows.ts";
+import { read, type Statement, write } from "./statement.ts";
 
 /** The queues of messages, each in the order of `id`. */
 export class Messages {
@@ -13,10 +14,10 @@ export class Messages {
   readonly #shift: Statement<[taskId: string, limit: number | null], { body: string }>;
   readonly #deleteExpired: Statement<[limit: number], { count: number }>;
 
-  constructor(connections: Connections, schemaName: string, schema: Schema) {
+  constructor(connections: Connections, schemaName: string) {
     this.#connections = connections;
     this.#schemaName = schemaName;
-    const { messages } = namesOf(schemaName, schema);
+    const { messages } = namesOf(schemaName);
     this.#push = write(
       "push",
       `INSERT INTO ${messages} (task_id, body, expires_at) VALUES ($1, $2, ${CLOCK} + $3::bigint)`,
@@ -26,8 +27,9 @@ export class Messages {
       "count",
       `SELECT count(*) AS count FROM ${messages} WHERE task_id = $1 AND expires_at > ${CLOCK}`,
     );
-    // Waits for who is just taking the first messages, and does not skip them: were they given back, later ones would have
-    // been taken before them. All take them in the same order, so that none waits for one that waits for it.
+    // FOR UPDATE without SKIP LOCKED keeps the queue FIFO: if another consumer rolled back the rows
+    // that this one skipped, later messages would overtake them. Every consumer locks in id order,
+    // so consumers cannot deadlock.
     this.#shift = write(
       "shift",
       `WITH taken AS (

@@ -1,13 +1,16 @@
+import { checkOptions, mismatch } from "@mcp-task-store/core/backend";
 import { Connections, type Runner, type Transaction } from "./connection.ts";
-import { mismatch } from "./errors.ts";
+import type { PgPool } from "./driver.ts";
 import { migrations } from "./migrations.generated.ts";
-import { postgresSettings } from "./options.ts";
-import type { PgPool } from "./pool.ts";
-import { namesOf, quoted, read } from "./rows.ts";
-import { DEFAULT_SCHEMA, schema } from "./schema.ts";
+import { DEFAULT_SCHEMA, namesOf, quoted } from "./names.ts";
+import { postgresSettings, schemaCheck } from "./options.ts";
+import { read } from "./statement.ts";
 
 export interface MigrateOptions {
-  /** The database schema of the tables. Default `mcp_tasks`. */
+  /**
+   * The database schema of the tables.
+   * @default "mcp_tasks"
+   */
   schema?: string | undefined;
 }
 
@@ -18,12 +21,13 @@ export const SCHEMA_VERSION: number = migrations.length;
 const TIMEOUT_MS = 120_000;
 
 /**
- * Brings the tables of a database up to date, all or nothing; safe to run in any number of processes at once. Stores do
- * this by themselves when they open, unless they are told not to.
- * @returns how many migrations were applied
- * @throws TaskStoreError `SCHEMA_MISMATCH` when the tables are of a newer version of this package
+ * Brings the tables of a database up to date, all or nothing. Any number of processes may run it at
+ * once. A store runs it when it opens, unless its option `migrate` is `false`.
+ * @returns the number of migrations that were applied
+ * @throws TaskStoreError `SCHEMA_MISMATCH` if the tables are of a newer version of this package
  */
 export async function migrate(pool: PgPool, options: MigrateOptions = {}): Promise<number> {
+  checkOptions("migrate", options, { schema: schemaCheck });
   const settings = postgresSettings({ pool, schema: options.schema });
   return migrateWith(new Connections(settings), settings.schema);
 }
@@ -34,9 +38,12 @@ export async function migrateWith(connections: Connections, schemaName: string):
   return connections.transaction((transaction) => migrateLocked(transaction, schemaName), TIMEOUT_MS);
 }
 
-/** The version of the tables, 0 when there are none. @throws TaskStoreError `SCHEMA_MISMATCH` for a newer one */
+/**
+ * The version of the tables, 0 if there are none.
+ * @throws TaskStoreError `SCHEMA_MISMATCH` for a newer version
+ */
 export async function versionOf(runner: Runner, schemaName: string): Promise<number> {
-  const { migrations: ledger } = namesOf(schemaName, schema(schemaName));
+  const { migrations: ledger } = namesOf(schemaName);
   const exists = read<[string], { exists: boolean }>("ledger", "SELECT to_regclass($1) IS NOT NULL AS exists");
   const [found] = await runner.run(exists, ledger);
   if (!found?.exists) return 0;
@@ -49,7 +56,10 @@ export async function versionOf(runner: Runner, schemaName: string): Promise<num
   return version;
 }
 
-/** Tables and ledger change in one transaction, which holds a lock that only migrations of this schema take. */
+/**
+ * Tables and ledger change in one transaction, which holds a lock that only migrations of this
+ * schema take.
+ */
 async function migrateLocked(transaction: Transaction, schemaName: string): Promise<number> {
   await transaction.command(`SET LOCAL statement_timeout = ${TIMEOUT_MS}`);
   const lock = read<[string], never>("lock_migration", "SELECT pg_advisory_xact_lock(hashtextextended($1, 2))");

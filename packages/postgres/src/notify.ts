@@ -1,57 +1,66 @@
 import { randomBytes } from "node:crypto";
-import type { Connections, Statement } from "./connection.ts";
-import { read } from "./rows.ts";
+import { type ChangedTask, type Context, presentContext, realTime } from "@mcp-task-store/core/backend";
+import type { Connections } from "./connection.ts";
+import { read, type Statement } from "./statement.ts";
 
-/** What a notification says: these tasks changed, or whoever sent it asks whether it arrives. */
+/** A changed task, with its details unless they are too long. */
+type Change = readonly [taskId: string, about?: ChangedTask];
+
+/** A notification: these tasks changed, or its sender probes whether it arrives. */
 export interface Signal {
-  /** The store that sent it. */
+  /** The id of the sending store. */
   readonly from: string;
-  readonly taskIds?: readonly string[];
+  readonly changes?: readonly Change[];
   readonly probe?: number;
 }
 
 /**
- * So long there is no other statement after one, for each task that it told of, and at most so long. A change that is almost
- * alone is heard of in 5 ms; where there are many, one statement in 10 ms took 3 to 4 % more of the processors' time for a
- * lifecycle than one in 20, and one in 5 ms 4 to 10 %, with nobody to listen.
+ * Pause after each NOTIFY: 5 ms per task announced, at most 20 ms. A lone change reaches others
+ * within 5 ms; a burst costs one statement per 20 ms. (CPU per lifecycle without listeners: +3-4 %
+ * at 10 ms, +4-10 % at 5 ms.)
  */
 const REST_MS_PER_TASK = 5;
 const MOST_REST_MS = 20;
-/** PostgreSQL takes less than 8,000 bytes. */
+/** Longest payload of a notification. PostgreSQL's limit is 8,000 bytes. */
 const PAYLOAD_BYTES = 7500;
-/** Signals are no promise: what comes on top while the database is away is dropped, and found by the fallback polls. */
+/**
+ * Most pending changes. During an outage further ones are dropped, and other processes' polls find
+ * them.
+ */
 const MOST_PENDING = 10_000;
 
 /**
- * Tells other processes which tasks changed. After the commit and in batches, because notifications serialise the commits
- * that send them: one beside each write left 0.63 of the throughput.
+ * Tells other processes which tasks changed. It sends after the commit and in batches, because
+ * PostgreSQL serialises the commits that send notifications. (Throughput with one notification in
+ * each write: 0.63.)
  */
 export class Notifier {
-  /** Of this store, so that it knows its own signals. */
+  /** The id of this store, by which it recognises its own signals. */
   readonly id: string = randomBytes(8).toString("hex");
   readonly channel: string;
   readonly #connections: Connections;
+  readonly #inContext: Context = presentContext();
   readonly #notify: Statement<[channel: string, payloads: readonly string[]], never>;
-  readonly #pending = new Set<string>();
+  readonly #pending = new Map<string, ChangedTask>();
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
   #restUntil = 0;
 
   constructor(connections: Connections, storeId: string) {
     this.#connections = connections;
-    // Unlike a schema's name, short enough for a channel in any case.
+    // A schema's name can be too long for a channel.
     this.channel = `mcp_tasks_${storeId.slice(0, 32)}`;
-    // A signal need not outlive a crash, so nothing waits for the disk while it is sent.
+    // A signal need not survive a crash, so its commit does not wait for the disk.
     this.#notify = read(
       "notify",
       "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, payload) FROM unnest($2::text[]) AS payload",
     );
   }
 
-  /** The task was changed by a transaction that is committed. */
-  changed(taskId: string): void {
+  /** A committed transaction has changed the task. */
+  changed(taskId: string, about: ChangedTask): void {
     if (this.#pending.size >= MOST_PENDING) return;
-    this.#pending.add(taskId);
+    this.#pending.set(taskId, about);
     if (this.#timer || this.#sending) return;
     this.#schedule();
   }
@@ -60,26 +69,27 @@ export class Notifier {
     await this.#send([{ from: this.id, probe }]);
   }
 
-  /** Sends what there is to send. Never rejects. */
+  /** Sends the pending changes. It never rejects. */
   async flush(): Promise<void> {
-    clearTimeout(this.#timer);
+    realTime.clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#sending;
     if (this.#pending.size === 0) return;
-    const taskIds = [...this.#pending];
+    const changes = [...this.#pending];
     this.#pending.clear();
-    // What fails is not sent again: whoever waits for one of these tasks polls as well.
-    this.#sending = this.#send(batches(taskIds).map((batch) => ({ from: this.id, taskIds: batch }))).catch(
+    // A failed signal is not sent again: processes that wait for these tasks poll as well.
+    this.#sending = this.#send(batches(changes).map((batch) => ({ from: this.id, changes: batch }))).catch(
       () => undefined,
     );
     await this.#sending;
     this.#sending = undefined;
-    this.#restUntil = performance.now() + Math.min(REST_MS_PER_TASK * taskIds.length, MOST_REST_MS);
+    this.#restUntil = realTime.now() + Math.min(REST_MS_PER_TASK * changes.length, MOST_REST_MS);
     if (this.#pending.size > 0 && !this.#timer) this.#schedule();
   }
 
   #schedule(): void {
-    this.#timer = setTimeout(() => void this.flush(), Math.max(this.#restUntil - performance.now(), 0)).unref();
+    const rest = Math.max(this.#restUntil - realTime.now(), 0);
+    this.#timer = this.#inContext(() => realTime.setTimeout(() => void this.flush(), rest)).unref();
   }
 
   async #send(signals: readonly Signal[]): Promise<void> {
@@ -88,27 +98,37 @@ export class Notifier {
   }
 }
 
-/** The signal in a payload; `undefined` for what is none of ours. */
+/** The signal in a payload, `undefined` if the payload is not a store's. */
 export function parseSignal(payload: string | undefined): Signal | undefined {
   try {
     const signal: unknown = JSON.parse(payload ?? "");
-    return typeof signal === "object" && signal !== null && "from" in signal ? (signal as Signal) : undefined;
+    if (typeof signal !== "object" || signal === null || !("from" in signal)) return undefined;
+    const { changes = [] } = signal as Partial<Signal>;
+    return Array.isArray(changes) && changes.every(Array.isArray) ? (signal as Signal) : undefined;
   } catch {
     return undefined;
   }
 }
 
-function batches(taskIds: readonly string[]): string[][] {
-  const all: string[][] = [];
+function batches(changes: Iterable<Change>): Change[][] {
+  const all: Change[][] = [];
   let room = 0;
-  for (const taskId of taskIds) {
-    const bytes = Buffer.byteLength(JSON.stringify(taskId)) + 1;
+  for (const change of changes) {
+    const whole = bytesOf(change);
+    // Receivers read the task if they get only its id.
+    const told: Change = whole > PAYLOAD_BYTES ? [change[0]] : change;
+    const bytes = told === change ? whole : bytesOf(told);
     if (bytes > room) {
       all.push([]);
       room = PAYLOAD_BYTES;
     }
-    all.at(-1)?.push(taskId);
+    all.at(-1)?.push(told);
     room -= bytes;
   }
   return all;
+}
+
+/** Includes the comma after it. */
+function bytesOf(change: Change): number {
+  return Buffer.byteLength(JSON.stringify(change)) + 1;
 }

@@ -1,31 +1,66 @@
-import { TaskStoreError } from "@mcp-task-store/core";
-import type { PgPool } from "./pool.ts";
-import { DEFAULT_SCHEMA } from "./schema.ts";
+import {
+  checkBeside,
+  checkEither,
+  checkOptions,
+  checks,
+  type OptionCheck,
+  type OptionTable,
+} from "@mcp-task-store/core/backend";
+import type { PgPool } from "./driver.ts";
+import { DEFAULT_SCHEMA } from "./names.ts";
 
 /** Where the tasks are. Give either `connectionString` or `pool`. */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:port/database`; what is left out comes from the `PG*` environment variables. */
+  /**
+   * `postgres://user:password@host:port/database`. Parts that it leaves out come from the `PG*`
+   * environment variables.
+   */
   connectionString?: string | undefined;
-  /** A pool of `pg`. The store does not end it. While somebody waits for a change, one of its connections is kept for `LISTEN`. */
+  /**
+   * A pool of `pg`. The store does not end it. While a call waits or a subscription is open, the
+   * store keeps one of its connections for `LISTEN`.
+   */
   pool?: PgPool | undefined;
-  /** Most connections at once. Default 10. For `connectionString` only. */
+  /**
+   * Most connections of the store's own pool. Refused beside `pool`.
+   * @default 10
+   */
   maxConnections?: number | undefined;
-  /** The database schema with the store's tables, so that several stores share a database. Default `mcp_tasks`. */
+  /**
+   * The database schema of the store's tables. Stores with different schemas can share a database.
+   * @default "mcp_tasks"
+   */
   schema?: string | undefined;
-  /** `false`: refuse to open unless `migrate` was run. Default `true`: create and update the tables on opening. */
+  /**
+   * `true`: the store creates and updates its tables when it opens. `false`: it opens only if
+   * `migrate()` was run, and otherwise calls reject with `SCHEMA_MISMATCH`.
+   * @default true
+   */
   migrate?: boolean | undefined;
   /**
-   * `false`: look for other processes' changes every `pollMs`, and take no connection for `LISTEN`. Default `true`: do so only
-   * where `LISTEN` does not work, as behind a pooler in transaction mode, which is told to `onError`.
+   * `true`: the store learns of other processes' changes by `LISTEN`, which takes a connection. If
+   * `LISTEN` does not work, as behind a pooler in transaction mode, the store tells `onError` and
+   * polls. `false`: it always polls.
+   * @default true
    */
   listen?: boolean | undefined;
-  /** Milliseconds between looks for changes, while somebody waits for one and there is no `LISTEN`. Default 250. */
-  pollMs?: number | undefined;
-  /** Longest time in milliseconds to wait for a connection, after which a call rejects with `BACKEND_UNAVAILABLE`. Default 5,000. */
+  /**
+   * Milliseconds between polls for changes by other processes. The store polls only while a call
+   * waits or a subscription is open, and `LISTEN` is off or does not work.
+   * @default 250
+   */
+  changePollMs?: number | undefined;
+  /**
+   * Longest time in milliseconds that a call waits for a connection. After that it rejects with
+   * `BACKEND_UNAVAILABLE`.
+   * @default 5000
+   */
   connectTimeoutMs?: number | undefined;
   /**
-   * Longest time in milliseconds for a statement, locks included, after which a call rejects with `BACKEND_UNAVAILABLE`.
-   * Default 10,000. The server ends the statement by itself if the pool is the store's, or has a `statement_timeout`.
+   * Longest time in milliseconds for a statement, with the locks that it waits for. After that the
+   * call rejects with `BACKEND_UNAVAILABLE`. The server ends the statement too if the pool is the
+   * store's own, or has a `statement_timeout`.
+   * @default 10000
    */
   statementTimeoutMs?: number | undefined;
 }
@@ -38,45 +73,53 @@ export interface PostgresSettings {
   readonly schema: string;
   readonly migrate: boolean;
   readonly listen: boolean;
-  readonly pollMs: number;
+  readonly changePollMs: number;
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;
 }
 
-/** @throws TaskStoreError `INVALID_ARGUMENT` for an option that cannot be right */
+/** Clients have `connect` like pools. The check recognises clients by methods that pools lack. */
+const poolCheck: OptionCheck = (value) => {
+  const pool = (value ?? {}) as { [name in "connect" | "escapeIdentifier" | "release" | "ending" | "$pool"]?: unknown };
+  if (typeof pool !== "object" || typeof pool.connect !== "function") return "a Pool of pg";
+  if (typeof pool.escapeIdentifier === "function" || typeof pool.release === "function")
+    return "a Pool of pg, which gives out a connection for each call: this is a single Client";
+  if (pool.$pool !== undefined) return "a Pool of pg: give the $pool of this pg-promise database";
+  return pool.ending === true ? "a Pool of pg that was not ended" : undefined;
+};
+
+export const schemaCheck: OptionCheck = (value) => {
+  const name = typeof value === "string" && value.isWellFormed() && !value.includes("\0") ? value : "";
+  const bytes = Buffer.byteLength(name);
+  return bytes >= 1 && bytes <= 63 ? undefined : "a name of 1 to 63 bytes";
+};
+
+export const POSTGRES_OPTIONS: OptionTable<PostgresOptions> = {
+  connectionString: checks.text,
+  pool: poolCheck,
+  maxConnections: checks.whole(1),
+  schema: schemaCheck,
+  migrate: checks.flag,
+  listen: checks.flag,
+  changePollMs: checks.milliseconds(1),
+  connectTimeoutMs: checks.milliseconds(1),
+  statementTimeoutMs: checks.milliseconds(1),
+};
+
+/** @throws TaskStoreError `INVALID_ARGUMENT` for an unknown option or a wrong value */
 export function postgresSettings(options: PostgresOptions): PostgresSettings {
-  const { connectionString, pool } = options;
-  if ((connectionString === undefined) === (pool === undefined)) throw invalid("Give either connectionString or pool");
-  if (connectionString !== undefined && (typeof connectionString !== "string" || connectionString.trim() === ""))
-    throw invalid("connectionString must be the URL of a database");
-  if (pool !== undefined && typeof pool.connect !== "function") throw invalid("pool must be a pool of pg");
+  checkOptions("The PostgreSQL backend", options, POSTGRES_OPTIONS);
+  checkEither(options, "connectionString", "pool");
+  checkBeside(options, "pool", ["maxConnections"]);
   return Object.freeze({
-    connectionString,
-    pool,
-    maxConnections: wholeNumber("maxConnections", options.maxConnections ?? 10, 1),
-    schema: checkSchemaName(options.schema ?? DEFAULT_SCHEMA),
+    connectionString: options.connectionString,
+    pool: options.pool,
+    maxConnections: options.maxConnections ?? 10,
+    schema: options.schema ?? DEFAULT_SCHEMA,
     migrate: options.migrate ?? true,
     listen: options.listen ?? true,
-    pollMs: wholeNumber("pollMs", options.pollMs ?? 250, 1),
-    connectTimeoutMs: wholeNumber("connectTimeoutMs", options.connectTimeoutMs ?? 5000, 1),
-    statementTimeoutMs: wholeNumber("statementTimeoutMs", options.statementTimeoutMs ?? 10_000, 1),
+    changePollMs: options.changePollMs ?? 250,
+    connectTimeoutMs: options.connectTimeoutMs ?? 5000,
+    statementTimeoutMs: options.statementTimeoutMs ?? 10_000,
   });
-}
-
-function checkSchemaName(name: string): string {
-  if (typeof name !== "string" || !name.isWellFormed() || name.includes("\0")) throw invalid("schema must be a name");
-  const bytes = Buffer.byteLength(name);
-  if (bytes < 1 || bytes > 63) throw invalid("schema must be a name of 1 to 63 bytes");
-  return name;
-}
-
-function wholeNumber(name: string, value: number, min: number): number {
-  // With room for what is added to a time: a timer above 2^31 ms would fire at once.
-  if (!Number.isInteger(value) || value < min || value > 2e9)
-    throw invalid(`${name} must be a whole number from ${min} to 2000000000`);
-  return value;
-}
-
-function invalid(message: string): TaskStoreError {
-  return new TaskStoreError("INVALID_ARGUMENT", message);
 }

@@ -1,19 +1,23 @@
-import type { OwnerScope } from "@mcp-task-store/core";
+import type { OwnerScope } from "@mcp-task-store/core/backend";
 
-/** What a call on a task consists of: the names of its parts, which decide on the statement, and the values of those that have one. */
+/**
+ * The parts of a call on a task. Their names select the statement. Some have a value, which becomes
+ * a parameter.
+ */
 export class Parts {
-  /** The same for calls that take the same statement. */
+  /** Calls with the same key use the same statement. */
   key: string;
   readonly values: unknown[];
   readonly #names: string[];
 
-  constructor(names: readonly string[], taskId: string) {
+  /** @param which The task's id, or the ids of tasks: the first parameter. */
+  constructor(names: readonly string[], which: string | readonly string[]) {
     this.key = names.join(" ");
-    this.values = [taskId];
+    this.values = [which];
     this.#names = ["taskId"];
   }
 
-  /** A part with a value; nothing if there is none. */
+  /** Adds a part with its value, unless the value is `undefined`. */
   add(name: string, value: unknown): this {
     if (value === undefined) return this;
     this.key += ` ${name}`;
@@ -30,13 +34,13 @@ export class Parts {
     return this.#names.includes(name);
   }
 
-  /** As it is written in the statement. */
+  /** The part's placeholder in the statement. */
   parameter(name: string): string {
     return `$${this.#names.indexOf(name) + 1}`;
   }
 }
 
-/** What the scope of a call demands of a task. */
+/** The condition that the task is in the scope of the call. */
 export function inScope(parts: Parts): string {
   if (!parts.has("owner")) return "";
   const [owner, orUnowned] = [parts.parameter("owner"), parts.parameter("orUnowned")];

@@ -1,5 +1,6 @@
 import type { TaskStatus } from "@mcp-task-store/core";
-// Module by module: the whole of drizzle takes half a second to load.
+// Imported module by module, because all of drizzle takes longer to load. The store itself does not
+// import this file.
 import { bigint } from "drizzle-orm/pg-core/columns/bigint";
 import { doublePrecision } from "drizzle-orm/pg-core/columns/double-precision";
 import { integer } from "drizzle-orm/pg-core/columns/integer";
@@ -9,42 +10,43 @@ import { index, uniqueIndex } from "drizzle-orm/pg-core/indexes";
 import { pgSchema } from "drizzle-orm/pg-core/schema";
 import { pgTable } from "drizzle-orm/pg-core/table";
 import { sql } from "drizzle-orm/sql";
-
-/** The database schema unless a store is given another one. */
-export const DEFAULT_SCHEMA = "mcp_tasks";
+import { COLUMNS, DEFAULT_SCHEMA, TABLES } from "./names.ts";
 
 const time = (name: string) => bigint(name, { mode: "number" });
 
+export { DEFAULT_SCHEMA } from "./names.ts";
+
 /**
- * The tables of a store, as the migrations make them (a test compares the two): for queries of your own with
- * drizzle, and here for names and types. Times are milliseconds since the epoch; texts that hold values are JSON.
+ * The tables of a store for drizzle, as the migrations create them. Use it for your own queries.
+ * Times are milliseconds since the epoch, and values are JSON texts. (A test compares the schema
+ * with the migrations.)
  */
 export function schema(name: string = DEFAULT_SCHEMA) {
   // drizzle has no pgSchema("public").
   const table: typeof pgTable = name === "public" ? pgTable : (pgSchema(name).table as unknown as typeof pgTable);
   const tasks = table(
-    "tasks",
+    TABLES.tasks,
     {
-      position: time("position").primaryKey().generatedByDefaultAsIdentity(),
-      createdAt: time("created_at").notNull(),
-      updatedAt: time("updated_at").notNull(),
-      changedSecond: time("changed_second").notNull(),
-      ttl: time("ttl"),
-      expiresAt: time("expires_at"),
-      leaseExpiresAt: time("lease_expires_at"),
-      leaseToken: time("lease_token").notNull(),
-      pollInterval: doublePrecision("poll_interval"),
-      revision: integer("revision").notNull(),
-      attempt: integer("attempt").notNull(),
-      taskId: text("task_id").notNull(),
-      owner: text("owner"),
-      name: text("name").notNull(),
-      status: text("status").$type<TaskStatus>().notNull(),
-      statusMessage: text("status_message"),
-      request: text("request").notNull(),
-      inputs: text("inputs"),
-      checkpoint: text("checkpoint"),
-      outcome: text("outcome"),
+      position: time(COLUMNS.position).primaryKey().generatedByDefaultAsIdentity(),
+      createdAt: time(COLUMNS.createdAt).notNull(),
+      updatedAt: time(COLUMNS.updatedAt).notNull(),
+      changedSecond: time(COLUMNS.changedSecond).notNull(),
+      ttl: time(COLUMNS.ttl),
+      expiresAt: time(COLUMNS.expiresAt),
+      leaseExpiresAt: time(COLUMNS.leaseExpiresAt),
+      leaseToken: time(COLUMNS.leaseToken).notNull(),
+      pollInterval: doublePrecision(COLUMNS.pollInterval),
+      revision: integer(COLUMNS.revision).notNull(),
+      attempt: integer(COLUMNS.attempt).notNull(),
+      taskId: text(COLUMNS.taskId).notNull(),
+      owner: text(COLUMNS.owner),
+      name: text(COLUMNS.name).notNull(),
+      status: text(COLUMNS.status).$type<TaskStatus>().notNull(),
+      statusMessage: text(COLUMNS.statusMessage),
+      request: text(COLUMNS.request).notNull(),
+      inputs: text(COLUMNS.inputs),
+      checkpoint: text(COLUMNS.checkpoint),
+      outcome: text(COLUMNS.outcome),
     },
     (columns) => [
       uniqueIndex("tasks_by_id").on(columns.taskId),
@@ -56,7 +58,7 @@ export function schema(name: string = DEFAULT_SCHEMA) {
     ],
   );
   const messages = table(
-    "task_messages",
+    TABLES.messages,
     {
       id: time("id").primaryKey().generatedByDefaultAsIdentity(),
       expiresAt: time("expires_at").notNull(),
@@ -68,11 +70,11 @@ export function schema(name: string = DEFAULT_SCHEMA) {
       index("task_messages_by_expiry").on(columns.expiresAt),
     ],
   );
-  const store = table("task_store", {
+  const store = table(TABLES.store, {
     id: integer("id").primaryKey(),
     storeId: text("store_id").notNull(),
   });
-  const migrations = table("task_store_migrations", {
+  const migrations = table(TABLES.migrations, {
     version: integer("version").primaryKey(),
     name: text("name").notNull(),
     appliedAt: timestamp("applied_at", { withTimezone: true }).notNull().defaultNow(),

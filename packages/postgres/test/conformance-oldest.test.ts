@@ -3,5 +3,5 @@ import { describe, test } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
 import { postgresHarness } from "./support/harness.ts";
 
-// The oldest version that is supported.
+// The oldest supported version.
 defineConformance({ describe, test }, postgresHarness("PostgreSQL 15", useDatabase({ version: 15 })));

@@ -3,7 +3,6 @@ import { describe, test } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
 import { postgresHarness } from "./support/harness.ts";
 
-// Whatever does not depend on LISTEN must not depend on it.
-const polling = postgresHarness("PostgreSQL without LISTEN", useDatabase(), { listen: false, pollMs: 20 });
+const polling = postgresHarness("PostgreSQL without LISTEN", useDatabase(), { listen: false, changePollMs: 20 });
 
 defineConformance({ describe, test }, polling);

@@ -23,7 +23,7 @@ async function errorOf(call: Promise<unknown>): Promise<TaskStoreError> {
   );
 }
 
-test("nothing connects before the first call, and a pool that was passed in stays open", async () => {
+test("the first call connects, and the application's pool stays open", async () => {
   const pool = poolOf(database.url);
   const store = open({ pool, schema: newSchema() });
   expect(pool.totalCount).toBe(0);
@@ -32,7 +32,7 @@ test("nothing connects before the first call, and a pool that was passed in stay
   expect((await pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
 });
 
-test("connections are given back, and own ones are closed", async () => {
+test("connections are given back, and the store's own pool is closed", async () => {
   const schema = newSchema();
   const pool = poolOf(database.url, { max: 3 });
   const [own, shared] = [
@@ -52,7 +52,7 @@ test("connections are given back, and own ones are closed", async () => {
   await vi.waitFor(async () => expect(await sql(database.url, left)).toEqual([]), 10_000);
 });
 
-test("a full pool is BACKEND_UNAVAILABLE within connectTimeoutMs, also if the pool itself would wait for ever", async () => {
+test("a full pool is BACKEND_UNAVAILABLE within connectTimeoutMs, even if the pool has no timeout", async () => {
   const pool = poolOf(database.url, { max: 1 });
   const store = open({ pool, schema: newSchema(), connectTimeoutMs: 2000 });
   await store.listTasks();
@@ -62,7 +62,7 @@ test("a full pool is BACKEND_UNAVAILABLE within connectTimeoutMs, also if the po
   expect(await store.listTasks()).toEqual({ tasks: [] });
 });
 
-test("a statement that has to wait too long is BACKEND_UNAVAILABLE, and has written nothing", async () => {
+test("a statement that waits too long is BACKEND_UNAVAILABLE and has written nothing", async () => {
   const schema = newSchema();
   const store = open({ connectionString: database.url, schema, statementTimeoutMs: 1500 });
   const { taskId } = await store.createTask({}, 1, request);
@@ -73,7 +73,7 @@ test("a statement that has to wait too long is BACKEND_UNAVAILABLE, and has writ
   const error = await errorOf(store.cancelTask(taskId));
   expect(error).toMatchObject({
     code: "BACKEND_UNAVAILABLE",
-    outcome: "not-applied",
+    write: "not-applied",
     message: /nothing was written/,
     cause: { code: "57014" },
   });
@@ -83,7 +83,7 @@ test("a statement that has to wait too long is BACKEND_UNAVAILABLE, and has writ
   await store.cancelTask(taskId);
 });
 
-test("a lock_timeout of the application's pool is BACKEND_UNAVAILABLE too", async () => {
+test("the application's own lock_timeout is BACKEND_UNAVAILABLE too", async () => {
   const schema = newSchema();
   const store = open({ pool: poolOf(database.url, { options: "-c lock_timeout=100" }), schema });
   const { taskId } = await store.createTask({}, 1, request);
@@ -98,7 +98,7 @@ test("a lock_timeout of the application's pool is BACKEND_UNAVAILABLE too", asyn
   other.release();
 });
 
-test("a server that stopped answering is given up, and a write is said to be in doubt", async () => {
+test("a call to a silent server times out, and the error marks a write as in doubt", async () => {
   const proxy = await PostgresProxy.start(database.url);
   const store = open({
     connectionString: proxy.url,
@@ -111,8 +111,8 @@ test("a server that stopped answering is given up, and a write is said to be in 
   const error = await errorOf(store.cancelTask(taskId));
   expect(error).toMatchObject({
     code: "BACKEND_UNAVAILABLE",
-    outcome: "unknown",
-    message: /unknown, reading will tell/,
+    write: "unknown",
+    message: /unknown, read the task again/,
   });
   expect((await errorOf(store.getTask(taskId))).message).not.toMatch(/unknown/);
   proxy.resume();
@@ -121,7 +121,7 @@ test("a server that stopped answering is given up, and a write is said to be in 
   await proxy.end();
 });
 
-test("messages tell neither the address nor the password nor the SQL", async () => {
+test("messages reveal neither the address nor the password nor the SQL", async () => {
   const options = { connectTimeoutMs: 1000, onError: () => undefined };
   for (const connectionString of [
     "postgres://user:hunter2@127.0.0.1:1/hidden",
@@ -135,7 +135,7 @@ test("messages tell neither the address nor the password nor the SQL", async () 
   }
 });
 
-test("a payload that the database refused is not in the error, nor is its SQL", async () => {
+test("an error holds neither the refused payload nor its SQL", async () => {
   const schema = newSchema();
   const store = open({ connectionString: database.url, schema });
   const { taskId } = await store.createTask({}, 1, request);
@@ -146,7 +146,7 @@ test("a payload that the database refused is not in the error, nor is its SQL", 
   expect(inspect(error, { depth: 0 })).not.toContain("UPDATE");
 });
 
-test("tables that vanish are a SCHEMA_MISMATCH", async () => {
+test("a vanished table is SCHEMA_MISMATCH", async () => {
   const schema = newSchema();
   const store = open({ connectionString: database.url, schema });
   await store.listTasks();
@@ -154,7 +154,7 @@ test("tables that vanish are a SCHEMA_MISMATCH", async () => {
   expect(await errorOf(store.listTasks())).toMatchObject({ code: "SCHEMA_MISMATCH" });
 });
 
-test("connections that the server ended while idle are replaced without anybody noticing", async () => {
+test("connections that the server closed while idle are replaced, and no call fails", async () => {
   const store = open({ connectionString: database.url, schema: newSchema() });
   await Promise.all(Array.from({ length: 10 }, () => store.createTask({}, 1, request)));
   await sql(
@@ -165,7 +165,7 @@ test("connections that the server ended while idle are replaced without anybody 
   expect((await store.listTasks()).tasks).toHaveLength(10);
 });
 
-test("a pooler that refuses statement_timeout is used without", async () => {
+test("the store works without statement_timeout behind a pooler that refuses it", async () => {
   const proxy = await PostgresProxy.start(database.url, { refusedSetting: "statement_timeout" });
   onTestFinished(() => proxy.end());
   const store = open({ connectionString: proxy.url, schema: newSchema() });
@@ -173,7 +173,7 @@ test("a pooler that refuses statement_timeout is used without", async () => {
   await store.close();
 });
 
-test("a pooler that loses prepared statements gets none", async () => {
+test("the store prepares no statements behind a pooler that loses them", async () => {
   const pool = poolOf(database.url, { max: 5 });
   const forgetful: PgPool = {
     async connect() {

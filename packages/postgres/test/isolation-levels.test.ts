@@ -4,7 +4,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
 import { newSchema, poolOf } from "./support/sql.ts";
 
-// Whatever isolation the database has by default: of many at once, as many succeed as may, and the others are told why.
+// Under every default isolation level, exactly as many concurrent writes succeed as the rules
+// allow. Each of the others rejects with the reason.
 
 const database = useDatabase();
 const request = { method: "tools/call", params: { name: "grind" } };
@@ -40,7 +41,7 @@ describe.each(["read committed", "repeatable read", "serializable"])("%s", (leve
     }
   });
 
-  test("no change of many is lost", async () => {
+  test("concurrent changes are all kept", async () => {
     const [one, two] = await stores();
     const { taskId } = await one.createTask({}, 1, request);
     const outcomes = await times(24, (index) =>
@@ -50,7 +51,7 @@ describe.each(["read committed", "repeatable read", "serializable"])("%s", (leve
     expect(await one.getRecord(taskId)).toMatchObject({ revision: 25 });
   });
 
-  test("a cap of N is N", async () => {
+  test("a cap of N admits exactly N tasks", async () => {
     const [one, two] = await stores({ activeTasks: 7, activeTasksPerOwner: 4 });
     const outcomes = await times(40, (index) =>
       (index % 2 ? one : two).createTask({}, 1, request, `owner${index % 3}`),
@@ -58,16 +59,16 @@ describe.each(["read committed", "repeatable read", "serializable"])("%s", (leve
     expect(codes(outcomes)).toEqual([...Array(33).fill("LIMIT_EXCEEDED"), ...Array(7).fill("done")]);
   });
 
-  test("an id is taken once", async () => {
+  test("an id is created once", async () => {
     const [one, two] = await stores();
     const taskId = randomUUID();
     expect(codes(await times(20, (index) => (index % 2 ? one : two).createTask({ taskId }, 1, request)))).toEqual([
-      ...Array(19).fill("INVALID_ARGUMENT"),
+      ...Array(19).fill("TASK_EXISTS"),
       "done",
     ]);
   });
 
-  test("each of many tasks, of several names, goes to one claim, and none is left", async () => {
+  test("concurrent claims by name take each task once and leave none", async () => {
     const [one, two] = await stores();
     const names = ["a", "b", "c"];
     for (let index = 0; index < 12; index += 1)
@@ -81,7 +82,7 @@ describe.each(["read committed", "repeatable read", "serializable"])("%s", (leve
     expect(new Set(taken).size).toBe(12);
   });
 
-  test("a queue takes as many messages as it may, and each comes out once", async () => {
+  test("a queue fills to its limit, and each message comes out once", async () => {
     const [one, two] = await stores();
     const push = (index: number) =>
       (index % 2 ? one : two).messages.enqueue(

@@ -1,6 +1,4 @@
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { migrate, PostgresTaskStore, SCHEMA_VERSION } from "@mcp-task-store/postgres";
 import { schema } from "@mcp-task-store/postgres/schema";
 import { getTableName, SQL } from "drizzle-orm";
@@ -14,13 +12,7 @@ const database = useDatabase();
 const request = { method: "tools/call", params: { name: "grind" } };
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
-test("the embedded migrations are those of the folder", () => {
-  const script = fileURLToPath(new URL("../scripts/embed-migrations.ts", import.meta.url));
-  const embedded = readFileSync(new URL("../src/migrations.generated.ts", import.meta.url), "utf8");
-  expect(execFileSync(process.execPath, [script, "--print"], { encoding: "utf8" })).toBe(embedded);
-});
-
-test("ten processes that open a new database at once all find it usable, migrated once", async () => {
+test("ten processes can open a new database at once, and it is migrated once", async () => {
   const name = newSchema();
   const ended = await Promise.all(Array.from({ length: 10 }, () => run("create", database.url, name)));
   expect(ended).toEqual(Array(10).fill({ code: 0, output: "created" }));
@@ -30,7 +22,7 @@ test("ten processes that open a new database at once all find it usable, migrate
   expect(await sql(database.url, `SELECT count(*)::int FROM ${quoted(name)}.tasks`)).toEqual([{ count: 10 }]);
 });
 
-test("stores with different schemas share a database, connections too, and nothing else", async () => {
+test("stores with different schemas share a database and connections, and nothing else", async () => {
   const pool = poolOf(database.url, { max: 2 });
   const stores = [newSchema(), newSchema()].map((name) => new PostgresTaskStore({ pool, schema: name, pageSize: 1 }));
   const [first, second] = stores as [PostgresTaskStore, PostgresTaskStore];
@@ -56,14 +48,14 @@ test.each(["", "a\0b", "x".repeat(64), "\ud800"])("schema %j is refused", (name)
   );
 });
 
-test("migrate says how many migrations it applied", async () => {
+test("migrate returns the number of migrations that it applied", async () => {
   const pool = poolOf(database.url);
   const name = newSchema();
   expect(await migrate(pool, { schema: name })).toBe(SCHEMA_VERSION);
   expect(await migrate(pool, { schema: name })).toBe(0);
 });
 
-test("migrate leaves nothing behind when it fails, and spoils nothing that is not the store's", async () => {
+test("a failed migrate leaves nothing behind and damages no foreign table", async () => {
   const pool = poolOf(database.url);
   const name = newSchema();
   await pool.query(`CREATE SCHEMA ${quoted(name)}`);
@@ -73,7 +65,7 @@ test("migrate leaves nothing behind when it fails, and spoils nothing that is no
   expect(rows).toEqual([{ tablename: "task_messages" }]);
 });
 
-test("a schema that exists is enough for a user who may not create one", async () => {
+test("a user without CREATE on the database can use an existing schema", async () => {
   const pool = poolOf(database.url);
   const name = newSchema();
   const role = `migrator_${process.pid}`;
@@ -85,7 +77,7 @@ test("a schema that exists is enough for a user who may not create one", async (
   await pool.query(`DROP ROLE ${role}`);
 });
 
-test("with `migrate: false` a store waits for the files to be run, by whatever means", async () => {
+test("with `migrate: false` a store refuses to open until psql has run the SQL files", async () => {
   const pool = poolOf(database.url);
   const store = new PostgresTaskStore({ pool, migrate: false });
   await expect(store.getTask("any")).rejects.toMatchObject({ code: "SCHEMA_MISMATCH", message: /migrate\(\)/ });
@@ -96,7 +88,7 @@ test("with `migrate: false` a store waits for the files to be run, by whatever m
   await store.close();
 });
 
-test("tables of a newer version are refused and left as they are", async () => {
+test("a newer schema version is refused and left as it is", async () => {
   const pool = poolOf(database.url);
   const name = newSchema();
   await migrate(pool, { schema: name });
@@ -108,7 +100,7 @@ test("tables of a newer version are refused and left as they are", async () => {
   }
 });
 
-test("the drizzle schema is what the migrations make", async () => {
+test("the drizzle schema matches the migrated tables", async () => {
   const pool = poolOf(database.url);
   const name = newSchema();
   await migrate(pool, { schema: name });

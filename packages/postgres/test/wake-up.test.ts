@@ -5,8 +5,8 @@ import { run } from "./support/process.ts";
 import { PostgresProxy } from "./support/proxy.ts";
 import { newSchema, poolOf, sql } from "./support/sql.ts";
 
-// What is PostgreSQL's own of waking: notifications, and what is done where they do not arrive. In none of these tests can
-// core's fallback poll be what wakes.
+// Wake-ups by PostgreSQL's notifications, and by polls where none arrive. Core's own poll is too
+// slow to interfere.
 
 const database = useDatabase();
 const request = { method: "tools/call", params: { name: "grind" } };
@@ -22,7 +22,7 @@ async function newTask(store: PostgresTaskStore): Promise<string> {
   return (await store.createTask({}, 1, request)).taskId;
 }
 
-/** The server processes of connections that listen. */
+/** The server process ids of listening connections. */
 async function listening(): Promise<number[]> {
   const rows = await sql<{ pid: number }>(
     database.url,
@@ -42,9 +42,9 @@ async function untilListening(): Promise<number> {
   );
 }
 
-test("a wait ends when another process changes the task, without a look at the tables", async () => {
+test("a wait ends when another process changes the task, without polling the tables", async () => {
   const schema = newSchema();
-  const store = open({ connectionString: database.url, schema, pollMs: 2_000_000 });
+  const store = open({ connectionString: database.url, schema, changePollMs: 2_000_000 });
   const taskId = await newTask(store);
   const waiting = store.waitForTask(taskId);
   await untilListening();
@@ -52,7 +52,7 @@ test("a wait ends when another process changes the task, without a look at the t
   expect((await waiting).task.status).toBe("completed");
 });
 
-test("any number of waits take one connection, which is given up after the last", async () => {
+test("all waits share one connection, which is released after the last", async () => {
   const schema = newSchema();
   const store = open({ connectionString: database.url, schema });
   const ids = await Promise.all(Array.from({ length: 20 }, () => newTask(store)));
@@ -64,7 +64,7 @@ test("any number of waits take one connection, which is given up after the last"
   await vi.waitFor(async () => expect(await listening()).toEqual([]), { timeout: 10_000, interval: 50 });
 });
 
-test("when the listening connection is lost, waits go on, and listening begins anew", async () => {
+test("waits survive the loss of the listening connection, and the store listens again", async () => {
   const schema = newSchema();
   const errors: TaskStoreError[] = [];
   const store = open({ connectionString: database.url, schema, onError: (error) => errors.push(error) });
@@ -84,12 +84,12 @@ test("when the listening connection is lost, waits go on, and listening begins a
   expect(errors).toEqual([]);
 });
 
-test("where notifications do not arrive it looks for changes, and says so once", async () => {
+test("the store polls where notifications do not arrive, and reports that once", async () => {
   const schema = newSchema();
   const proxy = await PostgresProxy.start(database.url, { dropNotifications: true });
   onTestFinished(() => proxy.end());
   const errors: TaskStoreError[] = [];
-  const store = open({ connectionString: proxy.url, schema, pollMs: 20, onError: (error) => errors.push(error) });
+  const store = open({ connectionString: proxy.url, schema, changePollMs: 20, onError: (error) => errors.push(error) });
   const other = open({ connectionString: proxy.url, schema });
   const seen: string[] = [];
   const end = await store.subscribe(({ task }) => seen.push(`${task.taskId} ${task.status}`));
@@ -100,7 +100,7 @@ test("where notifications do not arrive it looks for changes, and says so once",
   await vi.waitFor(() => expect(seen).toContain(`${taskId} cancelled`), 10_000);
   await vi.waitFor(() => expect(errors).toHaveLength(1), 10_000);
   expect(errors[0]).toMatchObject({ code: "BACKEND_UNAVAILABLE", message: /LISTEN does not work.*every 20 ms/ });
-  // The second wait does not try again what has just failed.
+  // The second wait does not retry LISTEN, which has just failed.
   end();
   const next = await newTask(other);
   const again = store.waitForTask(next);
@@ -110,11 +110,11 @@ test("where notifications do not arrive it looks for changes, and says so once",
   await vi.waitFor(async () => expect(await listening()).toEqual([]), 10_000);
 });
 
-test("a pool of one connection is not blocked by a wait", async () => {
+test("a wait does not block a pool of one connection", async () => {
   const schema = newSchema();
   const errors: TaskStoreError[] = [];
   const pool = poolOf(database.url, { max: 1 });
-  const store = open({ pool, schema, pollMs: 20, onError: (error) => errors.push(error) });
+  const store = open({ pool, schema, changePollMs: 20, onError: (error) => errors.push(error) });
   const taskId = await newTask(store);
   const waiting = store.waitForTask(taskId);
   await open({ connectionString: database.url, schema }).cancelTask(taskId);
@@ -122,7 +122,7 @@ test("a pool of one connection is not blocked by a wait", async () => {
   expect(errors).toMatchObject([{ message: /one connection/ }]);
 });
 
-test("many changes at once, with the longest ids, all arrive", async () => {
+test("many changes at once all arrive, even with the longest ids", async () => {
   const schema = newSchema();
   const store = open({ connectionString: database.url, schema });
   const other = open({ connectionString: database.url, schema });
@@ -134,6 +134,6 @@ test("many changes at once, with the longest ids, all arrive", async () => {
   await vi.waitFor(() => expect(seen.size).toBe(ids.length), { timeout: 10_000 });
 });
 
-test("neither idle connections nor a subscription keep a process alive", async () => {
+test("neither idle connections nor a subscription keeps a process alive", async () => {
   expect(await run("leave", database.url, newSchema())).toEqual({ code: 0, output: "left" });
 });

@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
+import type { Capabilities } from "@mcp-task-store/core";
 import type {
-  Capabilities,
+  BackendHost,
   Caps,
   ClaimQuery,
+  DeletionStep,
   Guard,
   InsertOutcome,
   ListQuery,
   NewTask,
+  OnChange,
   OwnerScope,
   Patch,
   PayloadField,
@@ -14,63 +17,80 @@ import type {
   StoredTask,
   TaskBackend,
   UpdateOutcome,
-} from "@mcp-task-store/core";
-import { initialTask, isInScope, withPayloads } from "@mcp-task-store/core";
+} from "@mcp-task-store/core/backend";
+import { GatheredClaims, initialTask, isInScope, withPayloads } from "@mcp-task-store/core/backend";
 import { Commands } from "./commands.ts";
-import { Connection } from "./connection.ts";
-import { Drivers } from "./driver.ts";
+import { Connections } from "./connection.ts";
 import { Keys } from "./keys.ts";
-import { Changes } from "./listen.ts";
+import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
+import { Drivers } from "./open.ts";
 import { type RedisOptions, type RedisSettings, redisSettings } from "./options.ts";
-import { scopeArguments, type TaskRow, toStored, toStoredWith } from "./rows.ts";
+import { OWNER, scopeArguments, type TaskRow, toStored, toStoredWith } from "./rows.ts";
 import { reportServer } from "./server.ts";
 import { ServerClock } from "./server-clock.ts";
+import { Together } from "./together.ts";
 
 /** Most tasks deleted by one script, so that other callers get their turn. */
 const DELETE_BATCH = 200;
 
-/** The fields that a patch sets as they are. */
+/** Most tasks counted by one script. */
+const COUNT_BATCH = 500;
+
+/** Most tasks claimed by one script. */
+const CLAIM_BATCH = 64;
+
+/** The fields of a patch that are stored unchanged. */
 const PATCHED = ["statusMessage", "inputs", "checkpoint", "outcome"] as const;
 
 /**
- * Tasks in Redis or Valkey. Each method is one Lua script, which Redis runs in one step; the rules are said in Lua once, in
- * `commands/includes/`.
+ * Tasks in Redis or Valkey. Each method is one atomic Lua script, or shares one with others. The
+ * rules are written in Lua once, in `commands/includes/`.
  */
 export class RedisBackend implements TaskBackend {
   readonly capabilities: Capabilities = Object.freeze({ durable: true, multiProcess: true });
   readonly #settings: RedisSettings;
-  readonly #connection: Connection;
+  readonly #connections: Connections;
   readonly #commands: Commands;
+  readonly #together: Together;
   readonly #clock = new ServerClock();
   readonly #messages: Messages;
-  readonly #changes: Changes;
+  readonly #changes: ChangeFeed;
+  #counting: Promise<void> | undefined;
+  readonly #claims = new GatheredClaims((query) => this.#claim(query), CLAIM_BATCH);
 
-  /** @throws TaskStoreError `INVALID_ARGUMENT` for an option that cannot be right */
+  /** @throws TaskStoreError `INVALID_ARGUMENT` for an unknown option or a wrong value */
   constructor(options: RedisOptions) {
     this.#settings = redisSettings(options);
-    const { prefix, commandTimeoutMs } = this.#settings;
+    const { keyPrefix, commandTimeoutMs } = this.#settings;
     const drivers = new Drivers(this.#settings);
-    const connection = new Connection(drivers, commandTimeoutMs);
-    const keys = new Keys(`${drivers.keyPrefix}{${prefix}}:`);
-    this.#connection = connection;
-    this.#commands = new Commands(connection, keys);
+    const connections = new Connections(drivers, commandTimeoutMs);
+    const keys = new Keys(`${drivers.keyPrefix}{${keyPrefix}}:`);
+    this.#connections = connections;
+    this.#commands = new Commands(connections, keys);
+    this.#together = new Together(this.#commands, commandTimeoutMs);
     this.#messages = new Messages(this.#commands);
-    this.#changes = new Changes(drivers, connection, keys.key("changes", ""), commandTimeoutMs);
+    this.#changes = new ChangeFeed(drivers, connections, keys.key("changes", ""), commandTimeoutMs);
   }
 
-  async open(): Promise<{ storeId: string }> {
-    const answer = await this.#commands.run("open", "", [randomBytes(16).toString("hex")]);
-    const [storeId, now, info] = answer as [string, string, string];
-    this.#clock.told(now);
-    reportServer(info, this.#settings.onError);
-    return { storeId };
+  async open({ report, caps }: BackendHost): Promise<{ storeId: string }> {
+    try {
+      const answer = await this.#commands.run("open", "", [randomBytes(16).toString("hex")]);
+      const [storeId, now, info] = answer as [string, string, string];
+      this.#clock.told(now);
+      reportServer(info, report);
+      if (caps && (caps.activeTasks !== null || caps.activeTasksPerOwner !== null)) await this.#count();
+      return { storeId };
+    } catch (error) {
+      await this.#connections.reset();
+      throw error;
+    }
   }
 
   async insert(task: NewTask, caps: Caps): Promise<InsertOutcome> {
     const { taskId, owner, name, ttl, pollInterval, request, claimAfterMs } = task;
     const { activeTasks, activeTasksPerOwner } = caps;
-    const answer = await this.#commands.run("insert", taskId, [
+    const args = [
       taskId,
       owner === null ? "0" : "1",
       owner ?? "",
@@ -81,27 +101,46 @@ export class RedisBackend implements TaskBackend {
       `${claimAfterMs}`,
       optional(activeTasks),
       optional(activeTasksPerOwner),
-    ]);
+    ];
+    let answer = await this.#together.run("insert", taskId, args);
+    // The database has lost the sets since this store opened.
+    while (answer === "uncounted") {
+      await this.#count();
+      answer = await this.#together.run("insert", taskId, args);
+    }
     if (!Array.isArray(answer)) return { refused: answer as "duplicate" | "activeTasks" | "activeTasksPerOwner" };
     const [now, leaseExpiresAt, position] = (answer as string[]).map(Number) as [number, number, number];
     return { inserted: { ...withPayloads(initialTask(task, position, now)), leaseExpiresAt } };
   }
 
-  async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
-    // A script sees whose task it is before it reads payloads, so that another owner learns nothing from the time it takes. Where there
-    // is nothing to hide it would only cost: three times as much as the command.
-    const row =
-      payloads.length === 0 || scope === null
-        ? await this.#commands.readTask(taskId, payloads)
-        : ((await this.#commands.run("read", taskId, [...scopeArguments(scope), ...payloads])) as TaskRow | null);
-    const task = row && toStoredWith(payloads, taskId, row, this.#clock.now());
-    return task && isInScope(scope, task.owner) ? task : undefined;
+  /** Fills the sets of active tasks, which only caps need. */
+  #count(): Promise<void> {
+    this.#counting ??= this.#countAll().finally(() => {
+      this.#counting = undefined;
+    });
+    return this.#counting;
   }
 
-  async readMany(taskIds: readonly string[]): Promise<StoredTask[]> {
-    const [now, rows] = (await this.#commands.readMany(taskIds)) as [string, (TaskRow | null)[]];
+  async #countAll(): Promise<void> {
+    while ((await this.#commands.run("count", "", [`${COUNT_BATCH}`])) !== 1);
+  }
+
+  async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
+    // The script checks the owner before it reads payloads, so that a call's duration reveals
+    // nothing to other owners. Without payloads a plain command suffices. (The script costs three
+    // times as much.)
+    const checked = payloads.length === 0 ? null : scope;
+    const answer = await this.#together.run("read", taskId, [...scopeArguments(checked), ...payloads]);
+    const row = answer as TaskRow | null;
+    return row && row[0] !== null && isInScope(scope, row[OWNER] ?? null)
+      ? toStoredWith(payloads, taskId, row, this.#clock.now())
+      : undefined;
+  }
+
+  async readMany(taskIds: readonly string[], payloads: readonly PayloadField[]): Promise<StoredTask[]> {
+    const [now, rows] = (await this.#commands.readMany(taskIds, payloads)) as [string, (TaskRow | null)[]];
     const readAt = this.#clock.told(now);
-    return rows.flatMap((row, index) => (row ? toStored(taskIds[index] as string, row, readAt) : []));
+    return rows.flatMap((row, index) => (row ? toStoredWith(payloads, taskIds[index] as string, row, readAt) : []));
   }
 
   async update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
@@ -112,14 +151,14 @@ export class RedisBackend implements TaskBackend {
       optional(guard.leaseToken),
       guard.leaseFree ? "1" : "0",
       patch.lease?.action ?? "",
-      optional(patch.lease?.durationMs),
+      optional(patch.lease?.leaseMs),
       patch.status ?? "",
     ];
     for (const field of PATCHED) {
       const value = patch[field];
       if (value !== undefined) args.push(field, value);
     }
-    const answer = await this.#commands.run("update", taskId, args);
+    const answer = await this.#together.run("update", taskId, args);
     if (answer === null) return { applied: false, task: undefined };
     const [applied, now] = (answer as unknown[]).slice(-2) as [number, string];
     return { applied: applied === 1, task: toStored(taskId, answer as TaskRow, this.#clock.told(now)) };
@@ -139,33 +178,30 @@ export class RedisBackend implements TaskBackend {
     return tasks;
   }
 
-  async claim({ names, durationMs }: ClaimQuery): Promise<StoredTask | undefined> {
+  claim(query: ClaimQuery): Promise<StoredTask[]> {
+    return this.#claims.claim(query);
+  }
+
+  async #claim({ names, leaseMs, limit }: ClaimQuery): Promise<StoredTask[]> {
+    const most = Math.min(limit, CLAIM_BATCH);
     for (;;) {
-      const answer = await this.#commands.run("claim", "", [`${durationMs}`, ...names]);
-      if (answer === null) return undefined;
-      if (!Array.isArray(answer)) continue;
-      const [taskId, now] = answer.slice(-2) as [string, string];
-      const task = toStoredWith(["request", "inputs", "checkpoint"], taskId, answer, this.#clock.told(now));
-      // Only the end of a task gives it an outcome.
-      return { ...task, outcome: null };
+      const answer = await this.#commands.run("claim", "", [`${leaseMs}`, `${most}`, ...names]);
+      const [now, rows, more] = answer as [string, TaskRow[], number];
+      if (rows.length === 0 && more === 1) continue;
+      const readAt = this.#clock.told(now);
+      return rows.map((row) => {
+        const taskId = row.at(-1) as string;
+        // Only the end of a task gives it an outcome.
+        return { ...toStoredWith(["request", "inputs", "checkpoint"], taskId, row, readAt), outcome: null };
+      });
     }
   }
 
-  async deleteExpired(limit: number): Promise<number> {
-    let left = Math.ceil(limit);
-    let deleted = 0;
-    while (left > 0) {
-      const batch = Math.min(left, DELETE_BATCH);
-      const [tasks, queues, more] = (await this.#commands.run("deleteExpired", "", [`${batch}`])) as [
-        number,
-        number,
-        number,
-      ];
-      deleted += tasks + queues;
-      if (more === 0) break;
-      left -= batch;
-    }
-    return deleted;
+  async deleteExpired(limit: number): Promise<DeletionStep> {
+    const most = Math.min(limit, DELETE_BATCH);
+    const answer = await this.#commands.run("deleteExpired", "", [`${most}`]);
+    const [tasks, queues, more] = answer as [number, number, number];
+    return { deleted: tasks + queues, more: more !== 0 };
   }
 
   push(taskId: string, message: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {
@@ -176,17 +212,19 @@ export class RedisBackend implements TaskBackend {
     return this.#messages.shift(taskId, limit);
   }
 
-  listen(onChange: (taskId?: string) => void): Promise<() => Promise<void>> {
+  listen(onChange: OnChange): Promise<() => Promise<void>> {
     return this.#changes.listen(onChange);
   }
 
   async close(): Promise<void> {
+    // Sends the pending calls, as close() waits for every call made before it.
+    this.#together.drain();
     await this.#changes.close();
-    await this.#connection.close();
+    await this.#connections.close();
   }
 }
 
-/** A number as commands take it. */
+/** A number as an argument of a command. */
 function optional(value: number | null | undefined): string {
   return value === null || value === undefined ? "" : `${value}`;
 }

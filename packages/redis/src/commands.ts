@@ -1,39 +1,111 @@
-import type { PayloadField } from "@mcp-task-store/core";
+import type { PayloadField } from "@mcp-task-store/core/backend";
 import { commands } from "./commands.generated.ts";
-import type { Connection } from "./connection.ts";
+import type { Connections, Request } from "./connection.ts";
 import type { Keys } from "./keys.ts";
-import { FIELDS, type TaskRow } from "./rows.ts";
+import { FIELDS } from "./rows.ts";
 
-/** Commands that change nothing, or nothing more the second time. */
-const REPEATABLE: ReadonlySet<string> = new Set(["open", "read", "list"]);
+/** Commands that can be sent twice: the second time changes nothing. */
+export const REPEATABLE: ReadonlySet<string> = new Set(["open", "read", "list", "count"]);
 
-/** The scripts of `commands/`, on a store's keys. */
+/** A command on one task that `commands/batch.lua` can carry. */
+export interface TaskCommand {
+  readonly name: "insert" | "read" | "update";
+  readonly taskId: string;
+  readonly args: readonly string[];
+}
+
+/** A read without an owner to check, which is a plain command. */
+export function needsNoScript({ name, args }: Pick<TaskCommand, "name" | "args">): boolean {
+  return name === "read" && args[0] === "any";
+}
+
+/** The callbacks of a call, and its deadline. */
+export type Asker = Pick<Request, "resolve" | "reject" | "until">;
+
+/** Runs the scripts of `commands/` on the keys of a store. */
 export class Commands {
-  readonly #connection: Connection;
+  readonly #connections: Connections;
   readonly #keys: Keys;
 
-  constructor(connection: Connection, keys: Keys) {
-    this.#connection = connection;
+  constructor(connections: Connections, keys: Keys) {
+    this.#connections = connections;
     this.#keys = keys;
   }
 
+  /** The names of the scripts that the server is known to have. */
+  get known(): Set<string> {
+    return this.#connections.scripts;
+  }
+
   /** Runs a command on the task of this id, or on the store (`""`). */
-  run(name: Exclude<keyof typeof commands, "readMany">, taskId: string, args: readonly string[]): Promise<unknown> {
-    const command = commands[name];
-    const keys = command.keys.map((key) => this.#keys.key(key, taskId));
-    return this.#connection.run(command, keys, args, REPEATABLE.has(name) ? "repeatable" : "once");
+  run(
+    name: Exclude<keyof typeof commands, "readMany" | "batch">,
+    taskId: string,
+    args: readonly string[],
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => this.#run(name, taskId, args, { resolve, reject }));
   }
 
-  /** What a script would do costs more than all the rest of such a read, and its key expires by itself. */
-  async readTask(taskId: string, payloads: readonly PayloadField[]): Promise<TaskRow | undefined> {
-    const key = this.#keys.task(taskId);
-    const row = await this.#connection.use((driver) => driver.hmget(key, ...FIELDS, ...payloads), "repeatable");
-    return row[0] === null ? undefined : row;
+  runAlone(command: TaskCommand, asker: Asker): void {
+    const { name, taskId, args } = command;
+    if (needsNoScript(command)) this.#readAny(taskId, args.slice(2), asker);
+    else this.#run(name, taskId, args, asker);
   }
 
-  /** The one command that has as many keys as there are tasks. */
-  readMany(taskIds: readonly string[]): Promise<unknown> {
+  /** Runs commands in one step. A failed one has its error as its answer. */
+  runBatch(batch: readonly TaskCommand[], until: number): Promise<readonly unknown[]> {
+    const keys: string[] = [];
+    // The last key name stands for the tasks' own keys.
+    for (const key of commands.batch.keys) if (key !== "task") keys.push(this.#keys.key(key, ""));
+    const all: string[] = [];
+    let repeatable = true;
+    for (const { name, taskId, args } of batch) {
+      keys.push(this.#keys.task(taskId));
+      all.push(name, `${args.length}`, ...args);
+      repeatable &&= REPEATABLE.has(name);
+    }
+    return new Promise((resolve, reject) => {
+      const asker = { resolve: resolve as Request["resolve"], reject, until };
+      this.#send("batch", keys, all, repeatable ? "repeatable" : "once", asker);
+    });
+  }
+
+  /** The only command whose keys are all tasks. */
+  readMany(taskIds: readonly string[], payloads: readonly PayloadField[]): Promise<unknown> {
     const keys = taskIds.map((taskId) => this.#keys.task(taskId));
-    return this.#connection.run(commands.readMany, keys, [], "repeatable");
+    return new Promise((resolve, reject) => this.#send("readMany", keys, payloads, "repeatable", { resolve, reject }));
+  }
+
+  /**
+   * Without an owner to check, a plain command is enough and costs less than a script. The key
+   * expires with the task, so no script has to compare times.
+   */
+  #readAny(taskId: string, payloads: readonly string[], asker: Asker): void {
+    const key = this.#keys.task(taskId);
+    const send: Request["send"] = (driver) => driver.hmget(key, ...FIELDS, ...payloads);
+    this.#connections.start({ send, repeatable: "repeatable", ...asker });
+  }
+
+  #run(name: keyof typeof commands, taskId: string, args: readonly string[], asker: Asker): void {
+    const keys = commands[name].keys.map((key) => this.#keys.key(key, taskId));
+    this.#send(name, keys, args, REPEATABLE.has(name) ? "repeatable" : "once", asker);
+  }
+
+  #send(
+    name: keyof typeof commands,
+    keys: readonly string[],
+    args: readonly string[],
+    repeatable: Request["repeatable"],
+    { resolve, reject, until }: Asker,
+  ): void {
+    const { sha1, lua } = commands[name];
+    this.#connections.start({
+      send: (driver) => driver.evalsha(sha1, keys.length, ...keys, ...args),
+      sendScript: (driver) => driver.eval(lua, keys.length, ...keys, ...args),
+      repeatable,
+      until,
+      resolve,
+      reject,
+    });
   }
 }

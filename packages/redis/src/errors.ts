@@ -1,59 +1,67 @@
 import { isTaskStoreError, TaskStoreError } from "@mcp-task-store/core";
+import { type Advice, byAdvice, unavailable } from "@mcp-task-store/core/backend";
 
-// What to do about each failure, by the first word of the server's answer. Messages may reach a remote peer: no address, no data.
-const ADVICE: Readonly<Record<string, string>> = {
-  MISCONF:
-    "Redis cannot write to its disk and takes no writes: nothing was changed, make room on the disk of the server",
-  OOM: "Redis has reached maxmemory: nothing was changed, give it more memory or delete tasks",
-  LOADING: "Redis is still loading its data: try again when it has",
-  READONLY: "Redis is a read-only replica here: nothing was changed, connect to the primary",
-  MASTERDOWN: "Redis is a replica that has lost its primary: try again after the failover",
-  CLUSTERDOWN: "The Redis cluster does not serve the store's slot: nothing was changed, try again after the failover",
-  TRYAGAIN: "The Redis cluster is moving the store's slot: nothing was changed, try again",
-  NOREPLICAS: "Redis has fewer good replicas than min-replicas-to-write asks for: nothing was changed",
-  BUSY: "Redis is busy with a script of somebody else",
-  NOAUTH: "Redis wants a password: give the store one",
-  WRONGPASS: "Redis refused the user name or password",
-  NOPERM: "Redis refused a command, key or channel: allow the store's user the ones that the documentation lists",
-  NOPROTO: "Redis refused the protocol version",
-};
+// By the first word of the server's answer.
+const ADVICE: Advice = [
+  [
+    "MISCONF",
+    "Redis cannot write to its disk and takes no writes: nothing was changed, make room on the server's disk",
+  ],
+  ["OOM", "Redis has reached maxmemory: nothing was changed, give it more memory or delete tasks"],
+  ["LOADING", "Redis is still loading its data: nothing was changed, try again in a moment"],
+  ["READONLY", "Redis is a read-only replica here: nothing was changed, connect to the primary"],
+  ["MASTERDOWN", "Redis is a replica that has lost its primary: try again after the failover"],
+  [
+    "CLUSTERDOWN",
+    "The Redis cluster does not serve the store's slot: nothing was changed, try again after the failover",
+  ],
+  ["TRYAGAIN", "The Redis cluster is moving the store's slot: nothing was changed, try again"],
+  ["NOREPLICAS", "Redis has fewer good replicas than min-replicas-to-write asks for: nothing was changed"],
+  ["BUSY", "Redis is busy with a script of another application: nothing was changed, try again"],
+  ["NOAUTH", "Redis wants a password: give the store one"],
+  ["WRONGPASS", "Redis refused the user name or password"],
+  ["NOPERM", "Redis refused a command, key or channel: allow the store's user the ones that the documentation lists"],
+  ["NOPROTO", "Redis refused the protocol version"],
+];
 
-/** Answers by which Redis says that it has not done anything, and which pass by themselves. */
+/** Redis did nothing for now, so another attempt may succeed. */
 const PASSING = new Set(["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"]);
 
-/** Answers to a connection that would be the same to the next one. */
+/** Redis refused the connection, and will refuse the next one for the same reason. */
 const LASTING = new Set(["NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO"]);
 
-export function unavailable(
-  message: string,
-  cause?: unknown,
-  outcome: "not-applied" | "unknown" = "not-applied",
-): TaskStoreError {
-  return new TaskStoreError("BACKEND_UNAVAILABLE", message, { cause, outcome });
-}
-
-/** Nothing was sent. */
+/** No command was sent. */
 export function unreachable(cause: unknown): TaskStoreError {
   return unavailable("Redis could not be reached: nothing was changed", cause);
 }
 
-/** Something was sent, and no answer has come. */
+/** A command that writes was sent, and its answer was lost. */
 export function unanswered(cause: unknown): TaskStoreError {
   return unavailable(
-    "Redis has not answered: whether a write took effect is unknown until the task is read again",
+    "Redis has not answered: whether the write took effect is unknown, read the task again",
     cause,
     "unknown",
   );
 }
 
-/** The driver's error as one of ours, with the driver's own as its cause. */
+/** The driver's error as a `TaskStoreError`, with the driver's error as its cause. */
 export function toStoreError(error: unknown): TaskStoreError {
   if (isTaskStoreError(error)) return error;
   const cause = withoutCommand(error);
   if (!isReply(error)) return unanswered(cause);
-  const advice = ADVICE[codeOf(error)];
-  // A script that fails half-way has no advice of ours, and is not undone.
-  return unavailable(advice ?? "Redis could not do what was asked", cause, advice ? "not-applied" : "unknown");
+  // A script that fails half-way is not rolled back, and there is no advice for it.
+  return byAdvice(cause, codeOf(error), ADVICE) ?? unavailable("Redis could not do what was asked", cause, "unknown");
+}
+
+/** The same error for another call. */
+export function copyOf(error: TaskStoreError): TaskStoreError {
+  const { code, message, cause, write } = error;
+  return new TaskStoreError(code, message, { cause, ...(write ? { write } : {}) });
+}
+
+/** The server refused the command before it ran any part. */
+export function isRefusal({ cause, write }: TaskStoreError): boolean {
+  return write === "not-applied" && isReply(cause);
 }
 
 export function hasCode(error: unknown, code: string): boolean {
@@ -68,7 +76,7 @@ export function isLasting(error: unknown): boolean {
   return LASTING.has(codeOf(error));
 }
 
-/** The server's answer, and not a failure of the connection. */
+/** The error is an answer of the server, not a failure of the connection. */
 export function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError";
 }
@@ -79,7 +87,10 @@ function codeOf(error: unknown): string {
     : "";
 }
 
-/** ioredis hangs the command with all its arguments on an error: payloads, which whoever logs the error would print. */
+/**
+ * ioredis adds the command with its arguments to the error. They hold payloads, which would reach
+ * the application's logs.
+ */
 function withoutCommand(error: unknown): unknown {
   if (error instanceof Error && "command" in error) delete error.command;
   return error;

@@ -1,32 +1,34 @@
-import { type Connection, connect, disconnect } from "./connection.ts";
-import type { ClusterDriver, Driver, Drivers, NodeDriver } from "./driver.ts";
+import { aboutChange, type OnChange, realTime } from "@mcp-task-store/core/backend";
+import { type Connections, connect, disconnect } from "./connection.ts";
+import type { ClusterDriver, Driver, NodeDriver } from "./driver.ts";
 import { toStoreError, unreachable } from "./errors.ts";
+import type { Drivers } from "./open.ts";
+import { changedTask } from "./rows.ts";
 
-type Listener = (taskId?: string) => void;
-
-/** How often a silent connection is asked whether it is still there. */
+/** Heartbeat of the subscription's connection. */
 const PING_MS = 10_000;
 
 /**
- * The store's one subscription: a connection of its own to the server that has the store's keys. When it is lost, another one takes
- * its place, and listeners are told that anything may have changed meanwhile.
+ * Tells listeners which tasks changed. Each listener has its own connection to the server with the
+ * store's keys. After a lost connection the feed reconnects, and tells the listener that any task
+ * may have changed in the gap.
  */
-export class Changes {
+export class ChangeFeed {
   readonly #drivers: Drivers;
-  readonly #connection: Connection;
+  readonly #connections: Connections;
   readonly #channel: string;
   readonly #timeoutMs: number;
   readonly #subscriptions = new Set<Subscription>();
 
-  constructor(drivers: Drivers, connection: Connection, channel: string, timeoutMs: number) {
+  constructor(drivers: Drivers, connections: Connections, channel: string, timeoutMs: number) {
     this.#drivers = drivers;
-    this.#connection = connection;
+    this.#connections = connections;
     this.#channel = channel;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** No change that is made after this resolves can be missed. */
-  async listen(listener: Listener): Promise<() => Promise<void>> {
+  /** Listeners miss no change made after this resolves. */
+  async listen(listener: OnChange): Promise<() => Promise<void>> {
     const subscription = new Subscription(() => this.#subscribe(), listener);
     this.#subscriptions.add(subscription);
     const stop = async () => {
@@ -61,12 +63,12 @@ export class Changes {
 
   /** The server to subscribe at: in a cluster, the primary of the store's slot. */
   async #node(): Promise<NodeDriver> {
-    const driver = await this.#connection.use(async (ready) => ready, "repeatable");
+    const driver = await this.#connections.use(async (ready) => ready);
     if (!this.#drivers.isCluster) return driver as NodeDriver;
     const cluster = driver as ClusterDriver;
-    // Asking for the key leads the driver to the node that has it now, after a failover for instance.
-    await this.#connection.use((ready) => touch(ready, this.#channel), "repeatable");
-    const slot = await this.#connection.use(() => cluster.cluster("KEYSLOT", this.#channel), "repeatable");
+    // After a failover, a read of the key makes the driver find its new node.
+    await this.#connections.use((ready) => touch(ready, this.#channel));
+    const slot = await this.#connections.use(() => cluster.cluster("KEYSLOT", this.#channel));
     const address = cluster.slots[slot]?.[0];
     const node = cluster.nodes("master").find(({ options }) => `${options.host}:${options.port}` === address);
     if (!node) throw unreachable(undefined);
@@ -76,12 +78,12 @@ export class Changes {
   async #withinTime<T>(promise: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(unreachable(undefined)), this.#timeoutMs);
+      timer = realTime.setTimeout(() => reject(unreachable(undefined)), this.#timeoutMs);
     });
     try {
       return await Promise.race([promise, late]);
     } finally {
-      clearTimeout(timer);
+      realTime.clearTimeout(timer);
     }
   }
 }
@@ -90,15 +92,15 @@ function touch(driver: Driver, key: string): Promise<unknown> {
   return driver.eval("return redis.call('EXISTS', KEYS[1])", 1, key);
 }
 
-/** One listener's subscription, kept up until it is stopped. */
+/** One listener's subscription, maintained until it is stopped. */
 class Subscription {
   readonly #subscribe: () => Promise<NodeDriver>;
-  readonly #listener: Listener;
+  readonly #listener: OnChange;
   #driver: NodeDriver | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(subscribe: () => Promise<NodeDriver>, listener: Listener) {
+  constructor(subscribe: () => Promise<NodeDriver>, listener: OnChange) {
     this.#subscribe = subscribe;
     this.#listener = listener;
   }
@@ -107,8 +109,8 @@ class Subscription {
     const driver = await this.#subscribe();
     if (this.#stopped) return disconnect(driver);
     this.#driver = driver;
-    driver.on("smessage", (_channel: string, taskId: string) => this.#tell(taskId));
-    // The slot went to another node.
+    driver.on("smessage", (_channel: string, signal: string) => this.#hear(signal));
+    // The slot has moved to another node.
     driver.on("moved", () => driver.disconnect());
     driver.once("end", () => this.#again(0));
     if (driver.status === "end") return this.#again(0);
@@ -117,33 +119,41 @@ class Subscription {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    realTime.clearTimeout(this.#timer);
     await disconnect(this.#driver);
   }
 
-  #tell(taskId?: string): void {
-    if (!this.#stopped) this.#listener(taskId);
+  #hear(signal: string): void {
+    if (this.#stopped) return;
+    const task = changedTask(signal);
+    // A signal of another version also starts with the id.
+    if (task) this.#listener(task.taskId, aboutChange(task));
+    else this.#listener(signal.split("\0", 1)[0]);
   }
 
-  /** A connection that was cut without a word answers no ping, and is given up by the driver then. */
+  /** A silently dead connection answers no ping, so the driver closes it. */
   #ping(): void {
-    this.#timer = setTimeout(() => {
-      this.#driver?.ping().catch(() => undefined);
-      this.#ping();
-    }, PING_MS).unref();
+    this.#timer = realTime
+      .setTimeout(() => {
+        this.#driver?.ping().catch(() => undefined);
+        this.#ping();
+      }, PING_MS)
+      .unref();
   }
 
   #again(attempt: number): void {
     if (this.#stopped) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => {
-        this.start().then(
-          () => this.#tell(),
-          () => this.#again(attempt + 1),
-        );
-      },
-      Math.min(10 * 2 ** attempt, 1000),
-    ).unref();
+    realTime.clearTimeout(this.#timer);
+    this.#timer = realTime
+      .setTimeout(
+        () => {
+          this.start().then(
+            () => this.#stopped || this.#listener(),
+            () => this.#again(attempt + 1),
+          );
+        },
+        Math.min(10 * 2 ** attempt, 1000),
+      )
+      .unref();
   }
 }

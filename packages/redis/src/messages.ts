@@ -1,4 +1,4 @@
-import type { PushOutcome } from "@mcp-task-store/core";
+import type { PushOutcome } from "@mcp-task-store/core/backend";
 import type { Commands } from "./commands.ts";
 
 /** The queues of messages. */

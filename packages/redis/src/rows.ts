@@ -1,9 +1,16 @@
-import type { OwnerScope, PayloadField, StoredTask, TaskStatus } from "@mcp-task-store/core";
+import type { TaskStatus } from "@mcp-task-store/core";
+import type { OwnerScope, PayloadField, StoredTask } from "@mcp-task-store/core/backend";
 
-/** The fields of a task's hash that every read takes, in the order of commands/includes/task.lua, which says what is in them. */
+/**
+ * The fields of a task's hash that every read takes, in the order of commands/includes/task.lua,
+ * which documents their contents.
+ */
 export const FIELDS = ["task", "state", "statusMessage", "owner"] as const;
 
-/** The values of `FIELDS`, and whatever follows them; what is absent is null. */
+/** The index of the owner in a row. */
+export const OWNER = FIELDS.indexOf("owner");
+
+/** The values of `FIELDS`, then other requested ones. An absent value is null. */
 export type TaskRow = readonly (string | null)[];
 
 /** The task of a row that has one. */
@@ -35,14 +42,23 @@ function optionalNumber(text: string | undefined): number | null {
   return text ? Number(text) : null;
 }
 
-/** The task with payloads, which follow it in its row in the order that they were asked for in. */
+/** The task in a signal (commands/includes/signal.lua), as it was then, without its message. */
+export function changedTask(signal: string): StoredTask | undefined {
+  const parts = signal.split("\0");
+  if (parts.length !== 4) return undefined;
+  const [taskId, owner, state, task] = parts as [string, string, string, string];
+  const stored = toStored(taskId, [task, state, null, owner === "0" ? null : owner.slice(1)], 0);
+  return { ...stored, readAt: stored.updatedAt };
+}
+
+/** The task with its payloads, which follow `FIELDS` in the requested order. */
 export function toStoredWith(fields: readonly PayloadField[], taskId: string, row: TaskRow, now: number): StoredTask {
   const task: { -readonly [Field in keyof StoredTask]: StoredTask[Field] } = toStored(taskId, row, now);
   for (const [index, field] of fields.entries()) task[field] = row[FIELDS.length + index] as string;
   return task;
 }
 
-/** A scope as commands take it: its kind, and the owner. */
+/** A scope as arguments of a command: its kind, and the owner. */
 export function scopeArguments(scope: OwnerScope): [kind: string, owner: string] {
   if (scope === null) return ["any", ""];
   if (scope.owner === null) return ["unowned", ""];

@@ -1,15 +1,20 @@
-/** The server's clock between two answers that told the time: this process's, corrected by what they differed by. */
+import { realTime } from "@mcp-task-store/core/backend";
+
+/**
+ * The server's clock. Between two answers with a time, it is this process's clock plus the
+ * difference at the last answer.
+ */
 export class ServerClock {
   #ahead = 0;
 
-  /** The server has just told this time. */
+  /** Records the time in an answer that has just arrived. */
   told(time: string): number {
     const now = Number(time);
-    this.#ahead = now - Date.now();
+    this.#ahead = now - realTime.now();
     return now;
   }
 
   now(): number {
-    return Date.now() + this.#ahead;
+    return realTime.now() + this.#ahead;
   }
 }

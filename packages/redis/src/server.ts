@@ -1,8 +1,8 @@
 import type { TaskStoreError } from "@mcp-task-store/core";
-import { unavailable } from "./errors.ts";
+import { unavailable } from "@mcp-task-store/core/backend";
 
 /**
- * Reports a server that may lose tasks by its settings, from its INFO.
+ * Reports a server whose settings allow it to evict tasks, as its INFO says.
  * @throws TaskStoreError `BACKEND_UNAVAILABLE` for a server that is too old
  */
 export function reportServer(info: string, report: (error: TaskStoreError) => void): void {
@@ -14,7 +14,7 @@ export function reportServer(info: string, report: (error: TaskStoreError) => vo
   if (Number(fields.get("maxmemory")) > 0 && policy !== undefined && policy !== "noeviction")
     report(
       unavailable(
-        `Redis may delete tasks to make room for others: its maxmemory-policy is ${policy}, set it to noeviction`,
+        `Redis may evict tasks when memory is short: its maxmemory-policy is ${policy}, set it to noeviction`,
       ),
     );
 }

@@ -1,4 +1,4 @@
-// Not portable: what happens to the connections that a store makes, and to a client that it is given.
+// Not portable: the store's own connections, and the application's client.
 
 import { RedisTaskStore } from "@mcp-task-store/redis";
 import { Cluster, Redis } from "ioredis";
@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { sharedServer } from "../../../tooling/databases/fixtures.ts";
 import { openStore, operator, ownServer, REQUEST, until } from "./support/server.ts";
 
-/** The addresses of the connections of a server, but for the one that asks. */
+/** The addresses of a server's connections, except the asking one. */
 async function connections(redis: Redis): Promise<string[]> {
   const own = await redis.client("ID");
   const lines = ((await redis.client("LIST")) as string).trim().split("\n");
@@ -14,7 +14,7 @@ async function connections(redis: Redis): Promise<string[]> {
 }
 
 describe("connections", () => {
-  test("nothing connects before the first call, one connection runs commands, one more listens, and close ends both", async () => {
+  test("the first call connects, one connection runs commands, one listens, and close ends both", async () => {
     const { url } = await ownServer();
     const redis = operator(url);
     const store = openStore({ url });
@@ -30,7 +30,7 @@ describe("connections", () => {
     await until(async () => (await connections(redis)).length === 0);
   });
 
-  test("both connections are killed while somebody waits: the change that is missed meanwhile is seen, and the next one", async () => {
+  test("a wait sees a change made while both connections were down, and the next one", async () => {
     const { url } = await ownServer();
     const redis = operator(url);
     const [store, writer] = [openStore({ url }), openStore({ url })];
@@ -38,13 +38,13 @@ describe("connections", () => {
     const other = (await writer.createTask({}, 1, REQUEST)).taskId;
     const waits = [store.waitForTask(taskId), store.waitForTask(other)];
     await until(async () => ((await redis.pubsub("SHARDNUMSUB", "{mcp}:changes"))[1] as number) === 1);
-    // In one step, so that the change comes when nobody listens.
+    // In one step, so the change falls in a moment without a subscription.
     await redis
       .multi()
       .call("CLIENT", "KILL", "TYPE", "pubsub")
       .call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
       .exec();
-    // A read is repeated on a new connection; a write would not be.
+    // The driver repeats a read on a new connection, but not a write.
     await writer.getTask(taskId);
     await writer.storeTaskResult(taskId, "completed", {});
     expect((await waits[0])?.task.status).toBe("completed");
@@ -52,7 +52,7 @@ describe("connections", () => {
     expect((await waits[1])?.task.status).toBe("cancelled");
   });
 
-  test("a server that forgets its scripts is told them again", async () => {
+  test("the store loads its scripts again when the server has lost them", async () => {
     const { url } = await ownServer();
     const redis = operator(url);
     const store = openStore({ url });
@@ -70,7 +70,7 @@ describe("connections", () => {
     expect(await store.getTaskResult(taskId)).toEqual({});
   });
 
-  test("a process that has not closed its store ends when it has nothing more to do", async () => {
+  test("a process with an open store exits when it has nothing more to do", async () => {
     const { url } = await ownServer();
     const { execFileSync } = await import("node:child_process");
     const program = `
@@ -86,13 +86,13 @@ describe("connections", () => {
   });
 });
 
-describe("a client that is given", () => {
-  test("stays open, is not used, and lends its options", async () => {
+describe("the application's client", () => {
+  test("stays open and unused, and only its options are copied", async () => {
     const { url } = await ownServer();
     await operator(url).config("SET", "requirepass", "hunter2");
     const client = new Redis(url, { password: "hunter2", db: 3, keyPrefix: "app:", lazyConnect: true });
     onTestFinished(() => client.disconnect());
-    const store = new RedisTaskStore({ client, prefix: "tasks" });
+    const store = new RedisTaskStore({ client, keyPrefix: "tasks" });
     const { taskId } = await store.createTask({}, 1, REQUEST);
     expect(client.status).toBe("wait");
     await client.connect();
@@ -105,12 +105,12 @@ describe("a client that is given", () => {
     expect(await client.ping()).toBe("PONG");
   });
 
-  test("may be a cluster, which stays open as well", async () => {
+  test("may be a cluster, which stays open too", async () => {
     const { url } = await sharedServer({ product: "Redis Cluster" });
     const client = new Cluster([url]);
     onTestFinished(() => client.disconnect());
     await client.ping();
-    const store = new RedisTaskStore({ client, prefix: `given-${process.pid}` });
+    const store = new RedisTaskStore({ client, keyPrefix: `given-${process.pid}` });
     const { taskId } = await store.createTask({ ttl: 1 }, 1, REQUEST);
     expect(taskId).toBeTypeOf("string");
     await until(async () => (await store.deleteExpired()) > 0);
@@ -124,11 +124,11 @@ describe("a client that is given", () => {
     [{ url: "redis://localhost", client: new Redis({ lazyConnect: true }) }],
     [{ url: "http://localhost" }],
     [{ client: {} as never }],
-    [{ url: "redis://localhost", prefix: "" }],
-    [{ url: "redis://localhost", prefix: "a{b}" }],
+    [{ url: "redis://localhost", keyPrefix: "" }],
+    [{ url: "redis://localhost", keyPrefix: "a{b}" }],
     [{ url: "redis://localhost", commandTimeoutMs: 0 }],
     [{ url: "redis://localhost", commandTimeoutMs: Number.NaN }],
-  ])("or an option that cannot be right is refused by the constructor: case %#", (options) => {
+  ])("is refused by the constructor if it or an option is invalid: case %#", (options) => {
     expect(() => new RedisTaskStore(options)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 });

@@ -10,7 +10,7 @@ import { openStore, operator, ownServer, REQUEST, until } from "./support/server
 const SECRET = "s3cr3t-payload";
 const UNAVAILABLE = expect.objectContaining({ code: "BACKEND_UNAVAILABLE" });
 
-/** A result that the failing write carries, so that it could be told. */
+/** The failing write carries this result, so a leak of it would show. */
 const RESULT = { content: [{ type: "text", text: SECRET }] };
 
 async function refusal(call: Promise<unknown>): Promise<TaskStoreError> {
@@ -19,34 +19,34 @@ async function refusal(call: Promise<unknown>): Promise<TaskStoreError> {
     (reason: unknown) => reason,
   )) as TaskStoreError;
   expect(error).toEqual(UNAVAILABLE);
-  // Nothing that a log would show of it, its cause included, has the payload.
+  // The payload appears in no part that a log would show, not even in the cause.
   expect(inspect(error, { depth: 10, maxStringLength: null })).not.toContain(SECRET);
   return error;
 }
 
-describe("a server that", () => {
-  test("is paused: calls are given up, and work again when it goes on", async () => {
+describe("a server", () => {
+  test("that is paused: calls time out, and work again when it resumes", async () => {
     const server = await ownServer();
     const store = openStore({ url: server.url, commandTimeoutMs: 2000 });
     const { taskId } = await store.createTask({}, 1, REQUEST);
     await server.control.pause();
     const write = await refusal(store.storeTaskResult(taskId, "completed", RESULT));
-    expect(write).toMatchObject({ outcome: "unknown", message: /unknown/ });
+    expect(write).toMatchObject({ write: "unknown", message: /unknown/ });
     await refusal(store.getTask(taskId));
     await server.control.resume();
     await until(async () => (await store.getTask(taskId).catch(() => null)) !== null);
-    // Reading settles what became of the write.
+    // A read settles whether the write was applied.
     if ((await store.getTask(taskId))?.status === "working") await store.storeTaskResult(taskId, "completed", RESULT);
     expect(await store.getTaskResult(taskId)).toEqual(RESULT);
   });
 
-  test("is killed and started again: nothing acknowledged is lost, and waits go on", async () => {
+  test("that is killed and restarted: no acknowledged write is lost, and waits go on", async () => {
     const server = await ownServer(["--appendfsync", "always"]);
     const store = openStore({ url: server.url, commandTimeoutMs: 2000 });
     const { taskId } = await store.createTask({}, 1, REQUEST);
     const waiting = store.waitForTask(taskId);
     await store.updateTaskStatus(taskId, "working", "half");
-    // Whoever waits has been told of the present state as well by then.
+    // By now the waits have seen the present state too.
     await store.waitForTask(taskId, { until: "change", after: 1 });
     await server.control.halt("killed");
     const write = await refusal(store.storeTaskResult(taskId, "completed", RESULT));
@@ -57,7 +57,7 @@ describe("a server that", () => {
     expect((await waiting).task.status).toBe("completed");
   });
 
-  test("cannot write to its disk refuses writes, answers reads, and works again when it can", async () => {
+  test("that cannot write to its disk refuses writes, answers reads, and recovers", async () => {
     const args = ["--appendonly", "no", "--save", "3600 1", "--enable-protected-configs", "yes"];
     const { url } = await ownServer(args);
     const redis = operator(url);
@@ -70,7 +70,7 @@ describe("a server that", () => {
         new RegExp(`bgsave_in_progress:0[^]*last_bgsave_status:${outcome}`).test(await redis.info()),
       );
     };
-    // Nobody can make a file there, not even root.
+    // Not even root can create a file there.
     await redis.config("SET", "dir", "/proc");
     await saved("err");
     const error = await refusal(store.storeTaskResult(taskId, "completed", RESULT));
@@ -83,20 +83,20 @@ describe("a server that", () => {
     await store.storeTaskResult(taskId, "completed", RESULT);
   });
 
-  test("is full refuses what needs memory, and takes it when there is room", async () => {
+  test("that is full refuses writes that need memory, and recovers", async () => {
     const { url } = await ownServer();
     const redis = operator(url);
     const store = openStore({ url });
     const { taskId } = await store.createTask({}, 1, REQUEST);
     await redis.config("SET", "maxmemory", "1mb");
     const full = await refusal(store.storeTaskResult(taskId, "completed", RESULT));
-    expect(full).toMatchObject({ outcome: "not-applied", message: /maxmemory/ });
+    expect(full).toMatchObject({ write: "not-applied", message: /maxmemory/ });
     expect((await store.getTask(taskId))?.status).toBe("working");
     await redis.config("SET", "maxmemory", "0");
     await store.storeTaskResult(taskId, "completed", RESULT);
   });
 
-  test("became a replica is left, and used again when it is a primary", async () => {
+  test("that became a replica is left, and is used again as a primary", async () => {
     const { url } = await ownServer();
     const primary = await ownServer();
     const redis = operator(url);
@@ -110,7 +110,7 @@ describe("a server that", () => {
     await expect(store.createTask({}, 1, REQUEST)).resolves.toMatchObject({ status: "working" });
   });
 
-  test("wants another password is told of without it, and without waiting", async () => {
+  test("that wants another password is reported at once, without the password", async () => {
     const { url } = await ownServer();
     await operator(url).config("SET", "requirepass", "hunter2");
     for (const given of [url, url.replace("//", "//:hunter3@")]) {
@@ -120,7 +120,7 @@ describe("a server that", () => {
     }
   });
 
-  test("may evict tasks is reported once it is opened", async () => {
+  test("that may evict tasks is reported when the store opens", async () => {
     const { url } = await ownServer(["--maxmemory", "100mb", "--maxmemory-policy", "volatile-ttl"]);
     const errors: TaskStoreError[] = [];
     const store = openStore({ url, onError: (error) => errors.push(error) });
@@ -132,7 +132,7 @@ describe("a server that", () => {
     expect((await warned).message).toContain("volatile-ttl");
   });
 
-  test("refuses commands or keys to its user says so", async () => {
+  test("that denies its user commands or keys gives an error that says so", async () => {
     const { url } = await ownServer();
     const redis = operator(url);
     await redis.acl("SETUSER", "tasks", "on", ">pass", "~{mcp}:*", "&{mcp}:*", "+@all", "-@admin", "-@dangerous");
@@ -142,12 +142,12 @@ describe("a server that", () => {
     const waiting = store.waitForTask(taskId);
     await store.cancelTask(taskId);
     await waiting;
-    const error = await refusal(openStore({ url: allowed, prefix: "other" }).getTask("t"));
+    const error = await refusal(openStore({ url: allowed, keyPrefix: "other" }).getTask("t"));
     expect(error.message).toContain("refused a command, key or channel");
   });
 });
 
-test("answers that were lost: a write is done once, and never repeated by the driver", async () => {
+test("a write whose answer was lost is done once, and the driver never repeats it", async () => {
   const { url } = await ownServer();
   const redis = operator(url);
   const store = openStore({ url });
@@ -163,16 +163,16 @@ test("answers that were lost: a write is done once, and never repeated by the dr
       else unknown += 1;
     }
   }
-  // Each write adds one to the revision.
+  // Each write raises the revision by one.
   const { revision } = (await store.getRecord(taskId)) ?? { revision: 0 };
   expect(revision - 1).toBeGreaterThanOrEqual(acknowledged);
   expect(revision - 1).toBeLessThanOrEqual(acknowledged + unknown);
 });
 
-test("a cluster's primary dies: its replica takes over, with the waits", async () => {
+test("waits continue on the replica that takes over for a cluster's dead primary", async () => {
   const cluster = await startOwnRedisCluster({ replicas: 1 });
   onTestFinished(() => cluster.stop());
-  const client = clusterOf({ kind: "Redis Cluster", url: cluster.url, prefix: "" });
+  const client = clusterOf({ kind: "Redis Cluster", url: cluster.url, keyPrefix: "" });
   const [store, writer] = [1, 2].map(() => openStore({ client, commandTimeoutMs: 3000, onError: () => undefined }));
   if (!store || !writer) return;
   const { taskId } = await writer.createTask({}, 1, REQUEST);
@@ -187,7 +187,7 @@ test("a cluster's primary dies: its replica takes over, with the waits", async (
   const ranges = (await looking.cluster("SLOTS")) as unknown as [number, number, [string, number], [string, number]?][];
   const [, , primary] = ranges.find(([from, to]) => from <= slot && slot <= to) ?? [];
   const node = cluster.nodes.find(({ url }) => Number(new URL(url).port) === primary?.[1]);
-  // Replication is asynchronous, so this makes sure that the replica has it.
+  // Replication is asynchronous, so wait until the replica has it.
   const watching = operator(node?.url ?? "");
   await until(async () => (await watching.wait(1, 1000)) === 1);
   await node?.control.halt("killed");

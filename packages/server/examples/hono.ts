@@ -1,4 +1,7 @@
-/** For Hono: `serve({ fetch: app.fetch, port: 3000 })` of `@hono/node-server`, or what your runtime has. */
+/**
+ * For Hono: `serve({ fetch: app.fetch, port: 3000 })` of `@hono/node-server`, or what your runtime
+ * has.
+ */
 import { createMcpHonoApp } from "@modelcontextprotocol/hono";
 import { requireBearerAuth } from "@modelcontextprotocol/server";
 import { handler, verifier } from "./studio.ts";

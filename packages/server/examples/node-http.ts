@@ -1,11 +1,6 @@
 /** For `node:http`: `http.listen(3000, "127.0.0.1")`. */
 import { createServer } from "node:http";
-import {
-  localhostHostValidation,
-  localhostOriginValidation,
-  type NodeIncomingMessageLike,
-  toNodeHandler,
-} from "@modelcontextprotocol/node";
+import { localhostHostValidation, localhostOriginValidation, toNodeHandler } from "@modelcontextprotocol/node";
 import { requireBearerAuth } from "@modelcontextprotocol/server";
 import { handler, verifier } from "./studio.ts";
 
@@ -21,8 +16,9 @@ const handle = toNodeHandler({
 });
 
 export const http = createServer((request, response) => {
-  // They have answered what they refuse.
+  // A validator that refuses a request has answered it.
   if (!validateHost(request, response) || !validateOrigin(request, response)) return;
-  // A cast for `exactOptionalPropertyTypes` alone.
-  void handle(request as NodeIncomingMessageLike, response);
+  // The adapter's types want both where `exactOptionalPropertyTypes` is set.
+  const { method = "GET", url = "/" } = request;
+  void handle(Object.assign(request, { method, url }), response);
 });

@@ -1,4 +1,7 @@
-/** What the servers of this folder serve: one tool, whose tasks are in a SQLite file and belong to the user of the access token. */
+/**
+ * What the servers of this folder serve: one tool, whose tasks are in a SQLite file and belong to
+ * the user of the access token.
+ */
 import { TasksExtension } from "@mcp-task-store/server";
 import { SqliteTaskStore } from "@mcp-task-store/sqlite";
 import { McpServer, OAuthError, OAuthErrorCode, type OAuthTokenVerifier } from "@modelcontextprotocol/server";

@@ -1,5 +1,6 @@
 import type { RunTaskOptions, TaskContext, TaskStore, WorkerOptions } from "@mcp-task-store/core";
 import type {
+  AuthInfo,
   CallToolResult,
   Icon,
   InputRequiredResult,
@@ -8,44 +9,107 @@ import type {
   StandardSchemaWithJSON,
   ToolAnnotations,
 } from "@modelcontextprotocol/server";
-import type { TaskCaller } from "./callers.ts";
 
-export interface TasksExtensionOptions extends Pick<RunTaskOptions, "leaseMs" | "heartbeatMs"> {
-  /** Any store. It outlives servers and requests; close it after the extension. */
+/** The sender of a request. */
+export interface TaskCaller {
+  /** The result of the server's authentication. The extension never takes it from the request. */
+  authInfo?: AuthInfo | undefined;
+  /** The id of a 2025-11-25 session over Streamable HTTP. */
+  sessionId?: string | undefined;
+  /** The HTTP request, if it came by HTTP. */
+  request?: globalThis.Request | undefined;
+}
+
+/**
+ * How much may be open at a time in this process. The server refuses further requests with -32000,
+ * and `data.code` is `LIMIT_EXCEEDED`. All anonymous callers count as one owner.
+ */
+export interface OpenLimits {
+  /**
+   * Streams of `subscriptions/listen`, with tasks or without.
+   * @default 1_024
+   */
+  maxSubscriptions?: number | undefined;
+  /**
+   * Streams of one owner.
+   * @default 64
+   */
+  maxSubscriptionsPerOwner?: number | undefined;
+  /**
+   * Requests that wait for a task: `tasks/result`, and calls that a worker answers at once. As many
+   * `tasks/get` may wait with `getWaitMs`; the server answers others at once. A task that a
+   * connection of 2025-11-25 made counts as well, while the connection gets notifications of it.
+   * Beyond the limit the server still makes such a task, and its client polls.
+   * @default 10_000
+   */
+  maxWaits?: number | undefined;
+  /**
+   * Waits of one owner.
+   * @default 1_000
+   */
+  maxWaitsPerOwner?: number | undefined;
+}
+
+export interface TasksExtensionOptions extends Pick<RunTaskOptions, "leaseMs" | "heartbeatMs">, OpenLimits {
+  /** Any store. It outlives servers and requests. Close it after the extension. */
   store: TaskStore;
   /**
-   * Whose tasks a caller makes and sees; `undefined` = an anonymous caller's. Anonymous callers share what they know the ids of, and see no task of
-   * an owner. Default: `authInfo.clientId` with `authInfo.extra.sub`, or else the 2025-11-25 session.
+   * Maps a caller to the owner of the tasks that it makes and sees. Return `undefined` for
+   * anonymous callers. They share one owner: each can reach any anonymous task whose id it knows,
+   * and none that has an owner.
+   * @default `authInfo.clientId` with `authInfo.extra.sub`, or else the 2025-11-25 session
+   * @example owner: ({ authInfo }) => authInfo?.extra?.["sub"] as string | undefined
    */
   owner?: ((caller: TaskCaller) => string | undefined) | undefined;
   /**
-   * The worker that takes over what a lost server ran, in each process in which a tool that runs on the server was registered: see `startWorker` of
-   * core; here with `concurrency` 10 unless you say otherwise. `false` = this process takes over nothing.
+   * Options of the worker that takes over the tasks of lost servers (see `startWorker` of core). It
+   * starts in each process that registers a tool which runs on the server. `false`: this process
+   * takes over nothing.
+   * @default { concurrency: 10 }
    */
   worker?: WorkerOptions | false | undefined;
-  /** Tasks that one `subscriptions/listen` may name; further ones are not acknowledged. Default 100. */
+  /**
+   * Milliseconds that the answer to `tasks/get` of 2026-07-28 may wait for a change while the task
+   * works. A client that polls then hears of the change at once, with fewer requests. Stay below
+   * the time after which clients and proxies give up a request (the SDK's clients: 60 s). When the
+   * extension closes, it answers those that wait.
+   * @default 0: the answer is the present state
+   */
+  getWaitMs?: number | undefined;
+  /**
+   * Tasks that one `subscriptions/listen` may name. Further ones are not acknowledged.
+   * @default 100
+   */
   maxTasksPerSubscription?: number | undefined;
-  /** Told of failures that no answer can report. Default: a process warning. */
+  /**
+   * Called with failures that no answer can report.
+   * @default a process warning
+   */
   onError?: ((error: Error) => void) | undefined;
 }
 
 /**
- * `never`: always answers at once. `optional`: a task if the client can have one. `required`: always a task, and an error for
- * clients that cannot have one.
+ * - `never`: every call is answered at once.
+ * - `optional`: a call becomes a task if its client can have one.
+ * - `required`: every call becomes a task. Clients that cannot have one get an error.
  */
 export type TaskMode = "never" | "optional" | "required";
 
 type Awaitable<T> = T | Promise<T>;
 
-/** The arguments of a tool, as its schema gives them. */
+/** The arguments of a tool, as its schema returns them. */
 export type ToolArguments<Input> = Input extends StandardSchemaWithJSON
   ? StandardSchemaWithJSON.InferOutput<Input>
   : Record<string, unknown> | undefined;
 
-/** How a tool that may run as a task is registered: what `McpServer.registerTool` takes, and how its tasks are made. */
+/**
+ * Registers a tool that may run as a task: what `McpServer.registerTool` takes, and how the tasks
+ * are made.
+ */
 export interface TaskToolConfig<
   Input extends StandardSchemaWithJSON | undefined = undefined,
   Output extends StandardSchemaWithJSON | undefined = undefined,
+  Prepared extends object | undefined = Context | undefined,
 > {
   title?: string;
   description?: string;
@@ -55,64 +119,105 @@ export interface TaskToolConfig<
   icons?: Icon[];
   scopeChallenge?: ScopeChallengeHandler;
   _meta?: Record<string, unknown>;
-  /** Whether calls become tasks; a function decides for each call. Default `optional`. */
+  /**
+   * Which calls become tasks. A function decides for each call.
+   * @default "optional"
+   */
   task?: TaskMode | ((args: ToolArguments<Input>, ctx: ServerContext) => Awaitable<TaskMode>) | undefined;
   /**
-   * Runs in the request, before there is a task. Returns an `inputRequired(...)` result to ask the client first, who then calls again (the
-   * answers are in `ctx.mcpReq.inputResponses`); or JSON for the handler, which finds it in `task.context`, in whichever process it runs.
+   * Runs in the request, before there is a task. Returns `inputRequired(...)` to ask the client,
+   * which then calls again with its answers in `ctx.mcpReq.inputResponses`. Any other object (JSON)
+   * reaches the handler as `task.context`, in any process.
    */
-  prepare?:
-    | ((args: ToolArguments<Input>, ctx: ServerContext) => Awaitable<InputRequiredResult | Context | undefined>)
-    | undefined;
+  prepare?: ((args: ToolArguments<Input>, ctx: ServerContext) => Awaitable<InputRequiredResult | Prepared>) | undefined;
   /**
-   * Milliseconds in which a call may end without a task, for clients of 2026-07-28: only a call that takes longer, or asks something, makes one. Until
-   * then nothing is stored, and a call whose server dies is lost. Default: the task is made first.
+   * Milliseconds in which a call of 2026-07-28 may end without a task. A call that takes longer, or
+   * asks a question, becomes a task then. Until then nothing is stored, and a call whose server
+   * dies is lost.
+   * @default the task is made first
    */
   answerWithinMs?: number | undefined;
   /**
-   * What becomes of a task whose server was lost: `rerun`, in another process and up to the worker's `maxAttempts`, so that the handler may run
-   * more than once; `fail`, with an error. Default `rerun`.
+   * What happens to a task whose server was lost. `rerun`: another process runs the handler again,
+   * up to the worker's `maxAttempts`, so the handler may run more than once. `fail`: the task fails
+   * with a JSON-RPC error.
+   * @default "rerun"
    */
   onLost?: "rerun" | "fail" | undefined;
-  /** `server`: in the process that answers the call. `worker`: only in processes that called `startWorker`. Default `server`. */
+  /**
+   * Where the handler runs. `server`: in the process that answers the call. `worker`: only in
+   * processes that called `startWorker`. A call that is answered at once then waits for a worker,
+   * and is cancelled with its request.
+   * @default "server"
+   */
   runs?: "server" | "worker" | undefined;
-  /** Milliseconds to keep a task; `null` = for ever. Clients of 2025-11-25 may ask for another. Default: the store's. Clamped to the store's `limits.ttl`. */
+  /**
+   * Milliseconds to keep a task, within the store's `limits.ttl`; `null`: for ever. A client of
+   * 2025-11-25 may ask for another time.
+   * @default the store's
+   */
   ttl?: number | null | undefined;
-  /** Milliseconds that clients should leave between two polls. Default: the store's. */
-  pollInterval?: number | undefined;
-  /** The task fails when the handler takes longer than that many milliseconds. Default: no deadline. */
+  /**
+   * Milliseconds that clients should leave between two polls. `"auto"`: a quarter of the time that
+   * the handler took in this process lately, from 100 ms to 10 s; the store's until then.
+   * @default the store's
+   */
+  pollInterval?: number | "auto" | undefined;
+  /**
+   * The task fails when the handler takes longer than this many milliseconds.
+   * @default no deadline
+   */
   timeoutMs?: number | undefined;
-  /** How long `task.elicit` and `task.sample` wait for an answer, in milliseconds. Default: as long as the task lives. */
+  /**
+   * Milliseconds that `task.elicit` and `task.sample` wait for an answer.
+   * @default as long as the task lives
+   */
   inputTimeoutMs?: number | undefined;
 }
 
-/** What `prepare` leaves for the handler. JSON. */
+/** The context that the creator of a task leaves for its handler. JSON. */
 export type Context = Record<string, unknown>;
 
 /**
- * Does the work of a call, as a task or at once; the `task` that it is given works alike. A result with `isError` and an error that
- * is thrown end the call as they do in any tool; a `ProtocolError` that is thrown is the JSON-RPC error of the call.
+ * Does the work of a call, as a task or at once. `task` works the same in both. `task.context` is
+ * the value that `prepare` returned. The extension has checked the answers of `task.elicit` against
+ * their `requestedSchema`.
+ *
+ * A result with `isError` and a thrown error end the call as in any tool. A thrown `ProtocolError`
+ * is the JSON-RPC error of the call.
  */
-export type TaskToolHandler<Input extends StandardSchemaWithJSON | undefined = undefined> = (
-  args: ToolArguments<Input>,
-  task: TaskContext,
-) => Awaitable<CallToolResult>;
+export type TaskToolHandler<
+  Input extends StandardSchemaWithJSON | undefined = undefined,
+  Prepared = Context | undefined,
+> = (args: ToolArguments<Input>, task: TaskContext<unknown, Prepared>) => Awaitable<CallToolResult>;
 
-/** What `tasks.create` takes. */
+/** The options of `tasks.create`. */
 export interface CreateOptions {
-  /** For whoever runs the task. JSON. */
+  /** The context for the handler, as `task.context`. JSON. */
   context?: Context | undefined;
-  /** As in `TaskToolConfig`. */
+  /**
+   * As in `TaskToolConfig`.
+   * @default the `ttl` that the client asked for, or else the store's
+   */
   ttl?: number | null | undefined;
-  /** As in `TaskToolConfig`. */
+  /**
+   * Milliseconds that clients should leave between two polls.
+   * @default the store's
+   */
   pollInterval?: number | undefined;
-  /** As in `createTask` of core. Default 0: a worker may take it at once. */
+  /**
+   * As in `createTask` of core.
+   * @default 0: a worker may take the task at once
+   */
   claimAfterMs?: number | undefined;
-  /** As in `createTask` of core. */
+  /**
+   * As in `createTask` of core.
+   * @default `generateTaskId()`
+   */
   taskId?: string | undefined;
 }
 
-/** What `tasks.create` resolves to: return it from the tool. The client is sent the task instead of it. */
+/** The value of `tasks.create`. Return it from the tool: the client gets the task instead. */
 export interface CreatedTask extends CallToolResult {
   taskId: string;
 }

@@ -1,4 +1,11 @@
-import { startWorker, type TaskHandler, type TaskWorker, type WorkerOptions } from "@mcp-task-store/core";
+import {
+  type HandlerWithOptions,
+  startWorker,
+  TaskStoreError,
+  type TaskWorker,
+  type WorkerOptions,
+} from "@mcp-task-store/core";
+import { type Context as AsyncContext, checkOptions, keptAlive, presentContext } from "@mcp-task-store/core/backend";
 import type {
   CreateMcpHandlerOptions,
   McpHttpHandler,
@@ -14,108 +21,150 @@ import {
   StdioServerTransport,
   serveStdio,
 } from "@modelcontextprotocol/server/stdio";
-import { defaultOwner } from "./callers.ts";
-import { Connection } from "./connection.ts";
-import { handlerWithTasks } from "./http.ts";
-import { Methods } from "./methods.ts";
-import type { CreatedTask, CreateOptions, TasksExtensionOptions, TaskToolConfig, TaskToolHandler } from "./options.ts";
-import { Shared } from "./shared.ts";
-import { TasksTransport } from "./stdio.ts";
-import { ToolCalls } from "./tool-calls.ts";
-import { runnerOf, type TaskTool, withDeadline } from "./tools.ts";
-import { TASKS_EXTENSION_ID } from "./wire.ts";
+import { ExtensionContext } from "./extension-context.ts";
+import { TaskMethods } from "./methods/task-methods.ts";
+import { type ServedTool, ToolCalls } from "./methods/tool-calls.ts";
+import { CREATE_OPTIONS, checkExtension, checkTool } from "./option-checks.ts";
+import type {
+  Context,
+  CreatedTask,
+  CreateOptions,
+  TasksExtensionOptions,
+  TaskToolConfig,
+  TaskToolHandler,
+} from "./options.ts";
+import { TASKS_EXTENSION_ID } from "./protocol/wire.ts";
+import { Pace } from "./running/pace.ts";
+import { Runs } from "./running/runs.ts";
+import type { AnyTaskToolConfig, AnyTaskToolHandler } from "./running/task-tool.ts";
+import { ToolRunner } from "./running/tool-runner.ts";
+import {
+  assertNoTools,
+  declareTaskSupport,
+  isServable,
+  tapConnections,
+  UNLIMITED,
+  wrapToolCalls,
+} from "./sdk-seams.ts";
+import { handlerWithTasks } from "./transports/http.ts";
+import { LegacyConnection } from "./transports/legacy-connection.ts";
+import { TasksTransport } from "./transports/stdio.ts";
 
 const METHODS = ["tasks/get", "tasks/update", "tasks/cancel", "tasks/result", "tasks/list"] as const;
 
-/** Tasks that a server takes over at once, unless said otherwise. */
+/** The SDK's options, without its limit of subscriptions: the extension has limits of its own. */
+type HandlerOptions = Omit<CreateMcpHandlerOptions, "maxSubscriptions">;
+type StdioOptions = Omit<ServeStdioOptions, "maxSubscriptions">;
+
+/** Tasks of lost servers that a server runs at once, by default. */
 const TAKEOVER_CONCURRENCY = 10;
 
 /**
- * The MCP Tasks extension (SEP-2663, for clients of 2026-07-28), and the tasks of 2025-11-25, on a durable store. One instance serves any
- * number of servers: attach it to each, before its tools are registered.
+ * The MCP Tasks extension (SEP-2663, for clients of 2026-07-28), and the tasks of 2025-11-25, on a
+ * durable store. One instance serves any number of servers: attach it to each, before its tools are
+ * registered.
  */
 export class TasksExtension implements AsyncDisposable {
   readonly id = TASKS_EXTENSION_ID;
   readonly #options: TasksExtensionOptions;
-  readonly #shared: Shared;
+  readonly #extension: ExtensionContext;
+  readonly #runs: Runs;
+  /**
+   * The context in which the extension was made. The worker that takes over must not run in the
+   * context of the request that happened to register the first tool.
+   */
+  readonly #inContext: AsyncContext = presentContext();
   readonly #servers = new WeakMap<McpServer, ToolCalls>();
-  /** What this process runs and takes over, by tool name. */
-  readonly #handlers = new Map<string, TaskHandler>();
-  /** What it runs if it is told to be a worker. */
-  readonly #workerHandlers = new Map<string, TaskHandler>();
+  /** By tool name: what this process takes over from lost servers. */
+  readonly #handlers = new Map<string, HandlerWithOptions>();
+  /** By tool name: what this process runs as a worker. */
+  readonly #workerHandlers = new Map<string, HandlerWithOptions>();
   readonly #workers = new Set<TaskWorker>();
-  #closed = false;
+  /**
+   * By tool name. A server that is made for one request finds the pace that others have measured.
+   */
+  readonly #paces = new Map<string, Pace>();
 
+  /**
+   * @throws TaskStoreError `INVALID_ARGUMENT` for an unknown option or an invalid value
+   */
   constructor(options: TasksExtensionOptions) {
-    const { store, owner = defaultOwner, leaseMs, heartbeatMs } = options;
-    const onError = options.onError ?? ((error) => process.emitWarning(error));
+    checkExtension(options);
+    const { leaseMs, heartbeatMs } = options;
     this.#options = options;
-    this.#shared = new Shared(store, { leaseMs, heartbeatMs }, onError, owner);
+    this.#extension = new ExtensionContext(options);
+    this.#runs = new Runs(options.store, { leaseMs, heartbeatMs }, this.#extension.onError);
   }
 
   /**
-   * Serves tasks on `server`: its methods, its capabilities (both generations), and the calls of its tools that become tasks. Calling it
-   * again for the same server does nothing.
-   * @throws Error after the server's first tool was registered, or when it handles a method of tasks already
+   * Serves tasks on `server`: registers the methods and capabilities of both generations, and makes
+   * tasks of calls. Calling it again for the same server does nothing.
+   * @throws Error if the server already has a tool, or already handles a method of tasks
    */
   attach(server: McpServer): void {
     if (this.#servers.has(server)) return;
     const { server: protocol } = server;
     for (const method of METHODS) protocol.assertCanSetRequestHandler(method);
-    try {
-      protocol.assertCanSetRequestHandler("tools/call");
-    } catch (cause) {
-      const message =
-        "Attach the tasks extension before the server's first tool is registered, and leave `capabilities.tools` to the server";
-      throw new Error(message, { cause });
-    }
+    assertNoTools(server);
     protocol.registerCapabilities({
       extensions: { [TASKS_EXTENSION_ID]: {} },
       tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
     });
-    const connection = new Connection(this.#shared, server);
-    const calls = new ToolCalls(this.#shared, server, connection);
-    new Methods(this.#shared, server, connection);
-    // McpServer registers its own handler with the first tool. Nothing else lets an error of a call through, or a task.
-    const register = protocol.setRequestHandler.bind(protocol) as (...all: unknown[]) => void;
-    protocol.setRequestHandler = ((method: string, handler: unknown, ...rest: unknown[]) =>
-      method === "tools/call" && typeof handler === "function"
-        ? register(method, calls.wrap(handler as never))
-        : register(method, handler, ...rest)) as typeof protocol.setRequestHandler;
+    const connection = new LegacyConnection(this.#extension, server);
+    const calls = new ToolCalls(this.#extension, server, connection);
+    tapConnections(server, connection);
+    wrapToolCalls(server, (inner) => calls.wrap(inner));
+    new TaskMethods(this.#extension, server, connection).serve();
     this.#servers.set(server, calls);
   }
 
   /**
-   * Registers a tool whose calls may become tasks, as `server.registerTool` does otherwise. The last registration of a name in this process says
-   * how its tasks are run. Attaches the extension if it is not yet.
-   * @param handler May be left out if `runs` is `worker`, and the handler is elsewhere.
-   * @throws Error as `attach` and `server.registerTool`; TypeError without a handler that the config needs
+   * Registers a tool whose calls may become tasks, in place of `server.registerTool`. Attaches the
+   * extension first if needed. The last registration of a name in this process says how the tasks
+   * of that name run.
+   * @param handler Optional if `runs` is `worker`: another process may have it.
+   * @throws Error as `attach` and `server.registerTool` do; TaskStoreError `INVALID_ARGUMENT` for
+   * an invalid config, or if the config needs a handler and there is none
+   * @example
+   * const config = { inputSchema, task: "required" } as const;
+   * tasks.registerTool(server, "render", config, async ({ frames }, task) => {
+   *   for (let done = Number(task.checkpoint ?? 0); done < frames; done += 1) {
+   *     await task.progress(`${done + 1} of ${frames}`, done + 1);
+   *   }
+   *   return { content: [{ type: "text", text: "rendered" }] };
+   * });
    */
   registerTool<
     Input extends StandardSchemaWithJSON | undefined = undefined,
     Output extends StandardSchemaWithJSON | undefined = undefined,
+    Prepared extends object | undefined = Context | undefined,
   >(
     server: McpServer,
     name: string,
-    config: TaskToolConfig<Input, Output> & { runs: "worker" },
-    handler?: TaskToolHandler<Input>,
+    config: TaskToolConfig<Input, Output, Prepared> & { runs: "worker" },
+    handler?: TaskToolHandler<Input, Prepared>,
   ): RegisteredTool;
   registerTool<
     Input extends StandardSchemaWithJSON | undefined = undefined,
     Output extends StandardSchemaWithJSON | undefined = undefined,
+    Prepared extends object | undefined = Context | undefined,
   >(
     server: McpServer,
     name: string,
-    config: TaskToolConfig<Input, Output>,
-    handler: TaskToolHandler<Input>,
+    config: TaskToolConfig<Input, Output, Prepared>,
+    handler: TaskToolHandler<Input, Prepared>,
   ): RegisteredTool;
-  registerTool<Input extends StandardSchemaWithJSON | undefined, Output extends StandardSchemaWithJSON | undefined>(
+  registerTool<
+    Input extends StandardSchemaWithJSON | undefined,
+    Output extends StandardSchemaWithJSON | undefined,
+    Prepared extends object | undefined,
+  >(
     server: McpServer,
     name: string,
-    config: TaskToolConfig<Input, Output>,
-    handler?: TaskToolHandler<Input>,
+    config: TaskToolConfig<Input, Output, Prepared>,
+    handler?: TaskToolHandler<Input, Prepared>,
   ): RegisteredTool {
-    if (!handler && config.runs !== "worker") throw new TypeError(`Tool ${name} needs a handler, or runs: "worker"`);
+    checkTool(name, config as AnyTaskToolConfig, handler);
     this.attach(server);
     const calls = this.#servers.get(server) as ToolCalls;
     const { title, description, inputSchema, outputSchema, annotations, icons, scopeChallenge, _meta } = config;
@@ -128,61 +177,85 @@ export class TasksExtension implements AsyncDisposable {
       known as { inputSchema: StandardSchemaWithJSON },
       callback as typeof atOnce,
     );
-    const tool: TaskTool = { name, config, handler: handler as TaskTool["handler"], registered };
+    const pace = this.#paces.get(name) ?? new Pace();
+    this.#paces.set(name, pace);
+    const runner = handler && new ToolRunner({ name, config, pace }, handler as AnyTaskToolHandler, this.#runs);
+    const tool: ServedTool = { name, config, pace, runner, registered };
     calls.add(tool);
-    const support =
-      config.runs === "worker" ? "required" : typeof config.task === "function" ? "optional" : config.task;
-    // Clients of 2025-11-25 go by it.
-    if (support !== "never") registered.execution = { taskSupport: support ?? "optional" };
-    if (handler) this.#learn({ ...tool, handler } as TaskTool & { handler: object });
+    const support = typeof config.task === "function" ? "optional" : config.task;
+    if (support !== "never") declareTaskSupport(registered, support ?? "optional");
+    if (runner) this.#learn(name, runner, config.runs);
     return registered;
   }
 
   /**
-   * Inside the callback of a tool that was registered with `server.registerTool`: makes its call a task for whoever claims it by the tool's name, for
-   * instance `startWorker` in another process. Durable when the promise resolves; return what it resolves to.
-   * @throws ProtocolError, which becomes the JSON-RPC error of the call: -32021 or -32601 if the client cannot have a task here, -32000 at a
-   * cap, -32602 for arguments that are too large
+   * Makes a task of a call, inside the callback of a tool of `server.registerTool`. Any worker that
+   * knows the tool's name may run the task. The task is stored when the promise resolves. Return
+   * the resolved value from the callback.
+   * @throws ProtocolError, which becomes the JSON-RPC error of the call: -32021 or -32601 if the
+   * client cannot have a task here, -32000 at a limit, -32602 for arguments that are too large
+   * @example
+   * server.registerTool("render", { inputSchema }, (args, ctx) =>
+   *   tasks.create(ctx, { ttl: 60_000 }),
+   * );
    */
   async create(ctx: ServerContext, options: CreateOptions = {}): Promise<CreatedTask> {
+    checkOptions("tasks.create", options, CREATE_OPTIONS);
     const { taskId } = await ToolCalls.create(ctx, options);
     return { taskId, content: [] };
   }
 
   /**
-   * The SDK's `createMcpHandler`, with `notifications/tasks` on `subscriptions/listen` for changes made by any process. The factory is
-   * called once at the start, so that this process takes over tasks of lost servers before its first request.
+   * The SDK's `createMcpHandler`, with `notifications/tasks` on `subscriptions/listen` for changes
+   * that any process makes. Calls the factory once at the start, so that this process can take over
+   * tasks of lost servers before its first request.
+   * @throws TaskStoreError `INVALID_ARGUMENT` for `maxSubscriptions`, which is an option of the
+   * extension
+   * @example
+   * const handler = tasks.createMcpHandler(() => createServer());
+   * http.createServer(toNodeHandler(handler)).listen(3000, "127.0.0.1");
    */
-  createMcpHandler(factory: McpServerFactory, options: CreateMcpHandlerOptions = {}): McpHttpHandler {
+  createMcpHandler(factory: McpServerFactory, options: HandlerOptions = {}): McpHttpHandler {
+    refuseLimit(options);
     this.#meet(factory);
-    return handlerWithTasks(this.#shared, factory, options, this.#maxTasks);
-  }
-
-  /** The SDK's `serveStdio`, as `createMcpHandler` is for HTTP. */
-  serveStdio(factory: McpServerFactory, options: ServeStdioOptions = {}): StdioServerHandle {
-    this.#meet(factory);
-    const transport = new TasksTransport(options.transport ?? new StdioServerTransport(), this.#shared, this.#maxTasks);
-    return serveStdio(factory, { ...options, transport });
+    return handlerWithTasks(this.#extension, factory, options, this.#maxTasks);
   }
 
   /**
-   * Makes this process a worker: it runs the tasks of all tools that were registered here, those with `runs: "worker"` too, and takes
-   * them as soon as they are made. See `startWorker` of core.
+   * The SDK's `serveStdio`, with the same additions as `createMcpHandler`.
+   * @throws TaskStoreError as `createMcpHandler` does
+   */
+  serveStdio(factory: McpServerFactory, options: StdioOptions = {}): StdioServerHandle {
+    refuseLimit(options);
+    this.#meet(factory);
+    const transport = new TasksTransport(
+      options.transport ?? new StdioServerTransport(),
+      this.#extension,
+      this.#maxTasks,
+    );
+    return serveStdio(factory, { ...options, transport, ...UNLIMITED });
+  }
+
+  /**
+   * Makes this process a worker. It claims and runs the tasks of all tools that were registered
+   * here, also those with `runs: "worker"`, as soon as they are made. See `startWorker` of core.
+   * @throws TaskStoreError `INVALID_ARGUMENT` for an unknown option or an invalid value
    */
   startWorker(options: WorkerOptions = {}): TaskWorker {
     const { leaseMs, heartbeatMs } = this.#options;
-    const worker = startWorker(this.#shared.store, this.#workerHandlers, { leaseMs, heartbeatMs, ...options });
+    const worker = startWorker(this.#extension.store, this.#workerHandlers, { leaseMs, heartbeatMs, ...options });
     this.#workers.add(worker);
     return worker;
   }
 
   /**
-   * Stops what this process runs: its tasks are given back, so that other processes go on with them, and those of tools with `onLost: "fail"`
-   * fail. Resolves when all handlers have settled. Calling it again does nothing.
+   * Stops the handlers that run here and gives their tasks back, so that other processes go on with
+   * them. Tasks of tools with `onLost: "fail"` fail. Resolves when all handlers have settled.
+   * Calling it again does nothing.
    */
   async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all([this.#shared.runs.stop(), ...[...this.#workers].map((worker) => worker.stop())]);
+    this.#extension.close();
+    await keptAlive(Promise.all([this.#runs.stop(), ...[...this.#workers].map((worker) => worker.stop())]));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -193,23 +266,44 @@ export class TasksExtension implements AsyncDisposable {
     return this.#options.maxTasksPerSubscription ?? 100;
   }
 
-  #learn(tool: TaskTool & { handler: object }): void {
-    const handler = this.#shared.runs.runnerOf(tool, withDeadline(runnerOf(tool), tool.config.timeoutMs));
-    this.#workerHandlers.set(tool.name, handler);
-    if (tool.config.runs === "worker") return;
+  #learn(name: string, { forWorkers }: ToolRunner, runs: TaskToolConfig["runs"]): void {
+    this.#workerHandlers.set(name, forWorkers);
+    if (runs === "worker") return;
     const first = this.#handlers.size === 0;
-    this.#handlers.set(tool.name, handler);
+    this.#handlers.set(name, forWorkers);
     const { worker = {}, leaseMs, heartbeatMs } = this.#options;
-    if (!first || worker === false || this.#closed) return;
+    if (!first || worker === false || this.#extension.closed) return;
     const options = { concurrency: TAKEOVER_CONCURRENCY, takeoverOnly: true, keepAlive: false, leaseMs, heartbeatMs };
-    this.#workers.add(startWorker(this.#shared.store, this.#handlers, { ...options, ...worker }));
+    const start = () => startWorker(this.#extension.store, this.#handlers, { ...options, ...worker });
+    this.#workers.add(this.#inContext(start));
   }
 
-  /** Has the tools registered. */
+  /**
+   * Calls the factory once, so that its tools are registered, and reports a server that the SDK
+   * cannot serve.
+   */
   #meet(factory: McpServerFactory): void {
     Promise.resolve()
       .then(() => factory({ era: "modern" }))
-      .then((server) => server.close())
-      .catch((error: Error) => this.#shared.onError(error));
+      .then((server) => {
+        if (!isServable(server)) this.#extension.onError(otherCopy());
+        return server.close();
+      })
+      .catch((error: Error) => this.#extension.onError(error));
   }
+}
+
+function otherCopy(): Error {
+  return new Error(
+    "The factory's servers cannot be served: they come from another copy of @modelcontextprotocol/server than the one that @mcp-task-store/server loads. Load both packages with `import`, or both with `require`, and install one version of the SDK",
+  );
+}
+
+/** The SDK's limit would count all owners together. */
+function refuseLimit(options: object): void {
+  if ("maxSubscriptions" in options && options.maxSubscriptions !== undefined)
+    throw new TaskStoreError(
+      "INVALID_ARGUMENT",
+      "maxSubscriptions is an option of TasksExtension: pass it to the constructor",
+    );
 }

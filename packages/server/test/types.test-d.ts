@@ -1,15 +1,22 @@
 import type { CreateMessageResult, ElicitResult, TaskContext, TaskWorker } from "@mcp-task-store/core";
 import { MemoryTaskStore } from "@mcp-task-store/memory";
 import { type CreatedTask, type TaskCaller, TasksExtension, type TaskToolConfig } from "@mcp-task-store/server";
-import type { AuthInfo, McpHttpHandler, McpServer, RegisteredTool, ServerContext } from "@modelcontextprotocol/server";
+import {
+  type AuthInfo,
+  inputRequired,
+  type McpHttpHandler,
+  type McpServer,
+  type RegisteredTool,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
 import type { StdioServerHandle } from "@modelcontextprotocol/server/stdio";
 import { z } from "zod";
 
 // Checked by the compiler, never run.
 
-/** Compiles when a value of the type can stand where an `Expected` is wanted. */
+/** Compiles if the value is assignable to `Expected`. */
 declare function expectType<Expected>(value: Expected): void;
-/** Compiles when the types are the same. */
+/** Compiles if the types are the same. */
 declare function expectSame<A, B>(
   ..._: (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? [] : [never]
 ): void;
@@ -23,17 +30,18 @@ const done = { content: [] };
 const inputSchema = z.object({ file: z.string(), times: z.number().default(1), mode: z.string().transform(Number) });
 const outputSchema = z.object({ sum: z.number() });
 
-// The arguments are what the schema gives, not what it takes.
+// The arguments have the schema's output type, not its input type.
 tasks.registerTool(server, "typed", { inputSchema, outputSchema }, (args, task) => {
   expectSame<typeof args, { file: string; times: number; mode: number }>();
   expectSame<typeof task, TaskContext>();
+  expectSame<typeof task.context, Record<string, unknown> | undefined>();
   expectSame<typeof task.signal, AbortSignal>();
-  expectType<Promise<ElicitResult>>(task.elicit({}));
-  expectType<Promise<CreateMessageResult>>(task.sample({}));
+  expectType<Promise<ElicitResult>>(task.elicit({ message: "Sure?" }));
+  expectType<Promise<CreateMessageResult>>(task.sample({ messages: [], maxTokens: 1 }));
   return { content: [{ type: "text", text: args.file }], structuredContent: { sum: args.times } };
 });
 
-// So are those of `task` and `prepare`.
+// So do those of `task` and `prepare`.
 tasks.registerTool(
   server,
   "decided",
@@ -46,23 +54,84 @@ tasks.registerTool(
     },
     prepare: async ({ file }) => ({ file }),
   },
-  async () => done,
+  async (_, { context }) => {
+    expectSame<typeof context, { file: string }>();
+    return done;
+  },
 );
 
-// Without a schema, they are whatever came.
+// Any return value of `prepare` but questions is the handler's context.
+const ask = inputRequired({ inputRequests: {} });
+tasks.registerTool(
+  server,
+  "asks",
+  { inputSchema, prepare: ({ times }) => (times > 1 ? { sure: true } : ask) },
+  (_, { context }) => {
+    expectSame<typeof context, { sure: boolean }>();
+    return done;
+  },
+);
+tasks.registerTool(
+  server,
+  "asks",
+  {
+    prepare: async () => {
+      await store.getTask("1");
+      return Math.random() > 0.5 ? ask : undefined;
+    },
+  },
+  (_, { context }) => {
+    expectSame<typeof context, undefined>();
+    return done;
+  },
+);
+
+// An answer has the type of its question.
+tasks.registerTool(server, "form", {}, async (_, task) => {
+  const properties = {
+    name: { type: "string" },
+    size: { enum: ["s", "m"] },
+    count: { type: "integer" },
+    sure: { type: "boolean" },
+  } as const;
+  const requestedSchema = { type: "object", properties, required: ["name", "size"] } as const;
+  const { action, content } = await task.elicit({ mode: "form", message: "?", requestedSchema });
+  expectSame<typeof action, "accept" | "decline" | "cancel">();
+  if (content) {
+    expectSame<typeof content.name, string>();
+    expectSame<typeof content.size, "s" | "m">();
+    expectSame<typeof content.count, number | undefined>();
+    expectSame<typeof content.sure, boolean | undefined>();
+    // @ts-expect-error no such field
+    content.colour;
+  }
+  const inline = await task.elicit({
+    message: "?",
+    requestedSchema: { type: "object", properties: { age: { type: "number" } }, required: ["age"] },
+  });
+  expectType<{ age: number } | undefined>(inline.content);
+  // A generated schema, such as zod's, gives no types.
+  const made = await task.elicit({ message: "?", requestedSchema: z.toJSONSchema(z.object({ name: z.string() })) });
+  expectSame<typeof made, ElicitResult>();
+  const url = await task.elicit({ mode: "url", message: "?", url: "https://example.com", elicitationId: "1" });
+  expectSame<typeof url, ElicitResult>();
+  return done;
+});
+
+// Without a schema, the arguments are unchecked.
 tasks.registerTool(server, "untyped", {}, (args) => {
   expectSame<typeof args, Record<string, unknown> | undefined>();
   return done;
 });
 
-// The handler may be elsewhere.
+// The handler may run in another process.
 expectType<RegisteredTool>(tasks.registerTool(server, "elsewhere", { inputSchema, runs: "worker" }));
 tasks.registerTool(server, "either", { inputSchema, runs: "worker" }, async ({ file }) => {
   expectSame<typeof file, string>();
   return done;
 });
 
-// Every option is optional, `undefined` too.
+// Every option may be absent or `undefined`.
 tasks.registerTool(
   server,
   "all",
@@ -131,7 +200,7 @@ expectType<TaskWorker>(tasks.startWorker({ concurrency: 2 }));
 expectType<AsyncDisposable>(tasks);
 expectType<void>(tasks.attach(server));
 
-// What `create` resolves to is what a tool returns.
+// `create` resolves to a tool's return value.
 server.registerTool("plain", {}, (context) => tasks.create(context, { context: { a: 1 }, ttl: null }));
 expectType<Promise<CreatedTask>>(tasks.create(ctx));
 // @ts-expect-error no such option

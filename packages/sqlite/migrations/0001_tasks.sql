@@ -17,8 +17,8 @@ CREATE TABLE mcp_tasks (
   -- NULL once the task is terminal.
   lease_expires_at INTEGER,
   status_message TEXT,
-  -- Small payloads; NULL when there is none, or it is in the table of payloads. Behind all else, so that a read of the
-  -- status stops before them.
+  -- Small payloads; NULL when there is none, or it is in the table of payloads. Behind all else, so
+  -- that a read of the status stops before them.
   request TEXT,
   inputs TEXT,
   checkpoint TEXT,
@@ -30,7 +30,8 @@ CREATE UNIQUE INDEX mcp_tasks_by_id ON mcp_tasks (task_id);
 CREATE INDEX mcp_tasks_by_owner ON mcp_tasks (owner);
 CREATE INDEX mcp_tasks_by_expiry ON mcp_tasks (expires_at) WHERE expires_at IS NOT NULL;
 
--- Large payloads: a row is rewritten whole, and none of these is read or written along with anything else.
+-- Large payloads: a row is rewritten whole, and none of these is read or written along with
+-- anything else.
 CREATE TABLE mcp_payloads (
   position INTEGER NOT NULL,
   field TEXT NOT NULL,
@@ -38,13 +39,17 @@ CREATE TABLE mcp_payloads (
   PRIMARY KEY (position, field)
 ) WITHOUT ROWID;
 
--- Who wants to hear of changes that others make. A page more for each change is worth it only then.
+-- Stores that listen for the changes of others. Writers log changes only while there is one,
+-- because each entry writes one more page.
 CREATE TABLE mcp_listeners (
   id INTEGER PRIMARY KEY,
-  listens_until INTEGER NOT NULL
+  listens_until INTEGER NOT NULL,
+  -- 1 for every change, 0 for those after which the task can be claimed.
+  every_change INTEGER NOT NULL
 );
 
--- The last changes that a reader can see, besides the making of a task; those that somebody else listened for.
+-- The log of the latest visible changes, made while another store listened. A new task has no
+-- entry: its position is its number.
 CREATE TABLE mcp_changes (
   -- The value of the change counter, which is the largest of this and of the tasks' positions.
   seq INTEGER PRIMARY KEY,

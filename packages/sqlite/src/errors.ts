@@ -1,16 +1,18 @@
-import { isTaskStoreError, TaskStoreError, type TaskStoreErrorCode } from "@mcp-task-store/core";
+import { isTaskStoreError, type TaskStoreError } from "@mcp-task-store/core";
+import { type Advice, byAdvice, driverCode, unavailable } from "@mcp-task-store/core/backend";
 
-// What to do about each failure of SQLite, by the beginning of its code. Messages may reach a remote peer: no path, no SQL, no data.
-const ADVICE: readonly (readonly [code: string, advice: string])[] = [
+// SQLite rolls back a failed statement, unless the file itself fails.
+const ADVICE: Advice = [
   [
     "SQLITE_BUSY",
-    "The database was locked by another connection for too long: keep other transactions short, or raise busyTimeoutMs",
+    "Another connection locked the database for too long: keep other transactions short, or raise busyTimeoutMs",
   ],
-  ["SQLITE_LOCKED", "The database was locked by another connection for too long: keep other transactions short"],
+  ["SQLITE_LOCKED", "Another connection locked the database for too long: keep other transactions short"],
   ["SQLITE_NOTADB", "The file is not an SQLite database, or is encrypted: it was left as it is, name another file"],
   [
     "SQLITE_CORRUPT",
     "The database file is damaged: it was left as it is, restore a backup or recover it with SQLite's own tools",
+    { write: "unknown" },
   ],
   ["SQLITE_READONLY", "The database is read-only: allow this process to write the file and its folder"],
   ["SQLITE_PERM", "Access to the database was denied: allow this process to write the file and its folder"],
@@ -22,52 +24,31 @@ const ADVICE: readonly (readonly [code: string, advice: string])[] = [
   ["SQLITE_FULL", "The disk is full: nothing was written, make room and try again"],
   [
     "SQLITE_IOERR",
-    "The disk or file system failed while it was read or written: check both, then open the store again",
+    "The disk or the file system failed during a read or write: check both, then open the store again",
+    { write: "unknown" },
   ],
   ["SQLITE_NOMEM", "SQLite ran out of memory: nothing was written"],
+  ["SQLITE_TOOBIG", "The text is larger than SQLite can hold", { as: "PAYLOAD_TOO_LARGE" }],
 ];
 
-export function unavailable(message: string, cause?: unknown): TaskStoreError {
-  // SQLite undoes what it could not do, unless it is the file itself that fails.
-  const outcome = /^SQLITE_(IOERR|CORRUPT)/.test(codeOf(cause)) ? "unknown" : "not-applied";
-  return new TaskStoreError("BACKEND_UNAVAILABLE", message, { cause, outcome });
-}
-
-export function mismatch(message: string): TaskStoreError {
-  return new TaskStoreError("SCHEMA_MISMATCH", message);
-}
-
-/** A write inside somebody else's transaction would be acknowledged before it is durable. */
+/** A write inside the application's transaction would be acknowledged before its commit. */
 export function inForeignTransaction(): TaskStoreError {
-  return unavailable("The database given to the store is inside a transaction: end it before the store is used");
+  return unavailable("The database given to the store is inside a transaction: end it before you use the store");
 }
 
-/** The driver's error as one of ours, with the driver's own as its cause. */
+/** The driver's error as a `TaskStoreError`, with the driver's error as its cause. */
 export function toStoreError(error: unknown): TaskStoreError {
-  if (isTaskStoreError(error)) return error;
-  const code = codeOf(error);
-  const advice = ADVICE.find(([prefix]) => code.startsWith(prefix))?.[1];
-  if (advice !== undefined) return unavailable(advice, error);
-  if (code === "SQLITE_TOOBIG") return failure("PAYLOAD_TOO_LARGE", "The text is larger than SQLite can hold", error);
-  // better-sqlite3 looks for the folder itself.
-  if (error instanceof TypeError && /directory/.test(error.message))
+  const advised = byAdvice(error, driverCode(error), ADVICE);
+  if (advised) return advised;
+  // better-sqlite3 throws a TypeError for a missing folder.
+  const reason = error instanceof TypeError ? error.message : "";
+  if (/directory/.test(reason))
     return unavailable("The folder of the database file does not exist: create it, or name another one", error);
-  if (error instanceof TypeError && /connection is not open/.test(error.message))
-    return unavailable("The database given to the store was closed", error);
+  if (/connection is not open/.test(reason)) return unavailable("The database given to the store was closed", error);
   return unavailable("SQLite could not do what was asked", error);
 }
 
-/** Another connection holds a lock: worth another try. */
+/** Another connection holds a lock, so another attempt may succeed. */
 export function isBusy(error: unknown): boolean {
-  const cause = isTaskStoreError(error) ? error.cause : error;
-  return codeOf(cause).startsWith("SQLITE_BUSY");
-}
-
-function failure(code: TaskStoreErrorCode, message: string, cause: unknown): TaskStoreError {
-  return new TaskStoreError(code, message, { cause });
-}
-
-function codeOf(error: unknown): string {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
-  return typeof code === "string" ? code : "";
+  return driverCode(isTaskStoreError(error) ? error.cause : error).startsWith("SQLITE_BUSY");
 }

@@ -1,111 +1,151 @@
 import { randomInt } from "node:crypto";
-import { prepare, type SqliteDatabase, type Statement } from "./database.ts";
+import { aboutChange, type ChangedTask, type OnChange, realTime, type StoredTask } from "@mcp-task-store/core/backend";
+import { prepare, type Statement } from "./connection.ts";
+import type { SqliteDatabase } from "./driver.ts";
 import { CHANGES_KEPT, type Statements } from "./statements.ts";
 import type { Transactions } from "./transactions.ts";
 
-type Listener = (taskId?: string) => void;
-
-/** For how long a store is known to listen, in milliseconds; renewed at half time. It may be blocked or stopped for longer. */
+/**
+ * A listening store registers itself in the database for this many milliseconds, and renews that at
+ * half time. A process blocked for longer misses log entries.
+ */
 const LISTENS_FOR = 60_000;
 
+/** Every visible change, or those after which the task can be claimed. */
+export type Wanted = "every" | "claimable";
+
 /**
- * Tells listeners which tasks changed. Writes of this connection are told right after their commit; for those of other
- * connections a timer reads `PRAGMA data_version`, which changes when any other one has committed and costs microseconds. The
- * timer runs only while there are listeners.
+ * Tells listeners which tasks changed. They hear of a write on this connection right after its
+ * commit. For other connections a timer reads `PRAGMA data_version`, which changes when another
+ * connection commits. The timer runs only while there are listeners. (The pragma takes
+ * microseconds.)
  *
- * Writers log a change only while somebody else listens, since the log is another page to write for each: one lifecycle at a time took a
- * seventh longer with it. A new task needs no entry, its position tells.
+ * Writers log a change only while another store listens for it, because each entry writes one more
+ * page. A new task needs no entry: its position is its number in the log. So a store of which only
+ * workers wait costs other stores almost nothing. (A lifecycle with every change logged: +14 %.)
  */
-export class Changes {
+export class ChangeFeed {
   readonly #statements: Statements;
   readonly #transactions: Transactions;
-  readonly #pollMs: number;
+  readonly #changePollMs: number;
+  readonly #now: () => number;
   readonly #version: Statement<[], { data_version: number }>;
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners = new Map<OnChange, Wanted>();
   readonly #id = randomInt(2 ** 47);
   #closed = false;
   #listensUntil = 0;
+  /** What listeners of other connections want, as the transaction of this number asked. */
+  #othersWant: Wanted | undefined;
+  #askedIn = 0;
+  /** For what this store is registered. */
+  #registered: Wanted = "claimable";
   #timer: NodeJS.Timeout | undefined;
   #seenVersion: number | undefined;
   #seenChange = 0;
 
-  constructor(database: SqliteDatabase, statements: Statements, transactions: Transactions, pollMs: number) {
+  constructor(
+    database: SqliteDatabase,
+    statements: Statements,
+    transactions: Transactions,
+    changePollMs: number,
+    now: () => number,
+  ) {
     this.#statements = statements;
     this.#transactions = transactions;
-    this.#pollMs = pollMs;
+    this.#changePollMs = changePollMs;
+    this.#now = now;
     this.#version = prepare(database, "PRAGMA data_version");
   }
 
-  /** No change that is committed after this returns can be missed. */
-  async listen(listener: Listener): Promise<() => void> {
-    await this.#announce();
+  /** Listeners miss no change committed after this resolves. */
+  async listen(listener: OnChange, wanted: Wanted): Promise<() => void> {
+    await this.#announce(wanted === "every" ? wanted : this.#wanted);
     if (this.#closed) return () => undefined;
     if (this.#listeners.size === 0) {
       this.#seenVersion = this.#readVersion();
       this.#seenChange = this.#statements.lastChange.get()?.seq ?? 0;
-      this.#timer = setInterval(() => this.#poll(), this.#pollMs).unref();
+      this.#timer = realTime.setInterval(() => this.#poll(), this.#changePollMs).unref();
     }
-    const own: Listener = (taskId) => listener(taskId);
-    this.#listeners.add(own);
+    const own: OnChange = (taskId, about) => listener(taskId, about);
+    this.#listeners.set(own, wanted);
     return () => {
       this.#listeners.delete(own);
-      if (this.#listeners.size === 0) clearInterval(this.#timer);
+      if (this.#listeners.size === 0) realTime.clearInterval(this.#timer);
     };
   }
 
-  /** To be called in the transaction that changes a task. Returns the change's number if it has one. */
-  log(position: number): number | undefined {
-    if (!this.#statements.otherListener.get(this.#id, Date.now())) return undefined;
+  /**
+   * Call this in the transaction that changes a task. Returns the change's number if it was logged.
+   */
+  log(task: StoredTask): number | undefined {
+    // The changes of one transaction ask once.
+    if (this.#askedIn !== this.#transactions.present) this.#othersWant = this.#askOthers();
+    this.#askedIn = this.#transactions.present;
+    if (!this.#othersWant || (this.#othersWant === "claimable" && !aboutChange(task).claimable)) return undefined;
     const seq = this.#statements.nextChange();
-    this.#statements.putChange.run(seq, position);
+    this.#statements.putChange.run(seq, task.position);
     return seq;
   }
 
-  /** This connection has committed a change. */
-  written(taskId: string, seq: number | undefined): void {
-    // With a gap, other connections made changes that are still to be told.
-    if (seq === this.#seenChange + 1) this.#seenChange = seq;
-    this.#tell(taskId);
+  #askOthers(): Wanted | undefined {
+    const now = Date.now();
+    if (!this.#statements.otherListener.get(this.#id, now)) return undefined;
+    return this.#statements.otherListenerOfEvery.get(this.#id, now) ? "every" : "claimable";
   }
 
-  /** Others go on logging until the time that they know of has passed. */
+  /** This connection has committed a change. */
+  written(task: StoredTask, seq: number | undefined): void {
+    // A gap in the numbers means that the next poll has changes of other connections to tell.
+    if (seq === this.#seenChange + 1) this.#seenChange = seq;
+    this.#tell(task.taskId, aboutChange(task));
+  }
+
+  /** Other stores go on logging until the registration lapses. */
   close(): void {
     this.#closed = true;
-    clearInterval(this.#timer);
+    realTime.clearInterval(this.#timer);
     this.#listeners.clear();
   }
 
-  /** Lets others know that somebody listens here, unless they will know for a while. */
-  async #announce(): Promise<void> {
+  get #wanted(): Wanted {
+    for (const wanted of this.#listeners.values()) if (wanted === "every") return wanted;
+    return "claimable";
+  }
+
+  /** Registers this store as listening, unless its registration is fresh and says as much. */
+  async #announce(wanted: Wanted): Promise<void> {
     const now = Date.now();
-    if (now < this.#listensUntil - LISTENS_FOR / 2) return;
+    const says = this.#registered === "every" || wanted === "claimable";
+    if (says && now < this.#listensUntil - LISTENS_FOR / 2) return;
     await this.#transactions.write(() => {
       this.#statements.forgetListeners.run(now);
-      this.#statements.listen.run(this.#id, now + LISTENS_FOR);
+      this.#statements.listen.run(this.#id, now + LISTENS_FOR, wanted === "every" ? 1 : 0);
     });
     const lapsed = now >= this.#listensUntil;
     this.#listensUntil = now + LISTENS_FOR;
-    // What changed in between is not in the log.
+    this.#registered = wanted;
+    // The log lacks the changes between the two registrations.
     if (lapsed) this.#tell();
   }
 
   #poll(): void {
-    // A failure is tried again by the next poll.
-    this.#announce().catch(() => undefined);
+    // The next poll tries again.
+    this.#announce(this.#wanted).catch(() => undefined);
     try {
-      // Before the changes: one that comes between the two is found by the next poll as well.
+      // Reads the version before the changes, so the next poll finds a change in between.
       const version = this.#readVersion();
       if (version === this.#seenVersion) return;
       const changes = this.#statements.changedSince.all(this.#seenChange, this.#seenChange);
       this.#seenVersion = version;
-      // Some were deleted before they were seen here.
+      // Entries were deleted before this store read them.
       if ((changes.at(-1)?.seq ?? 0) - this.#seenChange > CHANGES_KEPT) this.#tell();
-      for (const { taskId, seq } of changes) {
+      const readAt = this.#now();
+      for (const { seq, ...task } of changes) {
         this.#seenChange = seq;
-        this.#tell(taskId);
+        this.#tell(task.taskId, aboutChange({ ...task, readAt }));
       }
     } catch {
-      // Nothing was marked as seen, so the next poll tries again.
+      // No change was marked as seen, so the next poll tries again.
     }
   }
 
@@ -113,7 +153,7 @@ export class Changes {
     return this.#version.get()?.data_version;
   }
 
-  #tell(taskId?: string): void {
-    for (const listener of this.#listeners) listener(taskId);
+  #tell(taskId?: string, about?: ChangedTask): void {
+    for (const listener of this.#listeners.keys()) listener(taskId, about);
   }
 }

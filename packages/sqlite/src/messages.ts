@@ -1,10 +1,13 @@
-import type { PushOutcome } from "@mcp-task-store/core";
-import { prepare, type SqliteDatabase, type Statement } from "./database.ts";
-import { namesOf } from "./rows.ts";
-import type { Schema } from "./schema.ts";
+import type { PushOutcome } from "@mcp-task-store/core/backend";
+import { prepare, type Statement } from "./connection.ts";
+import type { SqliteDatabase } from "./driver.ts";
+import { namesOf } from "./names.ts";
 import type { Transactions } from "./transactions.ts";
 
-/** The queues of messages, each in the order of `id`: a new row's is larger than that of any row there is. */
+/**
+ * The queues of messages, each in the order of `id`. A new row has a larger id than all rows that
+ * exist.
+ */
 export class Messages {
   readonly #transactions: Transactions;
   readonly #now: () => number;
@@ -14,10 +17,10 @@ export class Messages {
   readonly #delete: Statement<[id: number], never>;
   readonly #deleteExpired: Statement<[now: number, limit: number], never>;
 
-  constructor(database: SqliteDatabase, schema: Schema, transactions: Transactions, now: () => number) {
+  constructor(database: SqliteDatabase, tablePrefix: string, transactions: Transactions, now: () => number) {
     this.#transactions = transactions;
     this.#now = now;
-    const { messages } = namesOf(schema);
+    const { messages } = namesOf(tablePrefix);
     this.#insert = prepare(database, `INSERT INTO ${messages} (task_id, expires_at, body) VALUES (?, ?, ?)`);
     this.#count = prepare(database, `SELECT count(*) AS count FROM ${messages} WHERE task_id = ? AND +expires_at > ?`);
     this.#first = prepare(
@@ -44,10 +47,10 @@ export class Messages {
   }
 
   async shift(taskId: string, limit: number | null): Promise<string[]> {
-    // Queues are mostly found empty, which takes no lock.
+    // Most queues are empty. This check takes no lock.
     if (!this.#first.get(taskId, this.#now(), 1)) return [];
     return this.#transactions.write(() => {
-      // A negative limit is none.
+      // To SQLite, a negative limit means no limit.
       const taken = this.#first.all(taskId, this.#now(), limit === null ? -1 : Math.floor(limit));
       for (const { id } of taken) this.#delete.run(id);
       return taken.map(({ body }) => body);

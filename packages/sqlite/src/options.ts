@@ -1,31 +1,60 @@
-import { TaskStoreError } from "@mcp-task-store/core";
-import type { SqliteDatabase } from "./database.ts";
-import { checkNamespace } from "./migrate.ts";
-import { DEFAULT_NAMESPACE } from "./schema.ts";
+import {
+  checkBeside,
+  checkEither,
+  checkOptions,
+  checks,
+  type OptionCheck,
+  type OptionTable,
+} from "@mcp-task-store/core/backend";
+import type { SqliteDatabase } from "./driver.ts";
+import { DEFAULT_TABLE_PREFIX } from "./names.ts";
 
-/** Where the tasks are, and how they are written. Give either `path` or `database`. */
+/** Where the tasks are, and how the store writes them. Give either `path` or `database`. */
 export interface SqliteOptions {
-  /** File of the database, made if it does not exist, in a folder that does. `:memory:` keeps the tasks in this store alone. */
+  /**
+   * The database file. The store creates it if it does not exist; its folder must exist.
+   * `:memory:` keeps the tasks in the memory of this store.
+   */
   path?: string | undefined;
-  /** An open better-sqlite3 database. The store does not close it, and leaves its journal mode and pragmas as they are. */
+  /**
+   * An open better-sqlite3 database. The store does not close it, and leaves its journal mode and
+   * pragmas as they are.
+   */
   database?: SqliteDatabase | undefined;
   /**
-   * What an acknowledged write survives: `normal` (default) the end of the process in any way; `full` a power cut as
-   * well, at the cost of an fsync for each write. For `path` only.
+   * What an acknowledged write survives. `normal`: the process ends in any way, `kill -9` included.
+   * `full`: also a power cut, at the cost of an fsync for each commit. Refused beside `database`.
+   * @default "normal"
    */
   synchronous?: "normal" | "full" | undefined;
   /**
-   * Longest time in milliseconds that a call waits while another connection writes, after which it rejects with
-   * `BACKEND_UNAVAILABLE`. The event loop waits with it. Default 5,000. For `path` only.
+   * Longest time in milliseconds that a call waits while another connection writes. The event loop
+   * is blocked during the wait. After that time the call rejects with `BACKEND_UNAVAILABLE`.
+   * Refused beside `database`.
+   * @default 5000
    */
   busyTimeoutMs?: number | undefined;
-  /** Milliseconds between looks for changes made by other processes, while somebody waits for one. Default 25. */
-  pollMs?: number | undefined;
-  /** Prefix of the tables, so that several stores share a database. Default `mcp_`. */
-  namespace?: string | undefined;
-  /** `false`: refuse to open unless `migrate` was run. Default `true`: create and update the tables on opening. */
+  /**
+   * Milliseconds between polls for changes by other processes. The store polls only while a call
+   * waits or a subscription is open.
+   * @default 25
+   */
+  changePollMs?: number | undefined;
+  /**
+   * Prefix of the table names. Stores with different prefixes can share a database.
+   * @default "mcp_"
+   */
+  tablePrefix?: string | undefined;
+  /**
+   * `true`: the store creates and updates its tables when it opens. `false`: it opens only if
+   * `migrate()` was run, and otherwise calls reject with `SCHEMA_MISMATCH`.
+   * @default true
+   */
   migrate?: boolean | undefined;
-  /** The clock of expiry and leases, in milliseconds since the epoch. Default `Date`. */
+  /**
+   * The clock of expiry and leases, in milliseconds since the epoch.
+   * @default Date
+   */
   clock?: { now(): number } | undefined;
 }
 
@@ -35,37 +64,50 @@ export interface SqliteSettings {
   readonly database: SqliteDatabase | undefined;
   readonly synchronous: "normal" | "full";
   readonly busyTimeoutMs: number;
-  readonly pollMs: number;
-  readonly namespace: string;
+  readonly changePollMs: number;
+  readonly tablePrefix: string;
   readonly migrate: boolean;
   readonly clock: { now(): number };
 }
 
-/** @throws TaskStoreError `INVALID_ARGUMENT` for an option that cannot be right */
+/** Other drivers lack `memory` or `inTransaction`. `node:sqlite` lacks both. */
+const databaseCheck: OptionCheck = (value) => {
+  const { memory, inTransaction, prepare, exec, open } = (value ?? {}) as Partial<SqliteDatabase> & { open?: unknown };
+  const known = typeof memory === "boolean" && typeof inTransaction === "boolean";
+  if (!known || typeof prepare !== "function" || typeof exec !== "function")
+    return "a Database of better-sqlite3: open one, or give the path of the file instead";
+  return open === false ? "a Database of better-sqlite3 that is open" : undefined;
+};
+
+export const tablePrefixCheck: OptionCheck = (value) =>
+  typeof value === "string" && /^[a-z_][a-z0-9_]{0,62}$/.test(value) && !value.startsWith("sqlite_")
+    ? undefined
+    : "lower-case letters, digits and underscores, and not begin with a digit or sqlite_";
+
+export const SQLITE_OPTIONS: OptionTable<SqliteOptions> = {
+  path: checks.text,
+  database: databaseCheck,
+  synchronous: checks.oneOf("normal", "full"),
+  busyTimeoutMs: checks.milliseconds(0),
+  changePollMs: checks.milliseconds(1),
+  tablePrefix: tablePrefixCheck,
+  migrate: checks.flag,
+  clock: checks.clock,
+};
+
+/** @throws TaskStoreError `INVALID_ARGUMENT` for an unknown option or a wrong value */
 export function sqliteSettings(options: SqliteOptions): SqliteSettings {
-  const { path, database, synchronous = "normal" } = options;
-  if ((path === undefined) === (database === undefined)) throw invalid("Give either path or database");
-  if (path !== undefined && (typeof path !== "string" || path.trim() === ""))
-    throw invalid("path must be the name of a file, or :memory:");
-  if (synchronous !== "normal" && synchronous !== "full") throw invalid('synchronous must be "normal" or "full"');
+  checkOptions("The SQLite backend", options, SQLITE_OPTIONS);
+  checkEither(options, "path", "database");
+  checkBeside(options, "database", ["synchronous", "busyTimeoutMs"]);
   return Object.freeze({
-    path,
-    database,
-    synchronous,
-    busyTimeoutMs: milliseconds("busyTimeoutMs", options.busyTimeoutMs ?? 5000, 0),
-    pollMs: milliseconds("pollMs", options.pollMs ?? 25, 1),
-    namespace: checkNamespace(options.namespace ?? DEFAULT_NAMESPACE),
+    path: options.path,
+    database: options.database,
+    synchronous: options.synchronous ?? "normal",
+    busyTimeoutMs: options.busyTimeoutMs ?? 5000,
+    changePollMs: options.changePollMs ?? 25,
+    tablePrefix: options.tablePrefix ?? DEFAULT_TABLE_PREFIX,
     migrate: options.migrate ?? true,
-    clock: options.clock ?? Date,
+    clock: options.clock ?? { now: () => Date.now() },
   });
-}
-
-function milliseconds(name: string, value: number, min: number): number {
-  if (!Number.isInteger(value) || value < min || value >= 2 ** 31)
-    throw invalid(`${name} must be a whole number from ${min} to 2147483647`);
-  return value;
-}
-
-function invalid(message: string): TaskStoreError {
-  return new TaskStoreError("INVALID_ARGUMENT", message);
 }

@@ -1,51 +1,55 @@
-import type { PayloadField, TaskStatus } from "@mcp-task-store/core";
-// Module by module: the whole of drizzle takes half a second to load.
+import type { TaskStatus } from "@mcp-task-store/core";
+import type { PayloadField } from "@mcp-task-store/core/backend";
+// Imported module by module, because all of drizzle takes longer to load. The store itself imports
+// types of this file only.
 import { sql } from "drizzle-orm/sql";
 import { integer } from "drizzle-orm/sqlite-core/columns/integer";
 import { text } from "drizzle-orm/sqlite-core/columns/text";
 import { index, uniqueIndex } from "drizzle-orm/sqlite-core/indexes";
 import { primaryKey } from "drizzle-orm/sqlite-core/primary-keys";
 import { sqliteTable } from "drizzle-orm/sqlite-core/table";
+import { COLUMNS, DEFAULT_TABLE_PREFIX, namesOf } from "./names.ts";
 
-/** Prefix of the tables unless a store is given another one. */
-export const DEFAULT_NAMESPACE = "mcp_";
+export { DEFAULT_TABLE_PREFIX } from "./names.ts";
 
 /**
- * The tables of a store, as the migrations make them (a test compares the two): for queries of your own with
- * drizzle, and here for names and types. Times are milliseconds since the epoch; texts that hold values are JSON.
+ * The tables of a store for drizzle, as the migrations create them. Use it for your own queries.
+ * Times are milliseconds since the epoch, and values are JSON texts. (A test compares the schema
+ * with the migrations.)
  */
-export function schema(namespace: string = DEFAULT_NAMESPACE) {
+export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
+  const names = namesOf(tablePrefix);
   const tasks = sqliteTable(
-    `${namespace}tasks`,
+    names.tasks,
     {
-      position: integer("position").primaryKey(),
-      taskId: text("task_id").notNull(),
-      owner: text("owner"),
-      name: text("name").notNull(),
-      status: text("status").$type<TaskStatus>().notNull(),
-      createdAt: integer("created_at").notNull(),
-      updatedAt: integer("updated_at").notNull(),
-      ttl: integer("ttl"),
-      expiresAt: integer("expires_at"),
-      pollInterval: integer("poll_interval"),
-      revision: integer("revision").notNull(),
-      attempt: integer("attempt").notNull(),
-      leaseToken: integer("lease_token").notNull(),
-      leaseExpiresAt: integer("lease_expires_at"),
-      statusMessage: text("status_message"),
-      request: text("request"),
-      inputs: text("inputs"),
-      checkpoint: text("checkpoint"),
-      outcome: text("outcome"),
+      position: integer(COLUMNS.position).primaryKey(),
+      taskId: text(COLUMNS.taskId).notNull(),
+      owner: text(COLUMNS.owner),
+      name: text(COLUMNS.name).notNull(),
+      status: text(COLUMNS.status).$type<TaskStatus>().notNull(),
+      createdAt: integer(COLUMNS.createdAt).notNull(),
+      updatedAt: integer(COLUMNS.updatedAt).notNull(),
+      ttl: integer(COLUMNS.ttl),
+      expiresAt: integer(COLUMNS.expiresAt),
+      pollInterval: integer(COLUMNS.pollInterval),
+      revision: integer(COLUMNS.revision).notNull(),
+      attempt: integer(COLUMNS.attempt).notNull(),
+      leaseToken: integer(COLUMNS.leaseToken).notNull(),
+      leaseExpiresAt: integer(COLUMNS.leaseExpiresAt),
+      statusMessage: text(COLUMNS.statusMessage),
+      request: text(COLUMNS.request),
+      inputs: text(COLUMNS.inputs),
+      checkpoint: text(COLUMNS.checkpoint),
+      outcome: text(COLUMNS.outcome),
     },
     (table) => [
-      uniqueIndex(`${namespace}tasks_by_id`).on(table.taskId),
-      index(`${namespace}tasks_by_owner`).on(table.owner),
-      index(`${namespace}tasks_by_expiry`).on(table.expiresAt).where(sql`expires_at IS NOT NULL`),
+      uniqueIndex(`${names.tasks}_by_id`).on(table.taskId),
+      index(`${names.tasks}_by_owner`).on(table.owner),
+      index(`${names.tasks}_by_expiry`).on(table.expiresAt).where(sql`expires_at IS NOT NULL`),
     ],
   );
   const payloads = sqliteTable(
-    `${namespace}payloads`,
+    names.payloads,
     {
       position: integer("position").notNull(),
       field: text("field").$type<PayloadField>().notNull(),
@@ -53,16 +57,17 @@ export function schema(namespace: string = DEFAULT_NAMESPACE) {
     },
     (table) => [primaryKey({ columns: [table.position, table.field] })],
   );
-  const listeners = sqliteTable(`${namespace}listeners`, {
+  const listeners = sqliteTable(names.listeners, {
     id: integer("id").primaryKey(),
     listensUntil: integer("listens_until").notNull(),
+    everyChange: integer("every_change").notNull(),
   });
-  const changes = sqliteTable(`${namespace}changes`, {
+  const changes = sqliteTable(names.changes, {
     seq: integer("seq").primaryKey(),
     position: integer("position").notNull(),
   });
   const messages = sqliteTable(
-    `${namespace}messages`,
+    names.messages,
     {
       id: integer("id").primaryKey(),
       taskId: text("task_id").notNull(),
@@ -70,15 +75,15 @@ export function schema(namespace: string = DEFAULT_NAMESPACE) {
       body: text("body").notNull(),
     },
     (table) => [
-      index(`${namespace}messages_by_task`).on(table.taskId),
-      index(`${namespace}messages_by_expiry`).on(table.expiresAt),
+      index(`${names.messages}_by_task`).on(table.taskId),
+      index(`${names.messages}_by_expiry`).on(table.expiresAt),
     ],
   );
-  const store = sqliteTable(`${namespace}store`, {
+  const store = sqliteTable(names.store, {
     id: integer("id").primaryKey(),
     storeId: text("store_id").notNull(),
   });
-  const migrations = sqliteTable(`${namespace}migrations`, {
+  const migrations = sqliteTable(names.migrations, {
     version: integer("version").primaryKey(),
     name: text("name").notNull(),
     appliedAt: integer("applied_at").notNull(),

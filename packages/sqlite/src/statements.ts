@@ -1,46 +1,64 @@
-import { isTerminal, isVisibleChange, type Patch, type PayloadField, type StoredTask } from "@mcp-task-store/core";
-import { prepare, type SqliteDatabase, type Statement } from "./database.ts";
-import { columnsOf, namesOf, type TaskRow } from "./rows.ts";
-import type { Schema } from "./schema.ts";
+import { isTerminal } from "@mcp-task-store/core";
+import {
+  isVisibleChange,
+  type OwnerScope,
+  type Patch,
+  type PayloadField,
+  type StoredTask,
+} from "@mcp-task-store/core/backend";
+import { prepare, type Statement } from "./connection.ts";
+import type { SqliteDatabase } from "./driver.ts";
+import { COLUMNS, namesOf } from "./names.ts";
+import { columnsOf, type TaskRow } from "./rows.ts";
 
-/** Longest payload, in characters, that is kept with its task. A page of the file has 4,096 bytes. */
+/**
+ * Longest payload, in characters, that the task's own row holds. A page of the file has 4,096
+ * bytes.
+ */
 const SMALL = 1024;
 
-/** Payloads that come with a patch; the request comes with the task. */
+/** The payloads that patches write. The request is written once, with the task. */
 const WRITTEN_LATER = ["inputs", "checkpoint", "outcome"] as const;
 
-// What an update stores, so that progress does not rewrite the indexes on expiry and lease.
+// The columns that an update stores. Progress does not touch the indexes on expiry and lease.
 const VISIBLE = ["status", "statusMessage", "updatedAt", "revision"] as const;
 const LEASE = ["expiresAt", "attempt", "leaseToken", "leaseExpiresAt"] as const;
 
 type Changeable = (typeof VISIBLE | typeof LEASE | typeof WRITTEN_LATER)[number];
 
-/** The task is not expired at the time of the parameter. */
+/** A change in the log: its number, and the fields of a signal about the task. */
+export type ChangeRow = { seq: number } & Pick<StoredTask, "taskId" | "owner" | "name" | "status" | "leaseExpiresAt">;
+
+/** The task is not expired at the time that the parameter gives. */
 export const ALIVE = "(expires_at IS NULL OR expires_at > ?)";
 
-/** How many changes are kept for listeners, and how often the older ones are deleted. */
+// The task is in the scope of the call. The plus keeps SQLite from using the index on owners.
+const OWN = " AND +t.owner IS ?";
+const OWN_OR_UNOWNED = " AND (+t.owner = ? OR +t.owner IS NULL)";
+
+/** The log keeps this many changes for listeners. Older ones are deleted every 1,000 changes. */
 export const CHANGES_KEPT = 100_000;
 const DELETE_CHANGES_EVERY = 1000;
 
 /**
- * The statements on tasks, prepared once for a connection; names and types come from the drizzle schema. The SQL is
- * written out because these run for every call, and drizzle's builder costs more than the statements themselves.
+ * The statements on tasks, prepared once for a connection. Names of columns come from names.ts. The
+ * SQL is written out because every call runs one of these, and drizzle's query builder takes longer
+ * than the statements themselves.
  */
 export class Statements {
   readonly storeId: Statement<[], { storeId: string }>;
   readonly lastChange: Statement<[], { seq: number }>;
   readonly putChange: Statement<[seq: number, position: number], never>;
   readonly deleteChanges: Statement<[upTo: number], never>;
-  /** Keeps the counter from falling back when the tasks with the largest positions are deleted. */
+  /** Keeps the counter when the tasks with the largest positions are deleted. */
   readonly keepCounter: Statement<[], never>;
-  readonly changedSince: Statement<[seq: number, seq: number], { taskId: string; seq: number }>;
+  readonly changedSince: Statement<[seq: number, seq: number], ChangeRow>;
 
-  readonly listen: Statement<[id: number, until: number], never>;
+  readonly listen: Statement<[id: number, until: number, every: 0 | 1], never>;
   readonly forgetListeners: Statement<[now: number], never>;
   readonly otherListener: Statement<[id: number, now: number], { id: number }>;
+  readonly otherListenerOfEvery: Statement<[id: number, now: number], { id: number }>;
 
-  readonly task: Statement<[taskId: string], TaskRow>;
-  readonly tasks: Statement<[taskIds: string], TaskRow>;
   readonly insertTask: Statement<unknown[], never>;
   readonly putPayload: Statement<[position: number, PayloadField, body: string], never>;
   readonly deleteTask: Statement<[position: number], never>;
@@ -56,15 +74,15 @@ export class Statements {
   >;
 
   readonly #database: SqliteDatabase;
-  readonly #schema: Schema;
-  readonly #withPayloads = new Map<string, Statement<[taskId: string], TaskRow>>();
+  readonly #tablePrefix: string;
+  readonly #reads = new Map<string, Statement<unknown[], TaskRow>>();
   readonly #updates = new Map<string, Statement<unknown[], never>>();
 
-  constructor(database: SqliteDatabase, schema: Schema) {
+  constructor(database: SqliteDatabase, tablePrefix: string) {
     this.#database = database;
-    this.#schema = schema;
-    const { tasks, payloads, listeners, changes, store } = namesOf(schema);
-    const columns = columnsOf(schema);
+    this.#tablePrefix = tablePrefix;
+    const { tasks, payloads, listeners, changes, store } = namesOf(tablePrefix);
+    const columns = columnsOf(tablePrefix);
     const sql = <Parameters extends readonly unknown[], Row = never>(text: string) =>
       prepare<Parameters, Row>(database, text);
 
@@ -73,22 +91,23 @@ export class Statements {
     this.lastChange = sql(`SELECT ${counter} AS seq`);
     this.putChange = sql(`INSERT INTO ${changes} (seq, position) VALUES (?, ?)`);
     this.deleteChanges = sql(`DELETE FROM ${changes} WHERE seq <= ?`);
+    const about = "t.task_id AS taskId, t.owner, t.name, t.status, t.lease_expires_at AS leaseExpiresAt";
     this.keepCounter = sql(`INSERT OR IGNORE INTO ${changes} (seq, position) VALUES (${counter}, 0)`);
     this.changedSince = sql(
-      `SELECT task_id AS taskId, position AS seq FROM ${tasks} WHERE position > ? UNION ALL
-        SELECT task_id, seq FROM ${changes} c CROSS JOIN ${tasks} t ON t.position = c.position WHERE seq > ?
+      `SELECT position AS seq, ${about} FROM ${tasks} t WHERE position > ? UNION ALL
+        SELECT seq, ${about} FROM ${changes} c CROSS JOIN ${tasks} t ON t.position = c.position WHERE seq > ?
         ORDER BY seq`,
     );
 
     this.listen = sql(
-      `INSERT INTO ${listeners} (id, listens_until) VALUES (?, ?)
-        ON CONFLICT DO UPDATE SET listens_until = excluded.listens_until`,
+      `INSERT INTO ${listeners} (id, listens_until, every_change) VALUES (?, ?, ?)
+        ON CONFLICT DO UPDATE SET listens_until = excluded.listens_until, every_change = excluded.every_change`,
     );
     this.forgetListeners = sql(`DELETE FROM ${listeners} WHERE listens_until <= ?`);
-    this.otherListener = sql(`SELECT id FROM ${listeners} WHERE id <> ? AND listens_until > ? LIMIT 1`);
+    const others = `SELECT id FROM ${listeners} WHERE id <> ? AND listens_until > ?`;
+    this.otherListener = sql(`${others} LIMIT 1`);
+    this.otherListenerOfEvery = sql(`${others} AND every_change = 1 LIMIT 1`);
 
-    this.task = sql(`SELECT ${columns} FROM ${tasks} t WHERE task_id = ?`);
-    this.tasks = sql(`SELECT ${columns} FROM ${tasks} t WHERE task_id IN (SELECT value FROM json_each(?))`);
     this.insertTask = sql(
       `INSERT INTO ${tasks} (position, task_id, owner, name, status, created_at, updated_at, ttl, expires_at,
         poll_interval, revision, attempt, lease_token, lease_expires_at, status_message, request)
@@ -104,26 +123,39 @@ export class Statements {
 
     const list = (from: string, where: string) =>
       `SELECT ${columns} FROM ${tasks} t ${from} WHERE ${where} position > ? AND ${ALIVE}`;
-    // With the statistics of ANALYZE, SQLite would walk past everybody's tasks to those of an owner of many: 12 ms instead of 0.04 for the
-    // first page, among 600,000.
+    // INDEXED BY, because after ANALYZE SQLite scans all tasks for an owner with many. (First page
+    // among 600,000 tasks: 0.04 ms, otherwise 12 ms.)
     const ofOwner = (where: string) => list(`INDEXED BY ${tasks}_by_owner`, where);
     const page = "ORDER BY position LIMIT ?";
     this.listAll = sql(`${list("", "")} ${page}`);
     this.listOwner = sql(`${ofOwner("owner IS ? AND")} ${page}`);
-    // Two walks along the index, merged as far as the limit: an OR would sort all that either finds.
+    // Two index scans, merged up to the limit. With OR, SQLite would sort every match.
     this.listOwnerAndUnowned = sql(`${ofOwner("owner = ? AND")} UNION ALL ${ofOwner("owner IS NULL AND")} ${page}`);
   }
 
-  /** A task together with these payloads: one statement for each combination, prepared when it is first needed. */
-  taskWith(fields: readonly PayloadField[]): Statement<[taskId: string], TaskRow> {
-    if (fields.length === 0) return this.task;
-    const key = fields.join();
-    let statement = this.#withPayloads.get(key);
+  /**
+   * The task with these payloads, if it is in scope. Each combination has a statement, prepared on
+   * first use. The statement checks the owner, so that SQLite reads only the owner of a foreign
+   * task.
+   */
+  read(taskId: string, scope: OwnerScope, fields: readonly PayloadField[] = []): TaskRow | undefined {
+    const whose = scope === null ? "" : scope.orUnowned ? OWN_OR_UNOWNED : OWN;
+    const statement = this.#read(fields, `task_id = ?${whose}`);
+    return scope === null ? statement.get(taskId) : statement.get(taskId, scope.owner);
+  }
+
+  readMany(taskIds: readonly string[], fields: readonly PayloadField[]): TaskRow[] {
+    return this.#read(fields, "task_id IN (SELECT value FROM json_each(?))").all(JSON.stringify(taskIds));
+  }
+
+  #read(fields: readonly PayloadField[], where: string): Statement<unknown[], TaskRow> {
+    const key = fields.join() + where;
+    let statement = this.#reads.get(key);
     if (!statement) {
-      const { tasks } = namesOf(this.#schema);
-      const text = `SELECT ${columnsOf(this.#schema, fields)} FROM ${tasks} t WHERE task_id = ?`;
-      statement = prepare<[string], TaskRow>(this.#database, text);
-      this.#withPayloads.set(key, statement);
+      const { tasks } = namesOf(this.#tablePrefix);
+      const text = `SELECT ${columnsOf(this.#tablePrefix, fields)} FROM ${tasks} t WHERE ${where}`;
+      statement = prepare<unknown[], TaskRow>(this.#database, text);
+      this.#reads.set(key, statement);
     }
     return statement;
   }
@@ -135,7 +167,7 @@ export class Statements {
     return seq;
   }
 
-  /** Returns whether the task was stored: it is not when there is one with its id. */
+  /** Returns `false` and stores nothing if the id exists. */
   insert(task: StoredTask, request: string): boolean {
     const small = request.length <= SMALL;
     const changes = this.insertTask.run(
@@ -160,7 +192,7 @@ export class Statements {
     return changes > 0;
   }
 
-  /** Stores a task as this patch has made it. */
+  /** Stores the patch's changes of this task. */
   update(task: StoredTask, patch: Patch): void {
     const columns: readonly Changeable[] = [
       ...(isVisibleChange(patch) ? VISIBLE : []),
@@ -169,13 +201,16 @@ export class Statements {
     ];
     if (columns.length === 0) return;
     const values = columns.map((column) =>
-      isPayload(column) ? this.#besides(task.position, column, task[column] as string) : task[column],
+      isPayload(column) ? this.#columnOf(task.position, column, task[column] as string) : task[column],
     );
     this.#updateOf(columns).run(...values, task.position);
   }
 
-  /** What the task's own row holds of a payload; a large one goes elsewhere. One that is replaced by a small one stays there, hidden. */
-  #besides(position: number, field: PayloadField, body: string): string | null {
+  /**
+   * The value of a payload's column in the task's own row. A large payload goes to the table of
+   * payloads instead, and stays there, unread, after a small one has replaced it.
+   */
+  #columnOf(position: number, field: PayloadField, body: string): string | null {
     if (body.length <= SMALL) return body;
     this.putPayload.run(position, field, body);
     return null;
@@ -185,9 +220,8 @@ export class Statements {
     const key = columns.join();
     let statement = this.#updates.get(key);
     if (!statement) {
-      const { tasks } = this.#schema;
-      const set = columns.map((column) => `${tasks[column].name} = ?`).join(", ");
-      statement = prepare(this.#database, `UPDATE ${namesOf(this.#schema).tasks} SET ${set} WHERE position = ?`);
+      const set = columns.map((column) => `${COLUMNS[column]} = ?`).join(", ");
+      statement = prepare(this.#database, `UPDATE ${namesOf(this.#tablePrefix).tasks} SET ${set} WHERE position = ?`);
       this.#updates.set(key, statement);
     }
     return statement;

@@ -1,4 +1,6 @@
-import { prepare, type SqliteDatabase, type Statement } from "./database.ts";
+import { Batches } from "@mcp-task-store/core/backend";
+import { prepare, type Statement } from "./connection.ts";
+import type { SqliteDatabase } from "./driver.ts";
 import { inForeignTransaction } from "./errors.ts";
 
 interface Pending {
@@ -8,16 +10,19 @@ interface Pending {
 }
 
 /**
- * Writes of one connection. Those that are asked for at the same time share a transaction, hence one commit and one sync of
- * the disk; each still succeeds or fails by itself, and none is acknowledged before the commit. A microtask ends the gathering: a
- * later turn of the event loop would gather more, but never come for a caller who reads in a loop.
+ * The writes of one connection. Writes made in one turn share a transaction, and so one commit and
+ * one sync of the disk. Each still succeeds or fails alone, and none is acknowledged before the
+ * commit.
  */
 export class Transactions {
   readonly #database: SqliteDatabase;
   readonly #begin: Statement<[], never>;
   readonly #commit: Statement<[], never>;
   readonly #rollback: Statement<[], never>;
-  #pending: Pending[] = [];
+  // A macrotask would gather more, but never run while a caller reads in a loop.
+  readonly #batches = new Batches<Pending>((pending) => this.#runTogether(pending), "microtask");
+
+  #begun = 0;
 
   constructor(database: SqliteDatabase) {
     this.#database = database;
@@ -27,25 +32,26 @@ export class Transactions {
   }
 
   /**
-   * Runs `change` in a transaction that holds the write lock from its start: nothing that it reads can change before it
-   * writes. It may run twice, the first time without effect.
+   * Runs `change` in a transaction that holds the write lock from its start, so nothing it reads
+   * can change before it writes. It may run twice, the first time without effect.
    */
   write<T>(change: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      // Not empty means that a microtask is on its way.
-      if (this.#pending.length === 0) queueMicrotask(() => this.flush());
-      this.#pending.push({ change, resolve: resolve as (result: unknown) => void, reject });
+      this.#batches.add({ change, resolve: resolve as (result: unknown) => void, reject });
     });
   }
 
-  /** Runs at once what was asked for so far. */
-  flush(): void {
-    const pending = this.#pending;
-    this.#pending = [];
-    if (pending.length > 0) this.#runTogether(pending);
+  /** The number of the present transaction. No other connection writes during it. */
+  get present(): number {
+    return this.#begun;
   }
 
-  #runTogether(pending: readonly Pending[]): void {
+  /** Runs the pending writes now. */
+  flush(): void {
+    this.#batches.flush();
+  }
+
+  #runTogether(pending: readonly Pending[]): undefined {
     let failed: Pending | undefined;
     try {
       const results = this.#transaction(() =>
@@ -58,7 +64,8 @@ export class Transactions {
       );
       for (const [index, { resolve }] of pending.entries()) resolve(results[index]);
     } catch (error) {
-      // The failure of one change is its own; without the lock or the commit all have failed.
+      // If one change failed, each runs again alone. If the lock or the commit failed, all have
+      // failed.
       if (failed && pending.length > 1) for (const each of pending) this.#runTogether([each]);
       else for (const { reject } of pending) reject(error);
     }
@@ -67,12 +74,13 @@ export class Transactions {
   #transaction<T>(run: () => T): T {
     if (this.#database.inTransaction) throw inForeignTransaction();
     this.#begin.run();
+    this.#begun += 1;
     try {
       const result = run();
       this.#commit.run();
       return result;
     } catch (error) {
-      // SQLite ends the transaction by itself after some failures.
+      // After some failures SQLite has already rolled back.
       if (this.#database.inTransaction) this.#rollback.run();
       throw error;
     }

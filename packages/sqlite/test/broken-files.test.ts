@@ -17,7 +17,7 @@ async function newDatabase(): Promise<string> {
   return path;
 }
 
-/** The error of every kind of call on a store over this file, which has to stay as it is. */
+/** The error of every kind of call on a store over this file. The file must stay unchanged. */
 async function failure(path: string): Promise<TaskStoreError> {
   const before = readFileSync(path);
   const store = new SqliteTaskStore({ path });
@@ -41,7 +41,7 @@ async function failure(path: string): Promise<TaskStoreError> {
   return errors[0] as TaskStoreError;
 }
 
-test("a file that is no database", async () => {
+test("a file that is no database is BACKEND_UNAVAILABLE", async () => {
   const path = join(temporaryFolder(), "tasks.db");
   writeFileSync(path, "Dear diary, today I made no database.\n".repeat(200));
   const error = await failure(path);
@@ -49,7 +49,7 @@ test("a file that is no database", async () => {
   expect(error.message).toMatch(/not an SQLite database/);
 });
 
-test("a file with a damaged catalog", async () => {
+test("a file with a damaged catalog is BACKEND_UNAVAILABLE", async () => {
   const path = await newDatabase();
   const bytes = readFileSync(path);
   bytes.fill(0xa5, 100);
@@ -59,7 +59,7 @@ test("a file with a damaged catalog", async () => {
   expect(error.message).toMatch(/damaged/);
 });
 
-test("a file with damaged tables", async () => {
+test("a file with damaged tables is BACKEND_UNAVAILABLE", async () => {
   const path = await newDatabase();
   const bytes = readFileSync(path);
   // The first page holds the catalog.
@@ -68,11 +68,11 @@ test("a file with damaged tables", async () => {
   expect(await failure(path)).toMatchObject({ code: "BACKEND_UNAVAILABLE", message: /damaged/ });
 });
 
-test("tables of a newer version", async () => {
+test("tables of a newer version are SCHEMA_MISMATCH", async () => {
   const path = await newDatabase();
   const database = new Database(path);
   database.exec("INSERT INTO mcp_migrations VALUES (99, 'from_the_future', 0)");
-  // The refusal comes before the file is made a WAL database.
+  // The store must refuse before it switches the file to WAL.
   database.pragma("journal_mode = DELETE");
   database.close();
   const error = await failure(path);
@@ -80,9 +80,9 @@ test("tables of a newer version", async () => {
   expect(error.message).toMatch(/99.*update/);
 });
 
-// Root may write anywhere, so another user tries.
+// Root may write anywhere, so the test runs as another user.
 test.skipIf(process.platform === "win32").each(["new file", "existing file"])(
-  "a folder that cannot be written, %s",
+  "a folder without write permission is BACKEND_UNAVAILABLE (%s)",
   async (kind) => {
     const path = kind === "new file" ? join(temporaryFolder(), "tasks.db") : await newDatabase();
     const folder = join(path, "..");
@@ -99,7 +99,7 @@ test.skipIf(process.platform === "win32").each(["new file", "existing file"])(
   },
 );
 
-test("a folder that does not exist, and then does", async () => {
+test("a missing folder is BACKEND_UNAVAILABLE until someone creates it", async () => {
   const folder = join(temporaryFolder(), "missing");
   const store = new SqliteTaskStore({ path: join(folder, "tasks.db") });
   await expect(store.getTask("any")).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE", message: /does not exist/ });
@@ -108,7 +108,7 @@ test("a folder that does not exist, and then does", async () => {
   await store.close();
 });
 
-test("a folder that is a file", async () => {
+test("a file in place of the folder is BACKEND_UNAVAILABLE", async () => {
   const file = join(temporaryFolder(), "file");
   writeFileSync(file, "");
   const store = new SqliteTaskStore({ path: join(file, "tasks.db") });
@@ -119,7 +119,7 @@ test("a folder that is a file", async () => {
   await store.close();
 });
 
-test("a database that another connection keeps locked, and then lets go", async () => {
+test("a locked database is BACKEND_UNAVAILABLE until the lock is released", async () => {
   const path = await newDatabase();
   const database = new Database(path);
   const store = new SqliteTaskStore({ path, busyTimeoutMs: 50 });

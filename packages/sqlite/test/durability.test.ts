@@ -24,7 +24,7 @@ test("every acknowledged write survives kill -9 in the middle of writing", async
   database.close();
 });
 
-/** A database that notes what is done with it. */
+/** A database that records the calls on it. */
 function observed(database: SqliteDatabase, note: (sql: string) => void): SqliteDatabase {
   return {
     get memory() {
@@ -53,8 +53,8 @@ function observed(database: SqliteDatabase, note: (sql: string) => void): Sqlite
   };
 }
 
-describe("synchronous", () => {
-  // The setting is the connection's own: seen through the pragma of the same connection only.
+describe("the `synchronous` option", () => {
+  // Only the same connection's pragma shows the setting.
   test.each([
     [undefined, 1],
     ["normal", 1],
@@ -80,7 +80,7 @@ describe("synchronous", () => {
     expect(opened[0]?.open).toBe(false);
   });
 
-  test("writes that are asked for at the same time share a commit", async () => {
+  test("concurrent writes share a commit", async () => {
     const database = new Database(join(temporaryFolder(), "tasks.db"));
     let commits = 0;
     const store = new SqliteTaskStore({
@@ -98,7 +98,7 @@ describe("synchronous", () => {
     database.close();
   });
 
-  test("of writes that share a commit, one that fails takes no other with it", async () => {
+  test("a failed write fails no other write of its commit", async () => {
     const database = new Database(join(temporaryFolder(), "tasks.db"));
     const store = new SqliteTaskStore({ database });
     await store.listTasks();
@@ -113,7 +113,7 @@ describe("synchronous", () => {
   });
 });
 
-describe("a database of the caller's", () => {
+describe("a database of the application", () => {
   test("stays open and as it is", async () => {
     const database = new Database(join(temporaryFolder(), "tasks.db"));
     database.defaultSafeIntegers(true);
@@ -127,7 +127,7 @@ describe("a database of the caller's", () => {
     database.close();
   });
 
-  test("is not written to inside the caller's own transaction", async () => {
+  test("gets no writes inside the application's own transaction", async () => {
     const database = new Database(":memory:");
     const store = new SqliteTaskStore({ database });
     await store.listTasks();
@@ -140,7 +140,7 @@ describe("a database of the caller's", () => {
     database.close();
   });
 
-  test("that was closed is BACKEND_UNAVAILABLE", async () => {
+  test("is BACKEND_UNAVAILABLE once the application has closed it", async () => {
     const database = new Database(":memory:");
     const store = new SqliteTaskStore({ database });
     await store.listTasks();
@@ -164,7 +164,7 @@ test.each([
   { path: "" },
   { path: "a", database: new Database(":memory:") },
   { path: "a", synchronous: "off" as never },
-  { path: "a", pollMs: 0 },
-])("options that cannot be right: %j", (options) => {
+  { path: "a", changePollMs: 0 },
+])("invalid options are refused: %j", (options) => {
   expect(() => new SqliteTaskStore(options)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
 });

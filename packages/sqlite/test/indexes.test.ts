@@ -6,7 +6,7 @@ import { temporaryFolder } from "./support/folder.ts";
 
 const request = { method: "tools/call", params: { name: "grind" } };
 
-test("the indexes for claims and caps are made by who needs them first, and used by all", async () => {
+test("the first claim or cap creates its index, and all stores use it", async () => {
   const path = join(temporaryFolder(), "tasks.db");
   const plain = new SqliteTaskStore({ path });
   const working = new SqliteTaskStore({ path });
@@ -24,7 +24,7 @@ test("the indexes for claims and caps are made by who needs them first, and used
   expect(indexes()).toEqual([]);
   expect(await working.claimTask({ names: ["grind"] })).toMatchObject({ lease: { taskId: before.taskId } });
   expect(indexes()).toEqual(["mcp_tasks_by_lease"]);
-  // By statements that were prepared before there was an index.
+  // These statements were prepared before the index existed.
   const after = await create(plain);
   await complete((await create(plain)).taskId);
   expect(await working.claimTask({ names: ["grind"] })).toMatchObject({ lease: { taskId: after.taskId } });

@@ -1,7 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { migrate, SCHEMA_VERSION, SqliteTaskStore } from "@mcp-task-store/sqlite";
 import { schema } from "@mcp-task-store/sqlite/schema";
 import Database from "better-sqlite3";
@@ -13,13 +10,7 @@ import { start } from "./support/process.ts";
 
 const request = { method: "tools/call", params: { name: "grind" } };
 
-test("the embedded migrations are those of the folder", () => {
-  const script = fileURLToPath(new URL("../scripts/embed-migrations.ts", import.meta.url));
-  const embedded = readFileSync(new URL("../src/migrations.generated.ts", import.meta.url), "utf8");
-  expect(execFileSync(process.execPath, [script, "--print"], { encoding: "utf8" })).toBe(embedded);
-});
-
-test("ten processes that open a new file at once all find it usable, migrated once", async () => {
+test("ten processes can open a new file at once, and it is migrated once", async () => {
   const path = join(temporaryFolder(), "tasks.db");
   const processes = Array.from({ length: 10 }, () => start(["create", path]));
   await Promise.all(processes.map(({ ended }) => ended));
@@ -30,9 +21,9 @@ test("ten processes that open a new file at once all find it usable, migrated on
   database.close();
 });
 
-test("stores with different namespaces share a file and nothing else", async () => {
+test("stores with different table prefixes share a file and nothing else", async () => {
   const path = join(temporaryFolder(), "tasks.db");
-  const stores = ["mcp_", "other_"].map((namespace) => new SqliteTaskStore({ path, namespace, pageSize: 1 }));
+  const stores = ["mcp_", "other_"].map((tablePrefix) => new SqliteTaskStore({ path, tablePrefix, pageSize: 1 }));
   const [first, second] = stores as [SqliteTaskStore, SqliteTaskStore];
   const [{ taskId }] = await Promise.all([first.createTask({}, 1, request), first.createTask({}, 2, request)]);
   await second.createTask({}, 3, request);
@@ -50,18 +41,21 @@ test("stores with different namespaces share a file and nothing else", async () 
   await Promise.all(stores.map((store) => store.close()));
 });
 
-test.each(["", "Upper_", "1st", "a-b", 'a"; DROP TABLE x; --', "sqlite_"])("namespace %j is refused", (namespace) => {
-  expect(() => new SqliteTaskStore({ path: "unused", namespace })).toThrow(
-    expect.objectContaining({ code: "INVALID_ARGUMENT" }),
-  );
-});
+test.each(["", "Upper_", "1st", "a-b", 'a"; DROP TABLE x; --', "sqlite_"])(
+  "tablePrefix %j is refused",
+  (tablePrefix) => {
+    expect(() => new SqliteTaskStore({ path: "unused", tablePrefix })).toThrow(
+      expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+    );
+  },
+);
 
 describe("migrate", () => {
-  test("says how many migrations it applied", () => {
+  test("returns the number of migrations that it applied", () => {
     const database = new Database(":memory:");
     expect(migrate(database)).toBe(SCHEMA_VERSION);
     expect(migrate(database)).toBe(0);
-    expect(migrate(database, { namespace: "other_" })).toBe(SCHEMA_VERSION);
+    expect(migrate(database, { tablePrefix: "other_" })).toBe(SCHEMA_VERSION);
     database.close();
   });
 
@@ -73,7 +67,7 @@ describe("migrate", () => {
     database.close();
   });
 
-  test("is waited for by stores with `migrate: false`", async () => {
+  test("must run before stores with `migrate: false` can open", async () => {
     const database = new Database(join(temporaryFolder(), "tasks.db"));
     const store = new SqliteTaskStore({ database, migrate: false });
     await expect(store.getTask("any")).rejects.toMatchObject({ code: "SCHEMA_MISMATCH" });
@@ -85,14 +79,14 @@ describe("migrate", () => {
   });
 });
 
-test("the drizzle schema is what the migrations make", () => {
+test("the drizzle schema matches the migrated tables", () => {
   const database = new Database(":memory:");
   migrate(database);
   const all = <Row>(sql: string, ...parameters: unknown[]) => database.prepare(sql).all(...parameters) as Row[];
   const actual = all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table'").map(({ name }) => ({
     name,
     columns: all<{ name: string; type: string; notnull: number; pk: number }>(`PRAGMA table_xinfo(${name})`).map(
-      // Of a single key column, SQLite knows without being told that it is not null.
+      // SQLite treats a single key column as not null without a declaration.
       ({ name, type, notnull, pk }) => ({ name, type: type.toLowerCase(), notNull: notnull === 1, key: pk > 0 }),
     ),
     indexes: all<{ name: string; unique: number; origin: string }>(`PRAGMA index_list(${name})`)

@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "./support/folder.ts";
 
-// The programs that need the driver, which is a dependency of this package only, so they run from inside it.
-test("the README's program with a database of its own runs", () => {
+// These programs need the driver, a dependency of this package only, so they run inside it.
+test("the README's program with its own database runs", () => {
   const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
   const [, code = "", ...more] = /^```js no-run\n(.*?)^```$/ms.exec(readme) ?? [];
   expect(more).toEqual([]);

@@ -12,7 +12,7 @@ const anyone = null;
 
 test("a wait ends when another process finishes the task", async () => {
   const path = join(temporaryFolder(), "tasks.db");
-  // So that only the signal can end the wait.
+  // Only the signal can end the wait.
   const store = new SqliteTaskStore({ path, fallbackPollMs: 2 ** 31 - 1 });
   const { taskId } = await store.createTask({}, 1, request);
   const waiting = store.waitForTask(taskId, { timeoutMs: 50_000 });
@@ -21,7 +21,7 @@ test("a wait ends when another process finishes the task", async () => {
   await store.close();
 });
 
-test("nothing looks for changes while nobody waits", async () => {
+test("a store polls for changes only while a call waits or a subscription is open", async () => {
   const database = new Database(join(temporaryFolder(), "tasks.db"));
   let looks = 0;
   const prepare = database.prepare.bind(database);
@@ -35,7 +35,7 @@ test("nothing looks for changes while nobody waits", async () => {
     };
     return statement;
   }) as typeof database.prepare;
-  const backend = new SqliteBackend({ database, pollMs: 1 });
+  const backend = new SqliteBackend({ database, changePollMs: 1 });
   await backend.open();
   await setTimeout(20);
   expect(looks).toBe(0);
@@ -49,10 +49,10 @@ test("nothing looks for changes while nobody waits", async () => {
   database.close();
 });
 
-test("every change is told, with its task, after deletions as well", async () => {
+test("listeners get every change with its task, also after deletions", async () => {
   const path = join(temporaryFolder(), "tasks.db");
   let time = Date.now();
-  const [here, there] = [1, 2].map(() => new SqliteBackend({ path, pollMs: 1, clock: { now: () => time } })) as [
+  const [here, there] = [1, 2].map(() => new SqliteBackend({ path, changePollMs: 1, clock: { now: () => time } })) as [
     SqliteBackend,
     SqliteBackend,
   ];
@@ -73,13 +73,13 @@ test("every change is told, with its task, after deletions as well", async () =>
   await untilTold("own");
   await insert(there, "other", 1000);
   await untilTold("other");
-  // The task with the last change goes; the next change must not take its number.
+  // The task of the last change is deleted. The next change must not reuse its number.
   time += 1001;
-  expect(await there.deleteExpired(10)).toBe(1);
+  expect(await there.deleteExpired(10)).toEqual({ deleted: 1, more: false });
   await there.update("own", { scope: anyone }, { status: "input_required" });
   await untilTold("own");
-  // Neither leases nor refused writes are changes that a reader can see.
-  await there.claim({ names: ["grind"], durationMs: 10 });
+  // Leases and refused writes change nothing that a reader can see.
+  await there.claim({ names: ["grind"], leaseMs: 10, limit: 1 });
   await there.update("own", { scope: anyone, revision: 77 }, { status: "working" });
   await insert(there, "last");
   await untilTold("last");
@@ -88,9 +88,9 @@ test("every change is told, with its task, after deletions as well", async () =>
   await there.close();
 });
 
-test("who missed changes that are no longer kept is told so, and the rest is told by task", async () => {
+test("a listener gets `undefined` for changes no longer in the log, and a task for each other change", async () => {
   const path = join(temporaryFolder(), "tasks.db");
-  const backend = new SqliteBackend({ path, pollMs: 1 });
+  const backend = new SqliteBackend({ path, changePollMs: 1 });
   await backend.open();
   await backend.insert(
     { taskId: "a", owner: null, name: "grind", ttl: null, pollInterval: null, request: "{}", claimAfterMs: 0 },
@@ -99,7 +99,7 @@ test("who missed changes that are no longer kept is told so, and the rest is tol
   const told: (string | undefined)[] = [];
   const stop = await backend.listen((taskId) => told.push(taskId));
   const other = new Database(path);
-  // As if others had made as many changes.
+  // Simulates this many changes by others.
   const changeTo = (seq: number) => other.prepare("INSERT INTO mcp_changes (seq, position) VALUES (?, 1)").run(seq);
   const until = async (count: number) => {
     while (told.length < count) await setTimeout(1);
@@ -109,8 +109,10 @@ test("who missed changes that are no longer kept is told so, and the rest is tol
   expect(await until(1)).toEqual(["a"]);
   changeTo(200_998);
   expect(await until(2)).toEqual([undefined, "a"]);
-  // Somebody else listens.
-  other.prepare("INSERT INTO mcp_listeners (id, listens_until) VALUES (1, ?)").run(Date.now() + 50_000);
+  // Another store listens.
+  other
+    .prepare("INSERT INTO mcp_listeners (id, listens_until, every_change) VALUES (1, ?, 1)")
+    .run(Date.now() + 50_000);
   await backend.update("a", { scope: anyone }, { status: "input_required" });
   await backend.update("a", { scope: anyone }, { status: "working" });
   expect(other.prepare("SELECT seq FROM mcp_changes").pluck().all()).toEqual([200_998, 200_999, 201_000]);
@@ -119,9 +121,12 @@ test("who missed changes that are no longer kept is told so, and the rest is tol
   other.close();
 });
 
-test("a change is logged only for others who listen", async () => {
+test("a change is logged only while another store listens", async () => {
   const path = join(temporaryFolder(), "tasks.db");
-  const [here, there] = [1, 2].map(() => new SqliteBackend({ path, pollMs: 1 })) as [SqliteBackend, SqliteBackend];
+  const [here, there] = [1, 2].map(() => new SqliteBackend({ path, changePollMs: 1 })) as [
+    SqliteBackend,
+    SqliteBackend,
+  ];
   await here.open();
   await there.open();
   await here.insert(
@@ -144,7 +149,7 @@ test("a change is logged only for others who listen", async () => {
   await untilTold("a");
   expect(await change(there)).toBe(1);
 
-  // The process was stopped for so long that others took it for dead.
+  // Simulates a process suspended until its registration lapsed.
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
   onTestFinished(() => void vi.useRealTimers());
   await there.update("a", { scope: anyone }, { status: "input_required" });

@@ -2,7 +2,8 @@ import type { Task } from "@mcp-task-store/core";
 import type { Pool, QueryResult } from "pg";
 import { type Life, newTaskId, PROGRESS, REQUEST, RESULT } from "../lives.ts";
 
-// One table: the fields that a requestor sees, the payloads, the id, and an index on creation order.
+// One table: the fields that a requestor sees, the payloads, the id, and an index on creation
+// order.
 const SCHEMA = `CREATE TABLE IF NOT EXISTS bare_tasks (
   id text PRIMARY KEY,
   position bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
@@ -32,7 +33,9 @@ const complete = `UPDATE bare_tasks SET status = 'completed', result = $2, updat
 const get = "SELECT status, status_message, created_at, updated_at, ttl, poll_interval FROM bare_tasks WHERE id = $1";
 const result = "SELECT result FROM bare_tasks WHERE id = $1";
 
-/** The same life by pg alone: five named statements, hence prepared, one round trip and one transaction each. */
+/**
+ * The same lifecycle on bare pg: five prepared statements, each one round trip and one transaction.
+ */
 export async function barePostgres(pool: Pool, ttl: number | null): Promise<Life> {
   await pool.query(SCHEMA);
   const run = (name: string, text: string, ...values: unknown[]): Promise<QueryResult> =>

@@ -3,8 +3,8 @@ import type { Task } from "@mcp-task-store/core";
 import type { Redis } from "ioredis";
 import { type Life, newTaskId, PROGRESS, REQUEST, RESULT } from "../lives.ts";
 
-// A hash for each task, and a sorted set for creation order. A script is what Redis has for a prepared statement, and the only way to
-// leave a task alone that is terminal.
+// A hash for each task, and a sorted set for creation order. Only scripts can protect a terminal
+// task from changes, and they are sent by hash like prepared statements.
 const INSERT = `
 redis.call('HSET', KEYS[1], 'status', 'working', 'created', ARGV[2], 'updated', ARGV[2], 'ttl', ARGV[3], 'poll', '1000', 'request', ARGV[4])
 if ARGV[3] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
@@ -16,7 +16,9 @@ if status ~= 'working' and status ~= 'input_required' then return 0 end
 redis.call('HSET', KEYS[1], 'status', ARGV[1], 'updated', ARGV[2], ARGV[3], ARGV[4])
 return 1`;
 
-/** The same life by ioredis alone: three writes by script and two reads, one round trip each. */
+/**
+ * The same lifecycle on bare ioredis: three writes by script and two reads, one round trip each.
+ */
 export async function bareRedis(redis: Redis, prefix: string, ttl: number | null): Promise<Life> {
   const [insert, change] = await Promise.all([INSERT, CHANGE].map((lua) => loaded(redis, lua)));
   if (insert === undefined || change === undefined) throw new Error("the scripts were not loaded");

@@ -2,7 +2,8 @@ import type { Task } from "@mcp-task-store/core";
 import type Database from "better-sqlite3";
 import { type Life, newTaskId, PROGRESS, REQUEST, RESULT } from "../lives.ts";
 
-// One table: the fields that a requestor sees, the payloads, the id, and the rowid for creation order, which costs nothing more.
+// One table: the fields that a requestor sees, the payloads, the id, and the rowid for creation
+// order, which is free.
 const SCHEMA = `CREATE TABLE IF NOT EXISTS bare_tasks (
   position INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -20,7 +21,7 @@ type Row = { status: Task["status"]; message: string | null; created: string; up
     poll: number;
   };
 
-/** The same life by better-sqlite3 alone: five prepared statements, each a transaction. */
+/** The same lifecycle on bare better-sqlite3: five prepared statements, each a transaction. */
 export function bareSqlite(database: Database.Database, ttl: number | null): Life {
   database.exec(SCHEMA);
   const active = "status IN ('working', 'input_required')";

@@ -13,8 +13,8 @@ interface Value {
 }
 
 /**
- * A JSON value for each task. A change reads the value and writes it again, so of two at the same time one is lost; a result
- * is read along with everything else; and there is no order to list by.
+ * A JSON value for each task. A change reads the value and writes it again, so one of two
+ * concurrent changes is lost. Each read includes the result. There is no order to list by.
  */
 export async function keyvLife(
   place: Exclude<Place, { store: "memory" }>,
@@ -56,8 +56,9 @@ function storeFor(place: Exclude<Place, { store: "memory" }>, cleanUp: AsyncDisp
 }
 
 /**
- * The table and the statements of @keyv/sqlite, prepared, by better-sqlite3. Its own driver, sqlite3, has to be compiled where there is no
- * binary for the machine, and is slower, since it works in other threads.
+ * The table and the statements of @keyv/sqlite, prepared, by better-sqlite3. Keyv's own driver,
+ * sqlite3, has to be compiled if there is no binary for the machine. It is slower, because it works
+ * in other threads.
  */
 function sqliteAdapter(database: Database.Database) {
   database.exec("CREATE TABLE IF NOT EXISTS keyv (key VARCHAR(255) PRIMARY KEY, value TEXT)");

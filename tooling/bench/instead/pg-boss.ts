@@ -1,11 +1,11 @@
 import { PgBoss } from "pg-boss";
-import { REQUEST, RESULT, work } from "../lives.ts";
+import { HandedOut, REQUEST, RESULT, work } from "../lives.ts";
 import type { Address } from "../places.ts";
 import type { Contestant } from "../scenario.ts";
 
 const QUEUE = "tasks";
 
-/** Without its maintenance and its schedules, which would only take time from it. */
+/** Without maintenance and schedules, which only slow it down. */
 async function openBoss({ url }: Address & { store: "postgres" }, cleanUp: AsyncDisposableStack): Promise<PgBoss> {
   const boss = new PgBoss({ connectionString: url, max: 10, supervise: false, schedule: false });
   boss.on("error", (error) => console.error(error));
@@ -15,17 +15,17 @@ async function openBoss({ url }: Address & { store: "postgres" }, cleanUp: Async
   return boss;
 }
 
-/** Hands over a job, as soon as there is one. */
-async function fetchOne(boss: PgBoss): Promise<string> {
+/** Hands over jobs, as soon as there are some. Fewer than asked for are all that there are. */
+async function fetchJobs(boss: PgBoss, batchSize: number): Promise<string[]> {
   for (;;) {
-    const [job] = await boss.fetch(QUEUE);
-    if (job) return job.id;
+    const jobs = await boss.fetch(QUEUE, { batchSize });
+    if (jobs.length > 0) return jobs.map(({ id }) => id);
   }
 }
 
 /**
- * A job for each task: sent, fetched, completed, read with its output. Its own workers look for jobs every two seconds, so this fetches
- * by itself; of progress it knows nothing.
+ * A job for each task: sent, fetched, completed, read with its output. Its own workers poll every
+ * two seconds, so the benchmark calls `fetch`. It has no progress.
  */
 export async function pgBossLife(
   place: Address & { store: "postgres" },
@@ -34,36 +34,35 @@ export async function pgBossLife(
   const boss = await openBoss(place, cleanUp);
   return async () => {
     await boss.send(QUEUE, REQUEST);
-    const id = await fetchOne(boss);
+    const [id = ""] = await fetchJobs(boss, 1);
     await boss.complete(QUEUE, id, RESULT);
     const [job] = await boss.findJobs(QUEUE, { id });
     if (job?.state !== "completed" || !job.output) throw new Error(`the job is ${job?.state}`);
   };
 }
 
-/** So many loops that fetch a job and complete it. */
+/** Loops that take so many jobs at a time. */
 export async function pgBossClaims(
   place: Address & { store: "postgres" },
-  workers: number,
+  loops: number,
+  batchSize: number,
   cleanUp: AsyncDisposableStack,
 ): Promise<Contestant> {
   const boss = await openBoss(place, cleanUp);
-  const handed: string[] = [];
+  const handed = new HandedOut();
   return {
     name: "pg-boss",
     async before(tasks) {
+      handed.begin(tasks);
       const jobs = Array.from({ length: tasks }, () => ({ data: REQUEST }));
       while (jobs.length > 0) await boss.insert(QUEUE, jobs.splice(0, 1000));
-      handed.length = 0;
     },
     run: (tasks) =>
-      work(workers, tasks, async () => {
-        const id = await fetchOne(boss);
-        handed.push(id);
-        return () => boss.complete(QUEUE, id, RESULT);
+      work(loops, Math.ceil(tasks / batchSize), async () => {
+        const ids = await fetchJobs(boss, batchSize);
+        handed.add(...ids);
+        return () => boss.complete(QUEUE, ids, RESULT);
       }),
-    async after() {
-      if (new Set(handed).size !== handed.length) throw new Error("a job was handed out twice");
-    },
+    after: async () => handed.check(),
   };
 }

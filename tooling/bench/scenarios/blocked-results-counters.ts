@@ -4,7 +4,10 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { openSqlite, openStore, type Place } from "../places.ts";
 
-/** A store, and how many operations its database has done so far, by the database's own count where it has one. */
+/**
+ * A store, and the number of its database's operations so far, by the database's own count if it
+ * has one.
+ */
 export interface Counted {
   readonly store: TaskStore;
   readonly count: () => Promise<number>;
@@ -23,7 +26,7 @@ export async function openCounted(place: Place, cleanUp: AsyncDisposableStack): 
   }
 }
 
-/** Every statement that is run, those that look for changes and begin transactions as well. */
+/** Counts every statement, even polls for changes and transaction commands. */
 function countedSqlite(place: Place & { store: "sqlite" }, cleanUp: AsyncDisposableStack): Counted {
   const database = openSqlite(place, cleanUp);
   let statements = 0;
@@ -55,7 +58,7 @@ function countedSqlite(place: Place & { store: "sqlite" }, cleanUp: AsyncDisposa
   return { store, count: async () => statements };
 }
 
-/** Each statement of a store that is not in a transaction with others is one by itself. */
+/** Counts transactions. Each statement outside of one counts as its own. */
 async function transactions(url: string, cleanUp: AsyncDisposableStack): Promise<() => Promise<number>> {
   const client = new pg.Client({ connectionString: url });
   client.on("error", () => undefined);
@@ -65,7 +68,7 @@ async function transactions(url: string, cleanUp: AsyncDisposableStack): Promise
   return async () => (await client.query(text)).rows[0].count as number;
 }
 
-/** Those within scripts as well; not those that ask for this. */
+/** Counts commands, even those within scripts, but not those of this counter. */
 function commands(url: string, cleanUp: AsyncDisposableStack): () => Promise<number> {
   const redis = new Redis(url);
   cleanUp.defer(() => redis.disconnect());

@@ -10,7 +10,7 @@ import type { Comparison, Contestant, Scenario, Settings } from "../scenario.ts"
 import { openCounted } from "./blocked-results-counters.ts";
 
 const UNITS = { sqlite: "statements/s", postgres: "transactions/s", redis: "commands/s", memory: "" } as const;
-/** The database's own count comes late: a connection of PostgreSQL tells at most once a second. */
+/** The database's own count lags: PostgreSQL connections report at most once a second. */
 const SETTLING_MS = 1500;
 
 export const blockedResults: Scenario = {
@@ -79,7 +79,7 @@ function blocked(
   };
 }
 
-/** A client of SDK 1.x, of a server that has the store. */
+/** A client of SDK 1.x, connected to a server on the store. */
 async function connected(store: TaskStore, cleanUp: AsyncDisposableStack): Promise<Client> {
   const server = new McpServer(
     { name: "bench", version: "1.0.0" },

@@ -1,8 +1,10 @@
 import type { Scenario } from "../scenario.ts";
 import { blockedResults } from "./blocked-results.ts";
 import { claims } from "./claims.ts";
+import { idleWorkers } from "./idle-workers.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
+import { oldSnapshot } from "./old-snapshot.ts";
 import { otherwise } from "./otherwise.ts";
 import { serving } from "./serving.ts";
 import { statusReads } from "./status-reads.ts";
@@ -10,11 +12,13 @@ import { sweep } from "./sweep.ts";
 import { waiters } from "./waiters.ts";
 import { wakeUp } from "./wake-up.ts";
 
-/** In the order in which they are run. */
+/** In the order of their runs. */
 export const SCENARIOS: readonly Scenario[] = [
   lifecycle,
   otherwise,
   claims,
+  idleWorkers,
+  oldSnapshot,
   statusReads,
   lists,
   wakeUp,

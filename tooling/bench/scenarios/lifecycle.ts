@@ -8,7 +8,8 @@ import { bareRedis } from "../bare/redis.ts";
 import { bareSqlite } from "../bare/sqlite.ts";
 import { inFlight, type Life, lifeIn, live, type SdkStore } from "../lives.ts";
 import { openSqlite, openStore, type Place } from "../places.ts";
-import type { Comparison, Contestant, Scenario, StoreName } from "../scenario.ts";
+import type { Comparison, Contestant, Scenario } from "../scenario.ts";
+import type { StoreName } from "../stores.ts";
 
 const GOALS: Readonly<Record<StoreName, number>> = { memory: 1, sqlite: 0.75, postgres: 0.85, redis: 0.75 };
 const HOUR = 3_600_000;
@@ -49,7 +50,7 @@ function comparison(place: Place, title: string, most: number, ttl: number | nul
   };
 }
 
-/** What is in memory stays there, so that each run would be slower than the one before. */
+/** Tasks in memory pile up, so each run would be slower than the one before. */
 function inMemory(most: number, ttl: number | null, goal: number): Contestant[] {
   const contestant = <Store extends SdkStore>(name: string, open: () => Store, close: (store: Store) => unknown) => {
     let store: Store;

@@ -1,6 +1,6 @@
 /**
- * Many finished tasks, put into the store's own tables and keys as the store would have: one is made through the store, and the
- * database copies it, with other ids, owners and positions.
+ * Many finished tasks, in the store's own tables and keys. The store makes one, and the database
+ * copies it with other ids, owners and positions.
  */
 import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
 import { Redis } from "ioredis";
@@ -8,10 +8,10 @@ import { Client } from "pg";
 import { inFlight, REQUEST, RESULT } from "../lives.ts";
 import { type Address, openSqlite } from "../places.ts";
 
-/** Every third task is one of the 1,000 others', wherever one looks. */
+/** In any part of the list, every third task belongs to one of 1,000 others. */
 const OTHERS = 1000;
 
-/** Adds so many tasks of the owner, and half as many of others between them. */
+/** Adds this many tasks of the owner, and half as many of others between them. */
 export async function fill(address: Address, store: TaskStore, owner: string, tasks: number): Promise<void> {
   if (address.store === "memory") return fillOneByOne(store, owner, tasks);
   const template = await finished(store, "template");
@@ -40,7 +40,7 @@ async function fillOneByOne(store: TaskStore, owner: string, tasks: number): Pro
   });
 }
 
-/** All but what makes a task itself. */
+/** The columns that all copies share. */
 const COPIED = `name, status, created_at, updated_at, ttl, expires_at, poll_interval, revision, attempt, lease_token, lease_expires_at,
   status_message`;
 
@@ -88,7 +88,7 @@ async function fillPostgres(
         FROM ${schema}.tasks, generate_series(1, $3::integer) AS numbers (i) WHERE task_id = $1 ORDER BY i`,
       [template, owner, total],
     );
-    // What autovacuum would do within a minute.
+    // Autovacuum would do this within a minute.
     await client.query(`VACUUM ANALYZE ${schema}.tasks`);
     await client.query("CHECKPOINT");
   } finally {

@@ -6,7 +6,7 @@ import { fill } from "./lists-fill.ts";
 
 const PAGES = { rate: { unit: "pages/s", better: "higher" } } as const;
 const SMALL = 1000;
-/** Of our pages, as many as the store's default. */
+/** The store's default page size. */
 const PAGE = 10;
 const MIDDLE_PAGES = 10;
 const WHERE = ["first", "middle", "last"] as const;
@@ -61,7 +61,7 @@ function pages(store: TaskStore, size: number, cursors: readonly (string | undef
 }
 
 type Where = (typeof WHERE)[number];
-/** Of the pages that are read in turn: in the middle several, since one may be unlike those around it. */
+/** Cursors of the pages to read. The middle has several, since a single one may be an outlier. */
 type Cursors = Readonly<Record<Where, readonly (string | undefined)[]>>;
 
 const ownerOf = (size: number) => `owner-of-${size}`;
@@ -81,7 +81,7 @@ class Filled {
   async open(cleanUp: AsyncDisposableStack): Promise<TaskStore> {
     const store = this.#open(cleanUp, PAGE);
     if (this.#cursors.size > 0) return store;
-    // A cursor is good for pages of any size.
+    // A cursor works with any page size.
     const walker = this.#place.store === "memory" ? store : this.#open(cleanUp, SMALL);
     for (const size of this.#sizes) {
       await fill(this.#place, store, ownerOf(size), size);
@@ -94,7 +94,7 @@ class Filled {
     return this.#cursors.get(size) as Cursors;
   }
 
-  /** What is in memory would be gone with its store. */
+  /** Tasks in memory would be lost with their store. */
   #open(cleanUp: AsyncDisposableStack, pageSize: number): TaskStore {
     if (this.#place.store !== "memory") return openStore(this.#place, cleanUp, { pageSize });
     this.#memory ??= new MemoryTaskStore({ pageSize, sweepIntervalMs: false });
@@ -102,7 +102,7 @@ class Filled {
   }
 }
 
-/** Goes through the list by large pages, and through its middle and its end by small ones. */
+/** Walks the list by large pages, and its middle and end by small ones. */
 async function walk(walker: TaskStore, store: TaskStore, size: number): Promise<Cursors> {
   const owner = ownerOf(size);
   const cursorAfter = async (tasks: number): Promise<string | undefined> => {

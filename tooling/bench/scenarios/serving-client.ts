@@ -14,7 +14,7 @@ const META = {
 
 type Json = Record<string, unknown>;
 
-/** The least that a client of 2026-07-28 has to send, over connections that stay open. */
+/** A client of 2026-07-28 that sends only the necessary, over open connections. */
 export class BareClient {
   requests = 0;
   readonly #url: string;

@@ -1,4 +1,7 @@
-/** A server with the same tool twice: as a task, and without. Started with the address of the store; tells its URL. */
+/**
+ * A server with the same tool twice: as a task and without. At `/waits`, `tasks/get` waits for a
+ * change. It takes the store's address and prints its URL.
+ */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -13,23 +16,27 @@ await using cleanUp = new AsyncDisposableStack();
 const store = openStore(JSON.parse(process.argv[2] ?? "") as Address, cleanUp, {
   limits: { ttl: { default: 600_000 } },
 });
-const tasks = new TasksExtension({ store });
-cleanUp.defer(() => tasks.close());
-
 const inputSchema = z.object({ document: z.string() });
 const render = async () => RESULT as CallToolResult;
 
-const handler = tasks.createMcpHandler(() => {
-  const server = new McpServer({ name: "bench", version: "1.0.0" });
-  tasks.attach(server);
-  tasks.registerTool(server, "render", { inputSchema, task: "required" }, render);
-  server.registerTool("render-at-once", { inputSchema }, render);
-  return server;
-});
-cleanUp.defer(() => handler.close());
+function handlerOf(tasks: TasksExtension) {
+  const handler = tasks.createMcpHandler(() => {
+    const server = new McpServer({ name: "bench", version: "1.0.0" });
+    tasks.attach(server);
+    tasks.registerTool(server, "render", { inputSchema, task: "required" }, render);
+    server.registerTool("render-at-once", { inputSchema }, render);
+    return server;
+  });
+  cleanUp.defer(() => tasks.close());
+  cleanUp.defer(() => handler.close());
+  return toNodeHandler(handler);
+}
 
-const handle = toNodeHandler(handler);
-const http = createServer((request, response) => void handle(request as NodeIncomingMessageLike, response));
+const atOnce = handlerOf(new TasksExtension({ store }));
+const waits = handlerOf(new TasksExtension({ store, getWaitMs: 1000 }));
+const http = createServer((request, response) => {
+  void (request.url === "/waits" ? waits : atOnce)(request as NodeIncomingMessageLike, response);
+});
 await once(http.listen(0, "127.0.0.1"), "listening");
 cleanUp.defer(() => {
   http.close();

@@ -13,6 +13,7 @@ export const serving: Scenario = {
   notes: [
     "One server process of SDK 2.x, and clients in another, on connections that stay open. The tool does nothing but return a small result.",
     "As a task: tools/call, then tasks/get without a pause until the task is completed; clients that keep to the poll interval ask less often. Without: the same tool, registered with the SDK alone, answered at once.",
+    "With getWaitMs: the same, and the answer to tasks/get waits for a change.",
     "A call is one use of the tool, of two requests or more as a task.",
   ],
   stores: ["memory", "sqlite", "postgres", "redis"],
@@ -29,10 +30,13 @@ function comparison(place: Place, most: number): Comparison {
       "requests a call": { unit: "", better: "lower" },
     },
     async setUp(cleanUp) {
-      const client = new BareClient(await started(place, cleanUp), most);
-      cleanUp.defer(() => client.close());
+      const url = await started(place, cleanUp);
+      const client = new BareClient(url, most);
+      const waiting = new BareClient(new URL("/waits", url).href, most);
+      for (const each of [client, waiting]) cleanUp.defer(() => each.close());
       return [
         contestant("as a task", client, most, () => callTask(client)),
+        contestant("as a task, with getWaitMs", waiting, most, () => callTask(waiting)),
         contestant("without tasks", client, most, async () => {
           const { content } = await client.ask("tools/call", { name: "render-at-once", arguments: DOCUMENT });
           if (!Array.isArray(content)) throw new Error("there is no result");

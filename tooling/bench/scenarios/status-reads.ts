@@ -4,7 +4,7 @@ import { inFlight, REQUEST } from "../lives.ts";
 import { openStore, type Place } from "../places.ts";
 import type { Comparison, Contestant, Scenario } from "../scenario.ts";
 
-/** So many that no single row or key is all that is read. */
+/** Enough that the reads do not all hit one row or key. */
 const TASKS = 20;
 const READS = { rate: { unit: "reads/s", better: "higher" } } as const;
 
@@ -28,7 +28,8 @@ function comparison(place: Place, most: number): Comparison {
       const store = openStore(place, cleanUp);
       const large: string[] = [];
       const small: string[] = [];
-      // By turns and some time apart, so that they differ in nothing else: times of the same millisecond are formatted once.
+      // Alternating and some time apart, so that they differ in nothing else. Times of the same
+      // millisecond are formatted only once.
       for (let index = 0; index < TASKS; index += 1) {
         large.push(await completed(store, 1_000_000));
         await sleep(5);
@@ -54,7 +55,7 @@ function reads(name: string, store: TaskStore, taskIds: readonly string[], most:
 }
 
 async function completed(store: TaskStore, length: number): Promise<string> {
-  // Not one letter over and over, which a database would keep in a few bytes.
+  // Random text, because a database would compress a repeated letter to a few bytes.
   const text = Array.from({ length: Math.ceil(length / 8) }, () => Math.random().toString(36).slice(2, 10)).join("");
   const result: Result = { content: [{ type: "text", text: text.slice(0, length) }] };
   const { taskId } = await store.createTask({}, 1, REQUEST);

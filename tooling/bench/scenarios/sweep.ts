@@ -2,10 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { TaskStore } from "@mcp-task-store/core";
 import { inFlight, REQUEST } from "../lives.ts";
 import { openStore, type Place } from "../places.ts";
-import type { Comparison, Contestant, Figures, Scenario, Settings, StoreName } from "../scenario.ts";
+import type { Comparison, Contestant, Figures, Scenario, Settings } from "../scenario.ts";
 import { quantile } from "../statistics.ts";
+import type { StoreName } from "../stores.ts";
 
-/** So many that deleting them takes a while. */
+/** Enough that deleting them takes a while. */
 const EXPIRED: Readonly<Record<StoreName, number>> = {
   memory: 30_000,
   sqlite: 30_000,
@@ -33,7 +34,7 @@ function tasksFor(place: Place, { scale }: Settings): number {
 
 function alone(place: Place, settings: Settings): Comparison {
   return {
-    title: "deleted, nobody writing",
+    title: "deleted, without writers",
     operations: tasksFor(place, settings),
     rounds: 5,
     async setUp(cleanUp) {
@@ -92,7 +93,7 @@ async function sweepAll(store: TaskStore, tasks: number): Promise<void> {
   if (deleted !== tasks) throw new Error(`${deleted} of ${tasks} expired tasks were deleted`);
 }
 
-/** Writes in a steady rhythm, until the end, and tells how long the writes took. */
+/** Writes in a steady rhythm until the end, and returns the durations of the writes. */
 async function writing(store: TaskStore, end: Promise<unknown>): Promise<Figures> {
   let ended = false;
   const over = end.finally(() => {
@@ -102,7 +103,7 @@ async function writing(store: TaskStore, end: Promise<unknown>): Promise<Figures
   const start = performance.now();
   for (let due = start; !ended; due += WRITE_EACH_MS) {
     const early = due - performance.now();
-    // Never too early: a timer leaves out parts of a millisecond.
+    // Never too early: timers drop fractions of a millisecond.
     if (early > 0) await sleep(Math.ceil(early));
     writes.push(timed(store, due));
   }

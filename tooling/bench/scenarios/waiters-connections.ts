@@ -2,12 +2,14 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import type { Address, Place } from "../places.ts";
 
-/** How many connections the process has that waits, as the server counts them; 0 where there is no server. */
+/**
+ * The number of connections of the waiting process, as the server counts them. 0 without a server.
+ */
 export type Count = () => Promise<number>;
 
 const NAME = "bench-waiters";
 
-/** Where the waiting process finds the store, under a name of its own where connections have names. */
+/** The store's address for the waiting process, with a connection name of its own if possible. */
 export function waitersAddress({ variant: _, ...address }: Place): Address {
   if (address.store !== "postgres") return address as Address;
   const url = new URL(address.url);
@@ -29,7 +31,7 @@ export async function connectionsOf(place: Place, cleanUp: AsyncDisposableStack)
       const redis = new Redis(place.url);
       cleanUp.defer(() => redis.disconnect());
       const all = async () => ((await redis.client("LIST")) as string).trim().split("\n").length;
-      // Those that have nothing to do with it stay as many; the store of this process has one.
+      // The other connections stay constant. The store of this process has one.
       const others = await all();
       return async () => (await all()) - others;
     }

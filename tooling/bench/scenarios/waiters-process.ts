@@ -1,4 +1,7 @@
-/** A process with many waiters, which tells what they cost. Started with --expose-gc and the address of the store. */
+/**
+ * A process with many waiters that reports their cost. It needs --expose-gc and the address of the
+ * store.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { inFlight, REQUEST, RESULT } from "../lives.ts";
 import { type Address, openStore } from "../places.ts";
@@ -8,7 +11,7 @@ export type Order =
   | { readonly order: "know"; readonly taskIds: readonly string[] }
   | { readonly order: "use" | "wait" | "woken" };
 
-/** In bytes, after collecting what is not needed. */
+/** In bytes, after a garbage collection. */
 export interface Memory {
   readonly heap: number;
   readonly resident: number;
@@ -35,12 +38,12 @@ async function obey(order: Order): Promise<unknown> {
       return inFlight(64, order.tasks, () => store.storeTaskResult(taskIds[next++] as string, "completed", RESULT));
     }
     case "use":
-      // More reads at once than a pool has connections for.
+      // More concurrent reads than a pool has connections.
       await Promise.all(taskIds.slice(0, 64).map((taskId) => store.getTask(taskId)));
       return memory();
     case "wait":
       waits = taskIds.map((taskId) => store.waitForTask(taskId));
-      // Until all have seen that their task is not there yet; what that took is no longer needed.
+      // Waits until every waiter has done its first read, whose memory can then be freed.
       await store.getTask(taskIds.at(-1) as string);
       await sleep(2000);
       return memory();

@@ -42,7 +42,7 @@ function comparison(place: Place, { scale }: Settings): Comparison {
     metrics: { ...MEMORY, ...(counted ? CONNECTIONS : {}), ...TIMES },
     async setUp(cleanUp) {
       const store = place.store === "memory" ? undefined : openStore(place, cleanUp);
-      // Connects, and makes the tables before another process wants to.
+      // Connects, and makes the tables before the other process needs them.
       await store?.getTask("none");
       const count = await connectionsOf(place, cleanUp);
       return [contestant(place, store, count)];
@@ -59,7 +59,7 @@ function contestant(place: Place, store: TaskStore | undefined, count: Count): C
       const path = new URL("./waiters-process.ts", import.meta.url);
       child = fork(path, [JSON.stringify(waitersAddress(place))], { execArgv: ["--expose-gc"] });
       if (!store) return void (await told(child, { order: "create", tasks }));
-      // What making them takes is not to be in the waiting process's memory.
+      // Made here, to keep the memory for it out of the waiting process.
       await inFlight(64, tasks, async () => taskIds.push((await store.createTask({}, 1, REQUEST)).taskId));
       await told(child, { order: "know", taskIds });
     },
@@ -80,7 +80,7 @@ function contestant(place: Place, store: TaskStore | undefined, count: Count): C
         "connections before": before,
         "more connections": sampled.most - before,
         "to complete all and wake all": Number(last - start) / 1e6,
-        // The last may well be woken before its completion has been acknowledged here.
+        // The last waiter may wake before its completion is acknowledged here.
         "to wake all once they are completed": Math.max(0, Number(last - completed) / 1e6),
       };
     },
@@ -97,7 +97,7 @@ async function completeNext(store: TaskStore, taskIds: string[]): Promise<void> 
   if (taskId !== undefined) await store.storeTaskResult(taskId, "completed", RESULT);
 }
 
-/** The most that were counted since it began. */
+/** The highest count since it began. */
 class Sampled implements AsyncDisposable {
   most = 0;
   readonly #count: Count;
@@ -129,7 +129,7 @@ class Sampled implements AsyncDisposable {
 
 let lastId = 0;
 
-/** The answer to an order; several may be under way. */
+/** The answer to an order. Several may be under way. */
 async function told(child: ChildProcess, order: Order): Promise<unknown> {
   lastId += 1;
   const id = lastId;

@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { openSqlite, type Place } from "../places.ts";
 
-/** The least that can be asked of the database: how long that takes is what it takes to reach it. */
+/** The cheapest request to the database, which measures the time to reach it. */
 export async function pingOf(place: Place, cleanUp: AsyncDisposableStack): Promise<() => Promise<unknown>> {
   switch (place.store) {
     case "sqlite": {

@@ -1,4 +1,7 @@
-/** Another process, which waits for tasks and tells when it learned of their end. Started with the address of the store. */
+/**
+ * Another process, which waits for tasks and reports when it learned of their end. It takes the
+ * address of the store.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isTerminal } from "@mcp-task-store/core";
 import { type Address, openStore } from "../places.ts";
@@ -10,7 +13,10 @@ export interface Order {
   readonly way: Way;
 }
 
-/** Once it waits, and then at the end of each task. The time is CLOCK_MONOTONIC, which all processes of a machine share. */
+/**
+ * Sent once it waits, and then at the end of each task. The time is CLOCK_MONOTONIC, which all
+ * processes of a machine share.
+ */
 export type Report = { readonly waiting: true } | { readonly taskId: string; readonly at: string };
 
 /** SDK 1.x's default poll interval. */
@@ -26,7 +32,7 @@ process.on("message", ({ taskIds, way }: Order) => {
       report({ taskId, at: String(process.hrtime.bigint()) }),
     );
   }
-  // A read that was asked for after the waits began; the listening needs a moment more.
+  // This read comes after the start of the waits. Listening takes a moment longer.
   void store
     .getTask(taskIds[0] as string)
     .then(() => sleep(300))
@@ -35,7 +41,7 @@ process.on("message", ({ taskIds, way }: Order) => {
 await new Promise((resolve) => process.once("disconnect", resolve));
 
 async function polled(taskId: string): Promise<void> {
-  // Pollers do not begin all at the same time.
+  // Pollers start at different times.
   await sleep(Math.random() * POLL_MS);
   for (;;) {
     const task = await store.getTask(taskId);

@@ -4,12 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { TaskStore } from "@mcp-task-store/core";
 import { inFlight, REQUEST, RESULT } from "../lives.ts";
 import { openStore, type Place } from "../places.ts";
-import type { Comparison, Contestant, Figures, Scenario, Settings, StoreName } from "../scenario.ts";
+import type { Comparison, Contestant, Figures, Scenario, Settings } from "../scenario.ts";
 import { quantile } from "../statistics.ts";
+import type { StoreName } from "../stores.ts";
 import { pingOf } from "./wake-up-ping.ts";
 import type { Order, Report, Way } from "./wake-up-process.ts";
 
-/** Between two ends, on average: long enough that one does not stand in the next one's way. */
+/** Average time between two ends, long enough that they do not delay each other. */
 const APART_MS = 20;
 const P99_GOALS: Readonly<Record<StoreName, number>> = { memory: 20, sqlite: 60, postgres: 20, redis: 20 };
 
@@ -37,7 +38,7 @@ function comparison(place: Place, { scale }: Settings): Comparison {
     },
     async setUp(cleanUp) {
       const store = openStore(place, cleanUp);
-      // Makes the tables, before another process wants to.
+      // Makes the tables before the other process needs them.
       await store.getTask("none");
       const { variant: _, ...address } = place;
       const child = fork(new URL("./wake-up-process.ts", import.meta.url), [JSON.stringify(address)]);
@@ -76,7 +77,10 @@ function woken(name: string, store: TaskStore, child: ChildProcess, way: Way): C
   };
 }
 
-/** Begins one after the other, whether or not the one before has ended, and tells how long they took. */
+/**
+ * Starts operations in a steady rhythm, without waiting for the one before, and returns their
+ * durations.
+ */
 async function paced(times: number, one: (index: number) => Promise<number>): Promise<Figures> {
   const durations: Promise<number>[] = [];
   for (let index = 0; index < times; index += 1) {

@@ -1,4 +1,4 @@
-/** A run that starts a server, says where it is, and never stops it. */
+/** A run that starts a server, prints its URL, and never stops it. */
 import { startOwnPostgres } from "../../databases/index.ts";
 
 const server = await startOwnPostgres({ durability: "fast" });

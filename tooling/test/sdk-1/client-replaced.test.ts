@@ -8,9 +8,9 @@ import { type Requestor, useTaskClients, ways } from "../fixtures/sdk-1-requesto
 import { FILLED_IN, held, SAID } from "../fixtures/sdk-1-task-client.ts";
 import { durableStores, stores } from "../fixtures/stores.ts";
 
-// A client that runs tasks may end before they do. What it leaves in its store, the next one serves.
+// A client may end before its tasks do. The next client serves the tasks left in the store.
 
-/** A client is one user's, whatever session it has. */
+/** All sessions of a client belong to one user. */
 const anns: TaskStoreOptions = { owner: () => "ann" };
 
 const sayHowFar: TaskHandler = ({ attempt, checkpoint }) => ({
@@ -18,7 +18,7 @@ const sayHowFar: TaskHandler = ({ attempt, checkpoint }) => ({
   content: { type: "text", text: JSON.stringify({ attempt, checkpoint }) },
 });
 
-/** What a server is told that asks for this task in every way. */
+/** The errors that a server gets for this task from every method. */
 async function refusals(requestor: Requestor, taskId: string): Promise<string[]> {
   const attempts = [requestor.get(taskId), requestor.sampled(taskId), requestor.cancel(taskId)];
   return (await Promise.all(attempts.map(rejection))).map(String);
@@ -27,8 +27,8 @@ async function refusals(requestor: Requestor, taskId: string): Promise<string[]>
 describe.each(stores)("Clients of SDK 1.x that are replaced, over $name,", (kind) => {
   const clients = useTaskClients(kind);
 
-  describe.each(ways)("and talk over %s", (way) => {
-    test("leave answers to the next one, which the server is told of there", async () => {
+  describe.each(ways)("talking over %s", (way) => {
+    test("leave answers to the next client, where the server gets them", async () => {
       const store = clients.place.open(anns);
       const first = await clients.converse(way, { store, answer: () => SAID });
       const { taskId } = await first.requestor.sample();
@@ -41,7 +41,7 @@ describe.each(stores)("Clients of SDK 1.x that are replaced, over $name,", (kind
       expect(await requestor.sampled(taskId)).toMatchObject(SAID);
     });
 
-    test("leave work to the next one, which goes on where it was", async () => {
+    test("leave work to the next client, which continues from the checkpoint", async () => {
       const store = clients.place.open(anns);
       const stop = new AbortController();
       const saved = Promise.withResolvers<void>();
@@ -70,7 +70,7 @@ describe.each(stores)("Clients of SDK 1.x that are replaced, over $name,", (kind
     });
   });
 
-  test("find their tasks again without an owner as well, if they come back to their session", async () => {
+  test("find their tasks again without an owner if they return to their session", async () => {
     const first = await clients.converse("Streamable HTTP", { answer: () => SAID });
     const { taskId } = await first.requestor.sample();
     await first.client.runs.get(taskId);
@@ -84,7 +84,7 @@ describe.each(stores)("Clients of SDK 1.x that are replaced, over $name,", (kind
     expect(await elsewhere.requestor.list()).toMatchObject({ tasks: [] });
   });
 
-  test("and run while the next one is there: cancelled through either", async () => {
+  test("can run beside the next client, and either cancels the task", async () => {
     const { answer, finish, task } = held();
     const first = await clients.converse("a pair of pipes", { answer });
     const { taskId } = await first.requestor.sample();
@@ -97,7 +97,7 @@ describe.each(stores)("Clients of SDK 1.x that are replaced, over $name,", (kind
     expect(await first.requestor.get(taskId)).toMatchObject({ status: "cancelled" });
   });
 
-  test.each(ways)("or leave the work to another handle, talking over %s", async (way) => {
+  test.each(ways)("can leave the work to another handle, talking over %s", async (way) => {
     const { requestor } = await clients.converse(way);
     const [sampled, elicited] = [await requestor.sample(), await requestor.elicit()];
     const pending = [requestor.sampled(sampled.taskId), requestor.elicited(elicited.taskId)];
@@ -107,7 +107,7 @@ describe.each(stores)("Clients of SDK 1.x that are replaced, over $name,", (kind
     expect(await Promise.all(pending)).toMatchObject([SAID, FILLED_IN]);
   });
 
-  test("and servers of one client that have no sessions see nothing of each other, if each has its own owner", async () => {
+  test("isolate sessionless servers of one client if each has its own owner", async () => {
     const [one, two] = [clients.place.open({ owner: () => "one" }), clients.place.open({ owner: () => "two" })];
     const mine = await clients.converse("a pair of pipes", { store: one, answer: () => SAID });
     const theirs = await clients.converse("a pair of pipes", { store: two });
@@ -125,7 +125,7 @@ describe.each(durableStores)("A client of SDK 1.x that is killed, over $name,", 
     for (const child of children.splice(0)) child.kill("SIGKILL");
   });
 
-  test("leaves its work to the next one, to which the server comes for the answer", async () => {
+  test("leaves its work to the next client, where the server gets the answer", async () => {
     const { url, next } = await clients.listen();
     const program = fileURLToPath(new URL("../fixtures/task-client-process.ts", import.meta.url));
     const args = [program, JSON.stringify(clients.place.address), String(url), "300"];
@@ -146,7 +146,7 @@ describe.each(durableStores)("A client of SDK 1.x that is killed, over $name,", 
     const { requestor } = await clients.converse("Streamable HTTP", { store });
     expect(await requestor.get(taskId)).toMatchObject({ status: "working", statusMessage: "half-way" });
     const pending = requestor.sampled(taskId);
-    await using _worker = startWorker(store, { "sampling/createMessage": sayHowFar }, { pollMs: 10 });
+    await using _worker = startWorker(store, { "sampling/createMessage": sayHowFar }, { claimPollMs: 10 });
     expect(await pending).toMatchObject({ content: { text: '{"attempt":2,"checkpoint":{"half":true,"attempt":1}}' } });
   });
 });

@@ -12,14 +12,14 @@ import { FORM, QUESTION, useTaskClients, ways } from "../fixtures/sdk-1-requesto
 import { FILLED_IN, held, SAID } from "../fixtures/sdk-1-task-client.ts";
 import { stores } from "../fixtures/stores.ts";
 
-// Tasks the other way round: the server asks, and the client answers by a task in its own store. What is expected is
-// MCP 2025-11-25, Tasks, where requestor and receiver may be either side.
+// Tasks in the other direction: the server asks, and the client answers by a task in its own store.
+// Expected behaviour: MCP 2025-11-25, Tasks, where either side may be the requestor.
 
 describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
   const clients = useTaskClients(kind);
 
-  describe.each(ways)("that talk over %s", (way) => {
-    test("sampling: created at once, polled, and answered", async () => {
+  describe.each(ways)("talking over %s", (way) => {
+    test("a sampling task is created at once, polled, and answered", async () => {
       const { answer, finish, task } = held();
       const { client, requestor } = await clients.converse(way, { answer });
       const created = await requestor.sample(45_000);
@@ -46,7 +46,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
       const pending = requestor.sampled(taskId).finally(() => {
         settled = true;
       });
-      // Other requests go through meanwhile.
+      // Other requests still work meanwhile.
       expect(await requestor.list()).toMatchObject({ tasks: [{ taskId }] });
       expect(settled).toBe(false);
       finish(SAID);
@@ -55,7 +55,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
       expect(await client.runs.get(taskId)).toMatchObject({ stored: true, status: "completed" });
     });
 
-    test("elicitation: created at once, polled, and answered", async () => {
+    test("an elicitation task is created at once, polled, and answered", async () => {
       const { answer, finish, task } = held();
       const { requestor } = await clients.converse(way, { answer });
       const { taskId } = await requestor.elicit();
@@ -65,11 +65,11 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
       finish(FILLED_IN);
       expect(await pending).toEqual({ ...FILLED_IN, _meta: { [RELATED_TASK_META_KEY]: { taskId } } });
       expect(await requestor.get(taskId)).toMatchObject({ status: "completed" });
-      // And again, any number of times.
+      // The result can be read again.
       expect(await requestor.elicited(taskId)).toMatchObject(FILLED_IN);
     });
 
-    test("cancelled by the server: the client's work is aborted, and its late answer is not kept", async () => {
+    test("a cancellation by the server aborts the client's work and drops its late answer", async () => {
       const { answer, finish, task } = held();
       const { client, requestor } = await clients.converse(way, { answer });
       const { taskId } = await requestor.sample();
@@ -87,7 +87,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
       });
     });
 
-    test("failed, as when the user refuses: the server is told with which error", async () => {
+    test("a refusal by the user fails the task, and the server gets the error", async () => {
       const answer = () => {
         throw new McpError(-1, "User rejected sampling request", { by: "ann" });
       };
@@ -103,7 +103,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
     });
   });
 
-  test("the SDK's own streams for servers go through, to the answer and to the end of a cancelled task", async () => {
+  test("the SDK's own server streams deliver the answer, and the end of a cancelled task", async () => {
     const { answer, finish, task } = held();
     const { requestor } = await clients.converse("a pair of pipes", {
       answer: (context) => (context.request.method === "elicitation/create" ? FILLED_IN : answer(context)),
@@ -120,7 +120,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
     for await (const message of tasks.createMessageStream(QUESTION, { task: { ttl: 60_000 } })) {
       last = message;
       if (message.type !== "taskCreated") continue;
-      // Cancelled before, the work would not begin.
+      // Otherwise the cancel could come before the work begins.
       await task;
       await requestor.cancel(message.task.taskId);
     }
@@ -129,7 +129,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
     finish(SAID);
   });
 
-  test("listed in order of creation, page by page, whatever was asked", async () => {
+  test("a server lists tasks of every kind page by page, in order of creation", async () => {
     const { requestor } = await clients.converse("Streamable HTTP");
     const created: string[] = [];
     for (let index = 0; index < 13; index += 1)
@@ -149,7 +149,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
     });
   });
 
-  test("gone after their ttl, in every method", async () => {
+  test("a task is gone after its ttl, for every method", async () => {
     const { requestor } = await clients.converse("a pair of pipes", { answer: () => SAID });
     const { taskId } = await requestor.sample(10_000);
     expect(await requestor.sampled(taskId)).toMatchObject(SAID);
@@ -164,7 +164,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
     expect(await requestor.list()).toMatchObject({ tasks: [] });
   });
 
-  test("a client that keeps to the SDK's own calls tells the server of each change", async () => {
+  test("a client that uses only the SDK's own calls notifies the server of each change", async () => {
     const { client, requestor } = await clients.converse("Streamable HTTP");
     const told: unknown[] = [];
     const [ended, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -186,7 +186,7 @@ describe.each(stores)("Tasks of clients of SDK 1.x over $name", (kind) => {
     ]);
   });
 
-  test("what the client asks within a task waits in its store until the server waits for the result", async () => {
+  test("a client's question within a task is queued until the server waits for the result", async () => {
     const { client, requestor } = await clients.converse("a pair of pipes", {
       async answer({ taskId }) {
         await client.request({ method: "ping" }, EmptyResultSchema, { relatedTask: { taskId } });

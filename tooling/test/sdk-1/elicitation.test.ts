@@ -30,7 +30,7 @@ describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", (kind) 
     requestedSchema: { type: "object" as const, properties: { city: { type: "string" as const } } },
   });
 
-  /** Asks as a server's author does: the status is the author's business. */
+  /** Asks as a server's author does, who sets the status. */
   async function ask({ taskId }: TaskContext, { mcp }: ToolCall, message?: string): Promise<ElicitResult> {
     await scene.store.updateTask(taskId, { status: "input_required" });
     const answer = await mcp.server.elicitInput(form(message), { relatedTask: { taskId } });
@@ -38,7 +38,7 @@ describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", (kind) 
     return answer;
   }
 
-  /** Resolves as soon as a message waits for the task. */
+  /** Resolves once a message waits for the task. */
   async function queued(taskId: string): Promise<void> {
     const message = await scene.store.messages.dequeue(taskId);
     if (message) return scene.store.messages.enqueue(taskId, message);
@@ -61,7 +61,7 @@ describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", (kind) 
     expect(await get(client, taskId)).toMatchObject({ status: "completed" });
   });
 
-  test("a question of the handler is stored, delivered, and sets the status both ways", async () => {
+  test("a handler's question is stored and delivered, and sets the status both ways", async () => {
     const seen: (string | undefined)[] = [];
     const status = async ({ taskId }: TaskContext) => (await scene.store.getTask(taskId))?.status;
     const work: ToolWork = async (task) => {
@@ -88,7 +88,7 @@ describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", (kind) 
     });
   });
 
-  test("a question by extra.sendRequest sets the status by itself", async () => {
+  test("extra.sendRequest sets the status without further calls", async () => {
     const work: ToolWork = async ({ taskId }, { extra }) => {
       const options: RequestOptions = { relatedTask: { taskId } };
       const answer = await extra.sendRequest(
@@ -104,7 +104,7 @@ describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", (kind) 
     expect(await result(client, taskId)).toMatchObject({ structuredContent: { content: { city: "Oslo" } } });
   });
 
-  test("several, one after the other and at once, each get their own answer", async () => {
+  test("several questions, sequential and concurrent, each get their own answer", async () => {
     const work: ToolWork = async ({ taskId }, { mcp }) => {
       const askFor = (message: string) => mcp.server.elicitInput(form(message), { relatedTask: { taskId } });
       const answers = [await askFor("a"), ...(await Promise.all([askFor("b"), askFor("c"), askFor("d")]))];
@@ -117,7 +117,7 @@ describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", (kind) 
     });
   });
 
-  test("a question is asked once, however many streams wait", async () => {
+  test("a question is asked once, even if several streams wait", async () => {
     let asked = 0;
     const work: ToolWork = async (task, toolCall) => {
       await ask(task, toolCall);
@@ -135,7 +135,7 @@ describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", (kind) 
     expect(asked).toBe(1);
   });
 
-  test("more questions than the queue may hold fail in the handler, which can go on", async () => {
+  test("questions beyond the queue's limit fail in the handler, which can go on", async () => {
     const work: ToolWork = async ({ taskId }, { mcp }) => {
       const askFor = () => mcp.server.elicitInput(form(), { relatedTask: { taskId } });
       const [first, second] = await Promise.allSettled([askFor(), askFor()]);
@@ -165,7 +165,7 @@ describe.each(stores)("Elicitation inside a task of SDK 1.x over $name", (kind) 
     expect(await scene.store.messages.dequeue(taskId)).toBeUndefined();
   });
 
-  test("a question goes to the session of its task alone", async () => {
+  test("a question goes only to the session of its task", async () => {
     const work: ToolWork = async (task, toolCall) => {
       const { content } = await ask(task, toolCall);
       return { content: [], structuredContent: { ...content } };

@@ -1,4 +1,4 @@
-import { DurableTaskStore } from "@mcp-task-store/core";
+import { DurableTaskStore } from "@mcp-task-store/core/backend";
 import { MemoryBackend, MemoryStorage } from "@mcp-task-store/memory";
 import { CreateTaskResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { describe, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import { call, cancel, DONE, get, held, list, result, useScene } from "../fixtur
 import { startServer, type ToolWork } from "../fixtures/sdk-1-server.ts";
 import { stores } from "../fixtures/stores.ts";
 
-// What errors tell the peer: the SDK sends the text of whatever a store throws.
+// The SDK sends the message of every store error to the peer.
 
 describe.each(stores)("Errors of SDK 1.x over $name", (kind) => {
   const scene = useScene(kind);
@@ -43,7 +43,7 @@ describe.each(stores)("Errors of SDK 1.x over $name", (kind) => {
   });
 });
 
-test("of a backend say that it failed, and no more", async () => {
+test("from a backend say only that it failed", async () => {
   const storage = new MemoryStorage();
   const backend = new MemoryBackend(storage);
   const store = new DurableTaskStore(backend, { onError: () => undefined });

@@ -9,7 +9,7 @@ import { stores } from "../fixtures/stores.ts";
 describe.each(stores)("Isolation of SDK 1.x over $name", (kind) => {
   const scene = useScene(kind);
 
-  test("to another session the task does not exist, in every method", async () => {
+  test("the task does not exist for another session, in every method", async () => {
     const { work, finish } = held();
     const server = await scene.start({ work });
     const [mine, theirs] = [await server.connect(), await server.connect()];
@@ -35,7 +35,7 @@ describe.each(stores)("Isolation of SDK 1.x over $name", (kind) => {
   describe("by user", () => {
     const byUser: TaskStoreOptions = { owner: () => currentUser.getStore(), isolation: "strict" };
 
-    test("a user who reconnects finds the task, and gets its result", async () => {
+    test("a user who reconnects finds the task and gets its result", async () => {
       scene.reopen(byUser);
       const { work, finish } = held();
       const server = await scene.start({ work });
@@ -50,7 +50,7 @@ describe.each(stores)("Isolation of SDK 1.x over $name", (kind) => {
       expect(await pending).toMatchObject(DONE);
     });
 
-    test("another user, and nobody in particular, see nothing of it", async () => {
+    test("another user and an anonymous caller see nothing of the task", async () => {
       scene.reopen(byUser);
       const { work, finish } = held();
       const server = await scene.start({ work });

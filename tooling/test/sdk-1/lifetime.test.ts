@@ -9,7 +9,7 @@ describe.each(stores)("The life of tasks of SDK 1.x over $name", (kind) => {
   const scene = useScene(kind);
 
   describe("expiry", () => {
-    test("an ended task is gone after its ttl, in every method", async () => {
+    test("an ended task is gone after its ttl, for every method", async () => {
       const client = await (await scene.start({ work: () => DONE })).connect();
       const { taskId } = (await call(client, "work", {}, 10_000)).task;
       await result(client, taskId);
@@ -24,7 +24,7 @@ describe.each(stores)("The life of tasks of SDK 1.x over $name", (kind) => {
       expect(await list(client)).toMatchObject({ tasks: [] });
     });
 
-    test("a client that waits for a task is told when it expires", async () => {
+    test("a client that waits for a task gets an error when it expires", async () => {
       const client = await (
         await scene.start(
           {},
@@ -61,17 +61,18 @@ describe.each(stores)("The life of tasks of SDK 1.x over $name", (kind) => {
     });
   });
 
-  test("a queue that the SDK clears when the store is closed already is no failure", async () => {
+  test("the SDK may clear a queue after the store was closed", async () => {
     await scene.store.createTask({ taskId: "a" }, 1, { method: "tools/call" });
     await scene.store.close();
-    // The SDK does not wait for it after it has sent a result. The disposal of the place would tell of a failure.
+    // After a result, the SDK clears the queue without waiting. The place's disposal fails on a
+    // reported failure.
     expect(await scene.store.messages.dequeueAll("a")).toEqual([]);
   });
 
   describe("a server that is replaced", () => {
     const byUser: TaskStoreOptions = { owner: () => currentUser.getStore(), isolation: "strict" };
 
-    test("leaves the results to the next one", async () => {
+    test("leaves its results to the next server", async () => {
       scene.reopen(byUser);
       const first = await scene.start({ work: () => DONE });
       const { taskId } = (await call(await first.connect({ user: "ann" }))).task;
@@ -84,7 +85,7 @@ describe.each(stores)("The life of tasks of SDK 1.x over $name", (kind) => {
       expect(await result(await second.connect({ user: "ann" }), taskId)).toMatchObject(DONE);
     });
 
-    test("leaves the work to the next one, which goes on where it was", async () => {
+    test("leaves its work to the next server, which continues from the checkpoint", async () => {
       const firstStore = scene.reopen(byUser);
       const saved = Promise.withResolvers<void>();
       const first = await scene.start({
@@ -110,7 +111,7 @@ describe.each(stores)("The life of tasks of SDK 1.x over $name", (kind) => {
       expect(await pending).toMatchObject({ structuredContent: { attempt: 1, checkpoint: { done: 1 } } });
     });
 
-    test("and one beside it: either serves the task, cancellation included", async () => {
+    test("can run beside the next server, and either serves or cancels the task", async () => {
       scene.reopen(byUser);
       const { work, finish, signal } = held();
       const first = await scene.start({ work });

@@ -7,12 +7,13 @@ import { call, cancel, DONE, get, held, list, result, useScene } from "../fixtur
 import type { ToolWork } from "../fixtures/sdk-1-server.ts";
 import { stores } from "../fixtures/stores.ts";
 
-// A real server and real clients over Streamable HTTP. What is expected of the wire is MCP 2025-11-25, Tasks.
+// A real server and real clients over Streamable HTTP. Expected wire behaviour: MCP 2025-11-25,
+// Tasks.
 
 describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
   const scene = useScene(kind);
 
-  test("a task is created, and the client told at once", async () => {
+  test("a task is created, and the client gets it at once", async () => {
     const { work, finish } = held();
     const client = await (await scene.start({ work })).connect();
     const { task, _meta } = await call(client, "work", {}, 45_000);
@@ -25,7 +26,7 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
       pollInterval: 5,
     });
     expect(_meta).toEqual({ [MODEL_IMMEDIATE_RESPONSE_META_KEY]: "Started work." });
-    // As it came over the wire: the SDK's own schema would drop fields that do not belong there.
+    // The raw answer: the SDK's own schema drops unknown fields.
     const request = { method: "tasks/get", params: { taskId: task.taskId } } as const;
     expect(await client.request(request, ResultSchema)).toEqual(task);
     finish(DONE);
@@ -39,14 +40,14 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
     const pending = result(client, taskId).finally(() => {
       settled = true;
     });
-    // Other requests go through meanwhile.
+    // Other requests still work meanwhile.
     expect(await get(client, taskId)).toMatchObject({ status: "working" });
     expect(await list(client)).toMatchObject({ tasks: [{ taskId }] });
     expect(settled).toBe(false);
     finish({ ...DONE, _meta: { cost: 3 } });
     expect(await pending).toEqual({ ...DONE, _meta: { cost: 3, [RELATED_TASK_META_KEY]: { taskId } } });
     expect(await get(client, taskId)).toMatchObject({ status: "completed" });
-    // And again, any number of times.
+    // The result can be read again.
     expect(await result(client, taskId)).toMatchObject(DONE);
   });
 
@@ -81,7 +82,7 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
     expect(seen).toEqual(["taskCreated", "taskStatus", "result"]);
   });
 
-  test("tasks/list goes through all tasks in order of creation, page by page", async () => {
+  test("tasks/list pages through all tasks in order of creation", async () => {
     const { work, finish } = held();
     const client = await (await scene.start({ work })).connect();
     const created: string[] = [];
@@ -100,7 +101,7 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
     finish(DONE);
   });
 
-  test("a cursor that the store did not give is refused", async () => {
+  test("a cursor that did not come from the store is refused", async () => {
     const client = await (await scene.start({})).connect();
     const error = await rejection(list(client, "page-2"));
     expect(error).toMatchObject({ code: -32602, message: expect.stringContaining("Invalid cursor") });
@@ -111,7 +112,7 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
     const server = await scene.start({ work });
     const client = await server.connect();
     const { taskId } = (await call(client)).task;
-    // Cancelled before, it would not begin.
+    // Otherwise the cancel could come before the work begins.
     const started = await signal;
     const pending = rejection(result(client, taskId));
     expect(await cancel(client, taskId)).toMatchObject({ taskId, status: "cancelled" });
@@ -158,7 +159,7 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
     expect(await get(client, taskId)).toMatchObject({ status: "failed" });
   });
 
-  test("a task of another store's id is not found", async () => {
+  test("an id from another store is not found", async () => {
     const client = await (await scene.start({})).connect();
     for (const taskId of ["", "missing", "../etc/passwd", "\0", "x".repeat(1000), "\ud800"]) {
       expect(await rejection(get(client, taskId))).toMatchObject({ code: -32602 });
@@ -167,7 +168,7 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
     }
   });
 
-  test("a tool that keeps to the SDK's own calls works, progress and result included", async () => {
+  test("a tool that uses only the SDK's own calls works, with progress and result", async () => {
     const works: Promise<void>[] = [];
     const prepare = (mcp: McpServer) =>
       mcp.experimental.tasks.registerToolTask(
@@ -192,7 +193,7 @@ describe.each(stores)("Tasks of SDK 1.x over $name", (kind) => {
     await Promise.all(works);
     expect(await get(client, taskId)).toMatchObject({ status: "completed", statusMessage: "1 of 2" });
     expect(await result(client, taskId)).toMatchObject(DONE);
-    // Without `task`, the SDK waits for the task on the server's side.
+    // Without `task`, the SDK waits for the task on the server.
     expect(await client.callTool({ name: "plain" })).toEqual(DONE);
     expect((await list(client)).tasks).toHaveLength(2);
     await Promise.all(works);

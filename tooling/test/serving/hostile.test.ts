@@ -24,7 +24,7 @@ afterEach(async () => {
   await store.close();
 });
 
-test("a body without an end is not read to its end", async () => {
+test("an endless body is cut off", async () => {
   let chunks = 0;
   const body = new ReadableStream<Uint8Array>({
     pull(controller) {
@@ -40,7 +40,7 @@ test("a body without an end is not read to its end", async () => {
   expect(chunks).toBeLessThan(50);
 });
 
-test("what is no proper subscription is answered, and the stream of one that asks for nothing ends", async () => {
+test("a malformed subscription gets an error, and the stream of an empty one ends", async () => {
   const listen = (params: Json) => ({
     jsonrpc: "2.0",
     id: 1,
@@ -63,11 +63,11 @@ test("what is no proper subscription is answered, and the stream of one that ask
   expect((await answerOf(await server.handler.fetch(cut))).error).toMatchObject({ code: -32700 });
 });
 
-test("ids of any kind are unknown, not failures", async () => {
+test("ids of any kind are unknown and cause no failure", async () => {
   for (const taskId of ["", "\0", "\ud800", "x".repeat(10_000), "__proto__", "' OR 1=1", "*", "ünïcode"])
     for (const method of ["tasks/get", "tasks/cancel", "tasks/update"]) {
       const body = { jsonrpc: "2.0", id: 1, method, params: { taskId, inputResponses: {}, _meta: envelope() } };
-      // A header can hold but few of these, and must then be left out.
+      // A header cannot hold most of these, so it is left out then.
       const named = /^[\x20-\x7e]+$/.test(taskId) ? { "mcp-name": taskId } : {};
       const response = await peer.post(body, { ...LISTEN, "mcp-method": method, ...named });
       const { error, text } = await answerOf(response);
@@ -79,7 +79,7 @@ test("ids of any kind are unknown, not failures", async () => {
     });
 });
 
-test("a subscriber that does not read is told of the last state, not of all", async () => {
+test("a subscriber that reads late gets the last state, not each one", async () => {
   const { taskId } = await peer.start("work");
   const [slow, quick] = [await peer.listen([taskId]), await peer.listen([taskId])];
   await quick.acknowledged();
@@ -101,7 +101,7 @@ test("a subscriber that does not read is told of the last state, not of all", as
   }
 });
 
-test("one that reads nothing does not keep the server from closing", async () => {
+test("a subscriber that never reads does not keep the server from closing", async () => {
   const { taskId } = await peer.start("work");
   const stuck = await peer.listen([taskId]);
   const other = await peer.listen([taskId]);
@@ -114,7 +114,7 @@ test("one that reads nothing does not keep the server from closing", async () =>
   await stuck.leave();
 });
 
-test("an application that cannot tell the caller on stdio refuses, and goes on", async () => {
+test("a failed `owner` mapping on stdio refuses the request, and the server goes on", async () => {
   const { InMemoryTransport } = await import("@modelcontextprotocol/server");
   let known = false;
   await using other = serve({

@@ -46,7 +46,7 @@ describe.each(stores)("questions and answers over $name", ({ usePlaces }) => {
           return text(JSON.stringify(content));
         });
       },
-      { worker: { pollMs: 5 } },
+      { worker: { claimPollMs: 5 } },
     );
     instances.push(made);
     return made;
@@ -63,7 +63,7 @@ describe.each(stores)("questions and answers over $name", ({ usePlaces }) => {
     await place[Symbol.asyncDispose]();
   });
 
-  /** The questions, as soon as there are that many. */
+  /** The questions, once there are that many. */
   async function questions(taskId: string, count = 1): Promise<Record<string, Json>> {
     for (let after = 0; ; ) {
       const { revision } = await store.waitForTask(taskId, { owner: ANY_OWNER, until: ["input_required"], after });
@@ -74,7 +74,7 @@ describe.each(stores)("questions and answers over $name", ({ usePlaces }) => {
     }
   }
 
-  test("answers may come one by one, and twice, and to nobody", async () => {
+  test("answers may come one at a time, repeated, or for unknown keys", async () => {
     const peer = serve().peer();
     const { taskId } = await peer.start("two");
     await questions(taskId, 2);
@@ -82,9 +82,9 @@ describe.each(stores)("questions and answers over $name", ({ usePlaces }) => {
     const { status, inputRequests } = await peer.task(taskId);
     expect(status).toBe("input_required");
     expect(inputRequests).toEqual({ first: { method: "elicitation/create", params: form("First?") } });
-    // The first answer to a question is the one that counts.
+    // The first answer to a question counts.
     isAcknowledgement(await peer.update(taskId, { second: accept("Byron") }));
-    // Nor does the shape of an answer matter to which there is no question.
+    // An answer without a question may have any shape.
     isAcknowledgement(await peer.update(taskId, { second: { action: "nonsense" }, nobody: { no: 1 } }));
     isAcknowledgement(await peer.update(taskId, {}));
     isAcknowledgement(await peer.update(taskId, { first: accept("Ada") }));
@@ -93,7 +93,7 @@ describe.each(stores)("questions and answers over $name", ({ usePlaces }) => {
     expect(await peer.task(taskId)).toMatchObject({ status: "completed", result: text("Ada Lovelace") });
   });
 
-  test("what is no answer is refused whole, and the questions stay", async () => {
+  test("a malformed answer is refused as a whole, and the questions stay open", async () => {
     const peer = serve().peer();
     const { taskId } = await peer.start("two");
     const asked = await questions(taskId, 2);
@@ -122,7 +122,7 @@ describe.each(stores)("questions and answers over $name", ({ usePlaces }) => {
     expect(await store.waitForResult(taskId, { owner: ANY_OWNER })).toEqual(text("Ada "));
   });
 
-  test("a model's answer is checked as one", async () => {
+  test("a model's answer is checked by the schema of sampling results", async () => {
     const peer = serve().peer();
     const { taskId } = await peer.start("sample");
     const [key = ""] = Object.keys(await questions(taskId));
@@ -139,7 +139,7 @@ describe.each(stores)("questions and answers over $name", ({ usePlaces }) => {
     for (const name of ["a", "b", "c"]) {
       const [key = "", ...more] = Object.keys(await questions(taskId));
       expect(more).toEqual([]);
-      // An answer to a question before this one is none to this.
+      // An answer to an earlier question does not answer this one.
       isAcknowledgement(await peer.update(taskId, Object.fromEntries(keys.map((old) => [old, accept("old")]))));
       keys.push(key);
       isAcknowledgement(await peer.update(taskId, { [key]: accept(name) }));
@@ -148,7 +148,7 @@ describe.each(stores)("questions and answers over $name", ({ usePlaces }) => {
     expect(await store.waitForResult(taskId, { owner: ANY_OWNER })).toEqual(text("a b c"));
   });
 
-  test("a runner that took over asks under the same keys, and not what was answered", async () => {
+  test("a runner that took over reuses the keys and repeats no answered question", async () => {
     const lost = serve();
     const { taskId } = await lost.peer().start("lost");
     const [first = ""] = Object.keys(await questions(taskId));
@@ -165,7 +165,7 @@ describe.each(stores)("questions and answers over $name", ({ usePlaces }) => {
     expect(await store.waitForResult(taskId, { owner: ANY_OWNER })).toEqual(text("Ada Lovelace"));
   });
 
-  test("a cancellation and an end are acknowledged, however late", async () => {
+  test("late cancellations and answers are acknowledged", async () => {
     const peer = serve().peer();
     const { taskId } = await peer.start("two");
     await questions(taskId, 2);

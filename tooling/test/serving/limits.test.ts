@@ -1,4 +1,5 @@
 import { ANY_OWNER, type Limits, type TaskStore } from "@mcp-task-store/core";
+import { MemoryTaskStore } from "@mcp-task-store/memory";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type Place, stores } from "../fixtures/stores.ts";
@@ -37,7 +38,7 @@ describe.each(stores)("limits over $name", ({ usePlaces }) => {
     await place[Symbol.asyncDispose]();
   });
 
-  test("the time to live is the tool's or the requestor's, within the store's", async () => {
+  test("the tool or the requestor sets the ttl within the store's bounds", async () => {
     const peer = serve({ ttl: { default: 4000, min: 2000, max: 6000 } }, 1234).peer();
     const shown: Record<string, unknown> = {};
     for (const name of ["unset", "short", "long", "forever", "middle"]) {
@@ -64,7 +65,7 @@ describe.each(stores)("limits over $name", ({ usePlaces }) => {
     expect(await peer.startOld("middle")).toMatchObject({ ttl: 5000, pollInterval: 77 });
   });
 
-  test("no more tasks at a time than the store allows", async () => {
+  test("tasks beyond the store's cap are refused", async () => {
     const server = serve({ activeTasks: 3, activeTasksPerOwner: 2 });
     const [ada, bob] = [server.peer("Ada"), server.peer("Bob")];
     const call = { name: "unset", arguments: {} };
@@ -74,7 +75,7 @@ describe.each(stores)("limits over $name", ({ usePlaces }) => {
     expect(made).toHaveLength(2);
     for (const { error } of many.filter(({ result }) => !result)) expect(error).toMatchObject(full);
     expect((await ada.askOld("tools/call", { ...call, task: {} })).error).toMatchObject(full);
-    // Another has room until the store is full.
+    // Another owner has room until the store is full.
     await bob.start("unset");
     expect((await bob.ask("tools/call", call)).error).toMatchObject(full);
     expect((await store.listTasks(undefined, { owner: ANY_OWNER })).tasks).toHaveLength(3);
@@ -82,14 +83,14 @@ describe.each(stores)("limits over $name", ({ usePlaces }) => {
     await bob.start("unset");
   });
 
-  test("no more than so many bytes", async () => {
+  test("payloads beyond the byte limit are refused", async () => {
     const peer = serve({ payloadBytes: 2000 }).peer();
     const tooLarge = { code: -32602, data: { code: "PAYLOAD_TOO_LARGE" } };
     const call = (length: number) => ({ name: "size", arguments: { text: "x".repeat(length) } });
     expect((await peer.ask("tools/call", call(2000))).error).toMatchObject(tooLarge);
     expect((await peer.askOld("tools/call", { ...call(2000), task: {} })).error).toMatchObject(tooLarge);
     expect((await store.listTasks(undefined, { owner: ANY_OWNER })).tasks).toEqual([]);
-    // A result that cannot be stored is not the client's fault, but it must not wait for ever.
+    // A result too large to store is not the client's fault, but the client must not wait for ever.
     const { taskId } = await peer.start("size", { text: "x".repeat(20) });
     await store.waitForTask(taskId, { owner: ANY_OWNER });
     expect(await peer.task(taskId)).toMatchObject({ status: "failed", error: { code: -32603 } });
@@ -101,4 +102,38 @@ describe.each(stores)("limits over $name", ({ usePlaces }) => {
     expect((await peer.update(asking.taskId, answer("x"))).error).toBeUndefined();
     expect(await store.waitForResult(asking.taskId, { owner: ANY_OWNER })).toEqual(text("accept"));
   });
+});
+
+test("an automatic poll interval follows the duration of the work", async () => {
+  const store = new MemoryTaskStore({ pollInterval: 1234, sweepIntervalMs: false });
+  let ends = Promise.withResolvers<void>();
+  await using made = instance(store, (tasks, server) => {
+    tasks.registerTool(server, "work", { pollInterval: "auto" }, async () => {
+      await ends.promise;
+      return text("done");
+    });
+  });
+  const peer = made.peer();
+  const interval = async () => (await peer.start("work"))["pollIntervalMs"];
+  const started = performance.now();
+  // The store has no durations of a tool that has not run yet.
+  expect(await interval()).toBe(1234);
+  const { taskId } = await peer.start("work");
+  const longEnough = 2000;
+  await new Promise((resolve) => setTimeout(resolve, longEnough));
+  ends.resolve();
+  await store.waitForTask(taskId, { owner: ANY_OWNER });
+  const took = performance.now() - started;
+  ends = Promise.withResolvers();
+  const learned = (await interval()) as number;
+  expect(learned).toBeGreaterThanOrEqual(longEnough / 4 - 1);
+  expect(learned).toBeLessThanOrEqual(took / 4 + 1);
+  // The shortest interval is 100 ms.
+  ends.resolve();
+  for (let run = 0; run < 30; run += 1) {
+    const quick = await peer.start("work");
+    await store.waitForTask(quick.taskId, { owner: ANY_OWNER });
+  }
+  expect(await interval()).toBe(100);
+  await store.close();
 });

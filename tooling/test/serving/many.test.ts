@@ -25,13 +25,13 @@ describe.each(stores)("$name", ({ name, usePlaces }) => {
           (tasks, server) => {
             tasks.registerTool(server, "double", { inputSchema: z.object({ n: z.number() }) }, async ({ n }, task) => {
               ran.set(n, (ran.get(n) ?? 0) + 1);
-              // Every fourth asks, and is answered by way of the other server.
+              // Every fourth task asks, and gets its answer through the other server.
               if (n % 4 > 0) return text(`${2 * n}`);
               const { content } = await task.elicit(FORM, { key: "k" });
               return text(`${2 * n} ${content?.["name"]}`);
             });
           },
-          { worker: { pollMs: 50 } },
+          { worker: { claimPollMs: 50 } },
         );
         return servers.use(server).peer();
       });
@@ -41,7 +41,7 @@ describe.each(stores)("$name", ({ name, usePlaces }) => {
       const results = await Promise.all(
         Array.from({ length: CALLERS }, async (_, n) => {
           const { taskId } = await (peers[n % 2] as (typeof peers)[number]).start("double", { n });
-          // Some listen, the others poll.
+          // Some clients listen, the others poll.
           const stream = n % 10 === 0 ? await polled(n).listen([taskId]) : undefined;
           await stream?.acknowledged();
           for (let after = 0, answered = false; ; ) {

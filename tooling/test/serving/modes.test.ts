@@ -7,11 +7,11 @@ import { aborted } from "../fixtures/events.ts";
 import { FORM, Gate, type Instance, type InstanceOptions, instance, type Register, text } from "./support/instance.ts";
 import { ABLE, type Json, MISSING_CAPABILITY, PLAIN } from "./support/rpc.ts";
 
-/** Longer than any machine stands still. */
+/** Longer than any stall of a machine. */
 const NEVER = 2 ** 31 - 1;
 const NO_TASK = /must be called as a task/;
 
-describe("which calls become tasks", () => {
+describe("calls that become tasks", () => {
   let store: TaskStore;
   const instances: Instance[] = [];
 
@@ -42,7 +42,7 @@ describe("which calls become tasks", () => {
       tasks.registerTool(server, "decides", { inputSchema, task: decide }, ({ long }) => text(`long: ${long}`));
     }).peer();
 
-  test("the tool and the client decide, by 2026-07-28", async () => {
+  test("the tool and the client decide under 2026-07-28", async () => {
     const peer = modes();
     const call = (name: string, capabilities: object, args: Json = {}) =>
       peer.ask("tools/call", { name, arguments: args }, capabilities);
@@ -63,7 +63,7 @@ describe("which calls become tasks", () => {
     expect(await tasksMade()).toBe(4);
   });
 
-  test("the client asks and the tool may refuse, by 2025-11-25", async () => {
+  test("the client asks and the tool may refuse under 2025-11-25", async () => {
     const peer = modes();
     const call = (name: string, more: Json = {}) => peer.askOld("tools/call", { name, arguments: {}, ...more });
     for (const name of ["required", "optional", "unset"]) {
@@ -84,7 +84,7 @@ describe("which calls become tasks", () => {
     });
   });
 
-  test("what a client asked for in 2025-11-25 means nothing in 2026-07-28", async () => {
+  test("a `task` parameter of 2025-11-25 has no effect under 2026-07-28", async () => {
     const peer = modes();
     const { result } = await peer.ask("tools/call", { name: "optional", arguments: {}, task: { ttl: 77_000 } });
     expect(result).toMatchObject({ resultType: "task", ttlMs: null });
@@ -92,7 +92,7 @@ describe("which calls become tasks", () => {
     expect(never.result).toMatchObject(text("never"));
   });
 
-  test("every method needs the capability, whatever the id", async () => {
+  test("every method needs the capability, for known and unknown ids", async () => {
     const peer = modes();
     const { taskId } = await peer.start("required");
     for (const id of [taskId, "unknown"])
@@ -106,7 +106,7 @@ describe("which calls become tasks", () => {
       }
   });
 
-  test("arguments that do not fit, and tools that there are not, make no task", async () => {
+  test("wrong arguments and unknown tools make no task", async () => {
     const peer = serve((tasks, server) => {
       tasks.registerTool(server, "add", { inputSchema: z.object({ a: z.number() }), task: "required" }, ({ a }) =>
         text(`${a}`),
@@ -127,8 +127,8 @@ describe("which calls become tasks", () => {
     expect(await tasksMade()).toBe(0);
   });
 
-  describe("a call that may be quick", () => {
-    test("leaves nothing behind when it is", async () => {
+  describe("a call with answerWithinMs", () => {
+    test("leaves nothing behind when the work ends in time", async () => {
       const peer = serve((tasks, server) => {
         tasks.registerTool(server, "quick", { answerWithinMs: NEVER }, async (_, { progress }) => {
           await progress("half-way");
@@ -146,12 +146,12 @@ describe("which calls become tasks", () => {
       expect((await call("throws")).result).toMatchObject({ isError: true, ...text("Oh") });
       expect((await call("breaks")).error).toEqual({ code: -32050, message: "No luck", data: 7 });
       expect(await tasksMade()).toBe(0);
-      // A client of 2025-11-25 asked for a task.
+      // A client of 2025-11-25 asks for a task.
       await peer.startOld("quick");
       expect(await tasksMade()).toBe(1);
     });
 
-    test("becomes a task when it is not, and runs once", async () => {
+    test("becomes a task when the work takes longer, and runs once", async () => {
       const gate = new Gate();
       const peer = serve((tasks, server) => {
         tasks.registerTool(server, "slow", { answerWithinMs: 1, ttl: 60_000 }, async (_, task) => {
@@ -174,7 +174,7 @@ describe("which calls become tasks", () => {
       expect(gate.passed).toBe(1);
     });
 
-    test("becomes a task when it asks something", async () => {
+    test("becomes a task when the work asks a question", async () => {
       const peer = serve((tasks, server) => {
         tasks.registerTool(server, "asks", { answerWithinMs: NEVER }, async (_, task) => {
           const { content } = await task.elicit(FORM, { key: "name" });
@@ -188,7 +188,7 @@ describe("which calls become tasks", () => {
       expect(await peer.task(taskId)).toMatchObject({ result: text("Hello, Ada!") });
     });
 
-    test("is over when its client leaves, and cancelled as any task", async () => {
+    test("ends when its client leaves, and can be cancelled as a task", async () => {
       const gate = new Gate();
       const reasons: Promise<unknown>[] = [];
       const peer = serve((tasks, server) => {
@@ -213,7 +213,7 @@ describe("which calls become tasks", () => {
     });
   });
 
-  test("a call may ask before there is a task, and keeps what it learnt for the handler", async () => {
+  test("a call may ask before it becomes a task, and the handler gets the answers", async () => {
     const peer = serve((tasks, server) => {
       const question = inputRequired.elicit({ message: "Your name?", requestedSchema: FORM.requestedSchema as never });
       tasks.registerTool(
@@ -240,7 +240,7 @@ describe("which calls become tasks", () => {
     );
   });
 
-  test("a task whose client cannot be asked is told so", async () => {
+  test("a question to a client that cannot be asked throws in the handler", async () => {
     const peer = serve((tasks, server) => {
       tasks.registerTool(server, "asks", {}, async (_, task) => text((await task.elicit(FORM)).action));
     }).peer();

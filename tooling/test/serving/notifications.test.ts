@@ -13,7 +13,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
   let runs: TaskStore;
   let a: Instance;
   let b: Instance;
-  /** Calls on one instance, listens on the other. */
+  /** Calls go to one instance, subscriptions to the other. */
   let caller: Peer;
   let listener: Peer;
   let gate: Gate<"return" | "fail">;
@@ -62,7 +62,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     await place[Symbol.asyncDispose]();
   });
 
-  test("tells of each state as tasks/get shows it, and ends with the task", async () => {
+  test("sends each state as tasks/get shows it, and ends with the task", async () => {
     const { taskId } = await caller.start("work");
     const stream = await listener.listen([taskId]);
     expect(await stream.acknowledged()).toEqual([taskId]);
@@ -79,7 +79,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     expect(await stream.endsGracefully()).toBe(true);
   });
 
-  test("tells of questions and of errors", async () => {
+  test("sends questions and errors", async () => {
     const [asking, failing] = await Promise.all([caller.start("question"), caller.start("work")]);
     const stream = await listener.listen([asking.taskId, failing.taskId]);
     expect((await stream.acknowledged()).sort()).toEqual([asking.taskId, failing.taskId].sort());
@@ -100,7 +100,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     expect(await stream.endsGracefully()).toBe(true);
   });
 
-  test("honours only ids of tasks that the caller has", async () => {
+  test("acknowledges only the caller's own tasks", async () => {
     const [own, foreign] = await Promise.all([a.peer("Ada").start("work"), a.peer("Bob").start("work")]);
     const expired = await runs.createTask({ ttl: 1000 }, 1, { method: "tools/call" }, { owner: '["client","Ada"]' });
     await place.skip(1001);
@@ -114,7 +114,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     expect(await stream.endsGracefully()).toBe(true);
   });
 
-  test("ends at once when there is nothing to follow", async () => {
+  test("ends at once if it has nothing to follow", async () => {
     const stream = await listener.listen(["unknown"]);
     expect(await stream.acknowledged()).toEqual([]);
     expect(await stream.endsGracefully()).toBe(true);
@@ -123,7 +123,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     expect(await none.endsGracefully()).toBe(true);
   });
 
-  test("shows a result as tasks/get does, where the protocol adds to it", async () => {
+  test("shows a result as tasks/get does, with the protocol's additions", async () => {
     const { taskId } = await caller.start("list");
     const stream = await listener.listen([taskId]);
     await stream.acknowledged();
@@ -135,7 +135,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     expect(result).toMatchObject(text("[1]"));
   });
 
-  test("tells how a task ended that had ended before, and ends", async () => {
+  test("sends the end of a task that ended before, and ends", async () => {
     const { taskId } = await caller.start("work");
     await caller.cancel(taskId);
     const stream = await listener.listen([taskId]);
@@ -153,10 +153,10 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     expect(await stream.endsGracefully()).toBe(true);
   });
 
-  test("misses no change between acknowledgement and first state", async () => {
+  test("misses no change between the acknowledgement and the first state", async () => {
     const { taskId } = await caller.start("work");
     for (let round = 0; round < 5; round += 1) {
-      // The change may come before, during or after the server's look.
+      // The change may come before, during or after the server's read.
       const [stream] = await Promise.all([
         listener.listen([taskId]),
         runs.updateTask(taskId, { statusMessage: `round ${round}` }, { owner: ANY_OWNER }),
@@ -167,7 +167,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     }
   });
 
-  test("a subscriber that leaves leaves nothing behind", async () => {
+  test("leaves nothing behind after its subscriber left", async () => {
     const watched = counted(place.open());
     await using c = serve(watched.store);
     const { taskId } = await caller.start("work");
@@ -181,7 +181,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     await streams[0]?.leave();
     leaving.abort();
     await watched.reaches(0);
-    // Nor does one that leaves before it was acknowledged.
+    // Nor does a subscriber that leaves before its acknowledgement.
     await (await c.peer().listen([taskId])).leave();
     await watched.reaches(0);
   });
@@ -216,7 +216,7 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     expect(await caller.task(taskId)).toMatchObject({ status: "working" });
   });
 
-  test("sends comments, so that nobody in between takes it for dead", async () => {
+  test("sends keep-alive comments, so that no proxy closes the stream", async () => {
     await using c = serve(place.open(), { http: { keepAliveMs: 5 } });
     const { taskId } = await caller.start("work");
     const stream = await c.peer().listen([taskId]);
@@ -225,14 +225,14 @@ describe.each(stores)("subscriptions/listen over $name", ({ usePlaces }) => {
     await stream.leave();
   });
 
-  test("follows no more tasks than the server allows, and no more streams", async () => {
-    await using c = serve(place.open(), { maxTasksPerSubscription: 2, http: { maxSubscriptions: 2 } });
+  test("is limited in tasks per stream and in streams", async () => {
+    await using c = serve(place.open(), { maxTasksPerSubscription: 2, maxSubscriptions: 2 });
     const ids: string[] = [];
     for (let count = 0; count < 3; count += 1) ids.push((await caller.start("work")).taskId);
     const streams = [await c.peer().listen(ids), await c.peer().listen(ids)];
     expect(await streams[0]?.acknowledged()).toEqual(ids.slice(0, 2));
     const refused = await c.peer().ask("subscriptions/listen", { notifications: { taskIds: ids } });
-    expect(refused.error).toMatchObject({ code: -32603 });
+    expect(refused.error).toMatchObject({ code: -32000, data: { code: "LIMIT_EXCEEDED" } });
     await streams[1]?.leave();
     const next = await c.peer().listen(ids);
     await next.acknowledged();

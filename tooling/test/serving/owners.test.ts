@@ -16,7 +16,7 @@ const REQUESTS: readonly [string, (peer: Peer, taskId: string) => Promise<Answer
   ["tasks/cancel of 2025-11-25", (peer, taskId) => peer.askOld("tasks/cancel", { taskId })],
 ];
 
-describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
+describe.each(stores)("owners over $name", ({ usePlaces }) => {
   const newPlace = usePlaces();
   let place: Place;
   let store: TaskStore;
@@ -61,7 +61,7 @@ describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
       });
   });
 
-  test("an expired id is as an unknown one", async () => {
+  test("an expired id looks like an unknown one", async () => {
     const ada = server.peer("Ada");
     const { taskId } = await ada.start("ask");
     expect((await ada.get(taskId)).error).toBeUndefined();
@@ -69,7 +69,7 @@ describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
     expect(await answers(ada, taskId)).toEqual(await unknown(ada));
   });
 
-  test("a foreign id is as an unknown one, and nobody else's answer or cancellation has an effect", async () => {
+  test("a foreign id looks like an unknown one, and foreign answers and cancellations do nothing", async () => {
     const [ada, bob, nobody] = [server.peer("Ada"), server.peer("Bob"), server.peer()];
     const [adas, anonymous] = await Promise.all([ada.start("ask"), nobody.start("ask")]);
     const owned = { owner: '["client","Ada"]' };
@@ -78,13 +78,13 @@ describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
     expect(await answers(nobody, adas.taskId)).toEqual(await unknown(nobody));
     expect(await answers(ada, anonymous.taskId)).toEqual(await unknown(ada));
     expect(await ada.task(adas.taskId)).toMatchObject({ status: "input_required" });
-    // Callers whom nobody knows share what they know the ids of.
+    // Anonymous callers share tasks whose ids they know.
     expect(await server.peer().task(anonymous.taskId)).toMatchObject({ taskId: anonymous.taskId });
     expect((await ada.update(adas.taskId, { name: { action: "decline" } })).error).toBeUndefined();
     expect(await store.waitForResult(adas.taskId, owned)).toEqual(text("decline"));
   });
 
-  test("each lists its own, and nobody lists without a name", async () => {
+  test("each owner lists its own tasks, and an anonymous caller lists none", async () => {
     const [ada, bob, nobody] = [server.peer("Ada"), server.peer("Bob"), server.peer()];
     const adas = [await ada.startOld("ask"), await ada.start("ask")].map(({ taskId }) => taskId);
     await nobody.start("ask");
@@ -92,7 +92,7 @@ describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
     expect(tasks.map(({ taskId }) => taskId)).toEqual(adas);
     expect((await bob.askOld("tasks/list", {})).result).toEqual({ tasks: [] });
     expect((await nobody.askOld("tasks/list", {})).error).toMatchObject({ code: -32600 });
-    // 2026-07-28 has neither.
+    // 2026-07-28 has neither method.
     for (const method of ["tasks/list", "tasks/result"])
       expect((await ada.ask(method, { taskId: adas[0] })).error).toMatchObject({ code: -32601 });
     expect((await ada.askOld("tasks/update", { taskId: adas[0], inputResponses: {} })).error).toMatchObject({
@@ -100,19 +100,19 @@ describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
     });
   });
 
-  test("a caller who waits for the result hears of expiry, cancellation and the end", async () => {
+  test("a caller that waits for the result learns of expiry, cancellation and the end", async () => {
     const inner = place.open();
     const watched = counted(inner);
     await using other = serve(watched.store, { worker: false });
     const peer = other.peer("Ada");
     const owned = { owner: '["client","Ada"]' };
-    // Tasks that nobody runs.
+    // These tasks have no runner.
     const make = async () => (await store.createTask({ ttl: 60_000 }, 1, { method: "tools/call" }, owned)).taskId;
-    // An object, for a promise would be awaited.
+    // An object, since an async function would await a returned promise.
     const wait = async (taskId: string) => {
       const answer = peer.askOld("tasks/result", { taskId });
       await watched.reaches(1);
-      // All who wait on a handle are told at once: by then the caller is.
+      // All waits on a handle end together, so the caller's wait has ended by then.
       await inner.waitForTask(taskId, { ...owned, until: "change" });
       return { answer };
     };
@@ -131,7 +131,7 @@ describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
     await watched.reaches(0);
   });
 
-  test("the application may say who owns what", async () => {
+  test("the application may map callers to owners", async () => {
     await using other = serve(place.open(), {
       worker: false,
       owner: ({ request, authInfo }) => request?.headers.get("x-tenant") ?? authInfo?.clientId,
@@ -147,7 +147,7 @@ describe.each(stores)("who sees what over $name", ({ usePlaces }) => {
     expect(await answers(tenant("south"), taskId)).toEqual(await unknown(tenant("south")));
     expect(await answers(tenant(undefined), taskId)).toEqual(await unknown(tenant(undefined)));
     expect(await store.getTask(taskId, { owner: "north" })).toMatchObject({ taskId });
-    // No application can make a caller the one whom nobody knows.
+    // No application can map a caller to the anonymous owner.
     expect((await tenant("(anonymous)").get(taskId)).error).toMatchObject({ code: -32603 });
     const listen = await tenant("(anonymous)").ask("subscriptions/listen", { notifications: { taskIds: [taskId] } });
     expect(listen.error).toMatchObject({ code: -32603 });

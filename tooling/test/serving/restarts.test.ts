@@ -18,8 +18,8 @@ describe.each(durableStores)("a server process over $name", ({ usePlaces }) => {
   let peer: Peer;
   const instances: Instance[] = [];
 
-  /** One more server, in this process. */
-  function serve(worker: { pollMs: number } | false): Instance {
+  /** Another server, in this process. */
+  function serve(worker: { claimPollMs: number } | false): Instance {
     const made = instance(place.open(), (tasks, mcp) => registerTools(tasks, mcp, () => undefined), { worker });
     instances.push(made);
     return made;
@@ -28,7 +28,7 @@ describe.each(durableStores)("a server process over $name", ({ usePlaces }) => {
   beforeEach(async () => {
     place = await newPlace();
     store = place.open();
-    // Its tables are there before the other process looks.
+    // Makes the tables before the other process opens the store.
     await store.listTasks();
     child = new Child(place.address);
     peer = await child.peer();
@@ -47,7 +47,7 @@ describe.each(durableStores)("a server process over $name", ({ usePlaces }) => {
     return taskId;
   }
 
-  /** The key of this question, as soon as it is the one that waits. */
+  /** The key of this question, once it is open. */
   async function question(taskId: string, message: string): Promise<string> {
     for (let after = 0; ; ) {
       const { revision } = await store.waitForTask(taskId, { owner: ANY_OWNER, until: ["input_required"], after });
@@ -61,7 +61,7 @@ describe.each(durableStores)("a server process over $name", ({ usePlaces }) => {
 
   const result = (taskId: string) => store.waitForResult(taskId, { owner: ANY_OWNER });
 
-  test("that is killed loses nothing, whatever state its tasks are in", async () => {
+  test("loses no task in any state when it is killed", async () => {
     const bystander = serve(false).peer();
     const [work, once, cancelled] = [await start("work"), await start("once"), await start("work")];
     const [before, between, during] = [await start("ask"), await start("ask"), await start("ask")];
@@ -71,7 +71,7 @@ describe.each(durableStores)("a server process over $name", ({ usePlaces }) => {
       await start("unsaved"),
       await start("quick"),
     ];
-    // Answered and cancelled by way of another process than the one that works.
+    // These answers and cancels go through a process that does not run the tasks.
     const first = await question(between, "First?");
     await bystander.update(between, { [first]: accept("Ada") });
     const second = await question(between, "Second?");
@@ -84,18 +84,18 @@ describe.each(durableStores)("a server process over $name", ({ usePlaces }) => {
     await child.kill();
     expect(await bystander.task(work)).toMatchObject({ status: "working", statusMessage: "half-way" });
     expect(await bystander.task(quick)).toMatchObject({ status: "completed", result: text("quick 1") });
-    // An answer that comes while nobody runs the task is kept.
+    // An answer is kept even while no process runs the task.
     await bystander.update(during, { [await question(during, "First?")]: accept("Grace") });
     const early = await question(before, "First?");
     await place.skip(60_001);
-    serve({ pollMs: 5 });
+    serve({ claimPollMs: 5 });
 
     expect(await result(work)).toEqual(text(`attempt 2 after ${child.pid}`));
     expect(await bystander.task((await store.waitForTask(once, { owner: ANY_OWNER })).task.taskId)).toMatchObject({
       status: "failed",
       error: LOST,
     });
-    // What had not begun is no second run.
+    // A task that had not begun has its first run now.
     expect(await result(unborn)).toEqual(text("unborn 1"));
     expect(await result(unbornOnce)).toEqual(text("unborn-once 1"));
     expect(await result(unsaved)).toEqual(text("unsaved 2"));
@@ -110,7 +110,7 @@ describe.each(durableStores)("a server process over $name", ({ usePlaces }) => {
     await bystander.update(during, { [await question(during, "Second?")]: accept("Hopper") });
     expect(await result(during)).toEqual(text("Grace Hopper"));
 
-    // The subscriber, who was connected to neither, saw each of them end.
+    // The subscriber was connected to neither server, but saw each task end.
     const ends = new Map<unknown, unknown>();
     while (ends.size < all.length) {
       const task = await stream.state(({ status }) => ["completed", "failed", "cancelled"].includes(String(status)));
@@ -119,15 +119,15 @@ describe.each(durableStores)("a server process over $name", ({ usePlaces }) => {
     for (const taskId of all)
       expect(ends.get(taskId)).toEqual({
         ...(await bystander.task(taskId)),
-        // Times are not what they were: some have been skipped.
+        // The test has skipped time, so times differ.
         createdAt: expect.any(String),
         lastUpdatedAt: expect.any(String),
       });
     expect(await stream.endsGracefully()).toBe(true);
   });
 
-  test("that is stopped gives back what may be run again, and fails the rest", async () => {
-    const other = serve({ pollMs: 5 }).peer();
+  test("gives back its rerunnable tasks and fails the others when it stops", async () => {
+    const other = serve({ claimPollMs: 5 }).peer();
     const [work, once, ask] = [await start("work"), await start("once"), await start("ask")];
     const listening = await peer.listen([work]);
     await listening.acknowledged();

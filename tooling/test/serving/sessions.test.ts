@@ -9,7 +9,7 @@ import type { Message } from "./support/stream.ts";
 describe.each(stores)("a session of 2025-11-25 over $name", ({ usePlaces }) => {
   const newPlace = usePlaces();
 
-  test("follows its tasks until they have ended or expired, and no longer", async () => {
+  test("follows its tasks only until they have ended or expired", async () => {
     await using place = await newPlace();
     const runs = place.open();
     const watched = counted(place.open());

@@ -1,10 +1,11 @@
 import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
+import { MemoryTaskStore } from "@mcp-task-store/memory";
 import { InMemoryTransport, type JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { StdioServerHandle } from "@modelcontextprotocol/server/stdio";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Place, stores } from "../fixtures/stores.ts";
 import { type CountedStore, counted } from "./support/counted.ts";
-import { FORM, Gate, type Instance, instance, text } from "./support/instance.ts";
+import { FORM, Gate, type Instance, instance, type Register, text } from "./support/instance.ts";
 import { ABLE, envelope, type Json, MISSING_CAPABILITY, PLAIN } from "./support/rpc.ts";
 import type { Message } from "./support/stream.ts";
 
@@ -43,7 +44,7 @@ class Pipe {
     return this.#transport.send({ jsonrpc: "2.0", method, params: { _meta: envelope(), ...params } } as JSONRPCMessage);
   }
 
-  /** The first message that passes the test; it is taken out, and those before it stay. */
+  /** The first message that passes the test. It is removed, and earlier ones stay. */
   async next(test: (message: Message) => boolean): Promise<Message> {
     for (;;) {
       const index = this.#messages.findIndex(test);
@@ -52,7 +53,7 @@ class Pipe {
     }
   }
 
-  /** The next message of a subscription, which begins with its acknowledgement. */
+  /** The next message of a subscription. The acknowledgement is its first. */
   of(id: number): Promise<Message> {
     return this.next(({ params, result }) => {
       const { _meta } = (params ?? result ?? {}) as { _meta?: Json };
@@ -82,7 +83,7 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
   let server: Instance;
   let handle: StdioServerHandle;
   let pipe: Pipe;
-  /** Where acknowledgements wait on their way out. */
+  /** Holds outgoing acknowledgements back. */
   let hold: Gate | undefined;
 
   beforeEach(async () => {
@@ -126,7 +127,7 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
     return task;
   };
 
-  test("tells of each state as tasks/get shows it, and ends with the task", async () => {
+  test("sends each state as tasks/get shows it, and ends with the task", async () => {
     const taskId = await start();
     const id = await pipe.send("subscriptions/listen", { notifications: { taskIds: ["unknown", taskId, taskId] } });
     expect(await pipe.of(id)).toMatchObject({
@@ -134,7 +135,7 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
       params: { notifications: { taskIds: [taskId] } },
     });
     expect(await pipe.state(id)).toEqual(await shown(taskId));
-    // Another process changes it.
+    // Another process changes the task.
     await using other = instance(place.open(), (tasks, mcp) => {
       tasks.registerTool(mcp, "ask", { runs: "worker" }, async (_, task) => {
         const { content } = await task.elicit(FORM, { key: "name" });
@@ -156,7 +157,7 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
     await watched.reaches(0);
   });
 
-  test("ends when it is cancelled, with other notifications only then, and when the pipe is closed", async () => {
+  test("ends when it is cancelled or the pipe closes; with other notifications, only then", async () => {
     const taskId = await start();
     const ids = [
       await pipe.send("subscriptions/listen", { notifications: { taskIds: [taskId] } }),
@@ -177,7 +178,7 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
     await pipe.state(ids[2], ({ status }) => status === "cancelled");
     await pipe.next(({ id }) => id === ids[2]);
     await pipe.state(ids[1], ({ status }) => status === "cancelled");
-    // The second one waits for changes of tools.
+    // The second subscription waits for changes of tools.
     const again = await start();
     const last = await pipe.send("subscriptions/listen", { notifications: { taskIds: [again] } });
     await pipe.of(last);
@@ -186,7 +187,7 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
     await watched.reaches(0);
   });
 
-  test("tells nothing before the acknowledgement, however slow the pipe", async () => {
+  test("sends nothing before the acknowledgement, even on a slow pipe", async () => {
     const taskId = await start();
     hold = new Gate();
     const held = hold;
@@ -200,11 +201,11 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
     await pipe.state(quick, (task) => task["statusMessage"] === "on");
     held.open();
     expect(await pipe.of(slow)).toMatchObject({ method: "notifications/subscriptions/acknowledged" });
-    // What changed meanwhile is not lost.
+    // A change made meanwhile is not lost.
     expect(await pipe.state(slow)).toEqual(await shown(taskId));
   });
 
-  test("needs the capability, follows no more than it may, and ends when the server is closed", async () => {
+  test("needs the capability, keeps its limit of tasks, and ends when the server is closed", async () => {
     const ids = [await start(), await start(), await start(), await start()];
     const refused = await pipe.ask("subscriptions/listen", { notifications: { taskIds: ids } }, PLAIN);
     expect(refused.error).toMatchObject(MISSING_CAPABILITY);
@@ -216,11 +217,34 @@ describe.each(stores)("subscriptions/listen on stdio over $name", ({ usePlaces }
     await watched.reaches(0);
   });
 
-  test("a question for expired and unknown ids is over at once", async () => {
+  test("ends at once for expired and unknown ids", async () => {
     const { taskId } = await store.createTask({ ttl: 1000 }, 1, { method: "tools/call" }, { owner: "(anonymous)" });
     await place.skip(1001);
     const id = await pipe.send("subscriptions/listen", { notifications: { taskIds: [taskId, "unknown"] } });
     expect((await pipe.of(id)).params).toMatchObject({ notifications: { taskIds: [] } });
     expect(await pipe.next((message) => message.id === id)).toHaveProperty("result");
   });
+});
+
+test("streams on stdio have a limit, with tasks and without", async () => {
+  await using store = new MemoryTaskStore({ sweepIntervalMs: false });
+  const register: Register = (tasks, mcp) => tasks.registerTool(mcp, "work", { runs: "worker" }, () => text("done"));
+  await using server = instance(store, register, { worker: false, maxSubscriptionsPerOwner: 2 });
+  const [client, serving] = InMemoryTransport.createLinkedPair();
+  const handle = server.tasks.serveStdio(server.newServer, { transport: serving });
+  const pipe = new Pipe(client);
+  const listen = (notifications: Json) => pipe.send("subscriptions/listen", { notifications });
+  const made = await pipe.ask("tools/call", { name: "work", arguments: {} });
+  const [withTasks, plain] = [{ taskIds: [made.result?.["taskId"]] }, { toolsListChanged: true }];
+  const open = [await listen(withTasks), await listen(plain)] as const;
+  for (const id of open) expect(await pipe.of(id)).toMatchObject({ method: expect.stringMatching(/acknowledged$/) });
+  const full = { code: -32000, data: { code: "LIMIT_EXCEEDED" } };
+  for (const notifications of [withTasks, plain])
+    expect((await pipe.ask("subscriptions/listen", { notifications })).error).toMatchObject(full);
+  for (const requestId of open) {
+    await pipe.notify("notifications/cancelled", { requestId });
+    const again = await listen(plain);
+    expect(await pipe.of(again)).toMatchObject({ method: expect.stringMatching(/acknowledged$/) });
+  }
+  await handle.close();
 });

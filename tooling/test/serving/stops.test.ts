@@ -13,7 +13,7 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
   let storage: MemoryStorage;
   let store: TaskStore;
   let begun: Gate;
-  /** Runs that began, by which server. */
+  /** The server of each run that began. */
   let runs: string[];
   let skipped: number;
   const instances: Instance[] = [];
@@ -36,7 +36,7 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
           if (name !== "first") return text(name);
           begun.open();
           await stopped.promise;
-          // Now it becomes a task, of a server that has stopped.
+          // Now the call becomes a task, of a server that has stopped.
           return text((await task.elicit({ message: "?", requestedSchema: {} })).action);
         });
         tasks.registerTool(server, "stubborn", { onLost, task: "required" }, async (_, { signal }) => {
@@ -66,9 +66,9 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
     await store.close();
   });
 
-  /** The end of a task that the first server had begun. */
+  /** Checks the end of a task that the first server began. */
   async function ends(taskId: string, error = STOPPED): Promise<void> {
-    const last = serve("second", { worker: { pollMs: 5 } });
+    const last = serve("second", { worker: { claimPollMs: 5 } });
     last.newServer();
     await using _worker = last.tasks.startWorker();
     await store.waitForTask(taskId, { owner: ANY_OWNER });
@@ -78,7 +78,7 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
     expect(runs).toEqual(onLost === "fail" ? ["first"] : ["first", "second"]);
   }
 
-  test.each(["here", "early"])("of the server that runs it (%s)", async (name) => {
+  test.each(["here", "early"])("reruns or fails the task of a stopped server (%s)", async (name) => {
     const server = serve("first");
     const { taskId } = await server.peer().start(name);
     await begun.pass();
@@ -86,7 +86,7 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
     await ends(taskId);
   });
 
-  test("of a worker", async () => {
+  test("reruns or fails the task of a stopped worker", async () => {
     const server = serve("first");
     server.newServer();
     const worker = server.tasks.startWorker();
@@ -96,7 +96,7 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
     await ends(taskId);
   });
 
-  test("of the extension whose worker runs it", async () => {
+  test("reruns or fails the task of a closed extension's worker", async () => {
     const server = serve("first");
     server.newServer();
     server.tasks.startWorker();
@@ -106,7 +106,7 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
     await ends(taskId);
   });
 
-  test("of a server in which the work became a task afterwards", async () => {
+  test("reruns or fails a call that becomes a task after the stop", async () => {
     const server = serve("first");
     const call = server.peer().start("window");
     await begun.pass();
@@ -116,7 +116,7 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
     await ends(taskId);
   });
 
-  test("that never came, for the process died as the work became a task", async () => {
+  test("is also the rule for a process that died as the call became a task", async () => {
     const dead = Promise.withResolvers<never>();
     dead.promise.catch(() => undefined);
     const server = serve("first", {
@@ -129,7 +129,7 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
     dead.reject(new TaskStoreError("TASK_TERMINAL", "It has ended"));
   });
 
-  test("waits for work that does not heed it, and keeps its result", async () => {
+  test("waits for work that ignores its signal, and keeps its result", async () => {
     const server = serve("first");
     const { taskId } = await server.peer().start("stubborn");
     await begun.pass();
@@ -137,11 +137,11 @@ describe.each(["rerun", "fail"] as const)("an orderly stop with onLost: %s", (on
     expect(await store.waitForResult(taskId, { owner: ANY_OWNER })).toEqual(text("done all the same"));
   });
 
-  test("leaves calls that come afterwards to others, at once", async () => {
+  test("leaves later calls to other servers at once", async () => {
     const server = serve("first");
     await server.tasks.close();
     const { taskId } = await server.peer().start("here");
-    const other = serve("second", { worker: { pollMs: 5 } });
+    const other = serve("second", { worker: { claimPollMs: 5 } });
     expect(await store.waitForResult(taskId, { owner: ANY_OWNER })).toEqual(text("second"));
     expect(runs).toEqual(["second"]);
     expect(other.errors).toEqual([]);

@@ -1,4 +1,6 @@
-export type { ConformanceCase, Requirement } from "./case.ts";
-export { conformanceCases } from "./cases.ts";
+import "../runtime.ts";
+
+export { conformanceCases } from "./cases/index.ts";
 export type { Harness, HarnessCapabilities, Place, RemoteDoor } from "./harness.ts";
+export type { ConformanceCase, Requirement } from "./kit/case.ts";
 export { type CaseReport, type ConformanceReport, defineConformance, runConformance, type TestRunner } from "./run.ts";

@@ -1,19 +1,18 @@
-import {
-  type Caps,
-  type ClaimQuery,
-  type Guard,
-  isTerminal,
-  type NewTask,
-  type OwnerScope,
-  type Patch,
-  type PayloadField,
-  type StoredTask,
-  TaskStoreError,
-} from "@mcp-task-store/core";
+import { isTerminal, TaskStoreError } from "@mcp-task-store/core";
+import type {
+  Caps,
+  ClaimQuery,
+  Guard,
+  NewTask,
+  OwnerScope,
+  Patch,
+  PayloadField,
+  StoredTask,
+} from "@mcp-task-store/core/backend";
 import { SqliteBackend } from "../../examples/sqlite-backend.ts";
 import { MutableBackend, type Mutant, never, pause } from "./mutant.ts";
 
-/** A backend that gets something wrong after each update. */
+/** A backend that corrupts the task after each update. */
 function after(change: (stored: StoredTask, patch: Patch, now: number, before: StoredTask) => Partial<StoredTask>) {
   return class extends MutableBackend {
     override async update(taskId: string, guard: Guard, patch: Patch) {
@@ -26,16 +25,16 @@ function after(change: (stored: StoredTask, patch: Patch, now: number, before: S
       } as const;
     }
     override async claim(query: ClaimQuery) {
-      const task = await super.claim(query);
-      const patch = { lease: { action: "take", durationMs: query.durationMs } } as const;
-      return task && this.mend(task, (stored) => change(stored, patch, this.now(), stored));
+      const patch = { lease: { action: "take", leaseMs: query.leaseMs } } as const;
+      const tasks = await super.claim(query);
+      return tasks.map((task) => this.mend(task, (stored) => change(stored, patch, this.now(), stored)));
     }
   };
 }
 
 const fromCreation = ({ createdAt, ttl }: StoredTask) => (ttl === null ? null : createdAt + ttl);
 
-/** Expired tasks are there until they are deleted. */
+/** Expired tasks stay visible until they are deleted. */
 class Lingering extends MutableBackend {
   readonly #timeless: SqliteBackend;
   constructor(file: string, now: () => number) {
@@ -49,8 +48,8 @@ class Lingering extends MutableBackend {
   override async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]) {
     return this.#timeless.read(taskId, scope, payloads);
   }
-  override async readMany(taskIds: readonly string[]) {
-    return this.#timeless.readMany(taskIds);
+  override async readMany(taskIds: readonly string[], payloads: readonly PayloadField[]) {
+    return this.#timeless.readMany(taskIds, payloads);
   }
   override async list(query: Parameters<SqliteBackend["list"]>[0]) {
     return this.#timeless.list(query);
@@ -81,7 +80,7 @@ class Unbounded extends MutableBackend {
 
 class Hoarding extends MutableBackend {
   override async deleteExpired() {
-    return 0;
+    return { deleted: 0, more: false };
   }
 }
 
@@ -103,7 +102,20 @@ class ClaimingGhosts extends MutableBackend {
   }
 }
 
+/** Hides expiry times from waits. */
+class Timeless extends MutableBackend {
+  override async readMany(taskIds: readonly string[], payloads: readonly PayloadField[]) {
+    return (await super.readMany(taskIds, payloads)).map((task) => ({ ...task, expiresAt: null }));
+  }
+}
+
 export const expiryMutants: Mutant[] = [
+  {
+    id: "expiry-by-polls",
+    breaks: "Only the next fallback poll notices an expiry",
+    kills: ["expiry/wakes-in-time"],
+    backend: Timeless,
+  },
   {
     id: "null-is-short",
     breaks: "A task without ttl expires",
@@ -129,7 +141,7 @@ export const expiryMutants: Mutant[] = [
   },
   {
     id: "no-new-ttl",
-    breaks: "A terminal task goes `ttl` ms after its creation",
+    breaks: "A terminal task expires `ttl` ms after its creation",
     kills: ["expiry/restarts-with-a-result", "expiry/restarts-with-a-status", "expiry/restarts-with-a-cancel"],
     backend: after((task) => (isTerminal(task.status) ? { expiresAt: fromCreation(task) } : {})),
   },
@@ -146,7 +158,7 @@ export const expiryMutants: Mutant[] = [
   },
   {
     id: "ttl-restarted",
-    breaks: "Every update starts the ttl anew",
+    breaks: "Every update restarts the ttl",
     kills: ["expiry/updates-keep-the-ttl"],
     backend: after(({ ttl }, _, now) => ({ expiresAt: ttl === null ? null : now + ttl })),
   },
@@ -155,18 +167,18 @@ export const expiryMutants: Mutant[] = [
     breaks: "A task does not outlive a lease",
     kills: ["expiry/updates-never-shorten"],
     backend: after(({ ttl, expiresAt }, { lease }, now) => ({
-      expiresAt: lease && ttl !== null ? now + lease.durationMs : expiresAt,
+      expiresAt: lease && ttl !== null ? now + lease.leaseMs : expiresAt,
     })),
   },
   {
     id: "live-work-expires",
-    breaks: "A task goes `ttl` ms after its creation, alive or not",
+    breaks: "A task expires `ttl` ms after its creation, even while its runner is alive",
     kills: ["expiry/live-lease-keeps", "expiry/heartbeats-keep", "expiry/claimed-task-is-kept", "running/heartbeats"],
     backend: after((task) => (isTerminal(task.status) ? {} : { expiresAt: fromCreation(task) })),
   },
   {
     id: "released-stays",
-    breaks: "A task that was given back stays as long as its lease would have lasted",
+    breaks: "A task given back after its ttl stays until its lease would have lapsed",
     kills: ["expiry/released-late"],
     backend: after(({ expiresAt }, { lease }, _, before) => ({
       expiresAt: lease?.action === "release" ? before.expiresAt : expiresAt,
@@ -186,7 +198,7 @@ export const expiryMutants: Mutant[] = [
   },
   {
     id: "fake-cancel",
-    breaks: "Who waits for a task that expires is told that it was cancelled",
+    breaks: "A wait for a task that expires ends as if the task were cancelled",
     kills: ["expiry/wakes-wait-for-task"],
     store: (store) => ({
       waitForTask: (taskId, options) =>
@@ -250,13 +262,13 @@ export const expiryMutants: Mutant[] = [
   },
   {
     id: "no-sweep",
-    breaks: "A store deletes nothing by itself",
+    breaks: "A store never sweeps",
     kills: ["expiry/sweeps-by-itself"],
     options: (options) => ({ ...options, sweepIntervalMs: false }),
   },
   {
     id: "locking-sweep",
-    breaks: "While a sweep runs nobody can write",
+    breaks: "A sweep locks out writers",
     kills: ["expiry/sweep-beside-writers"],
     store(store, { file }) {
       return {

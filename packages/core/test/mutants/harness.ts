@@ -2,14 +2,15 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DurableTaskStore, type TaskBackend, type TaskStore, type TaskStoreOptions } from "@mcp-task-store/core";
+import type { TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
+import { DurableTaskStore, type OnChange, type TaskBackend } from "@mcp-task-store/core/backend";
 import type { Harness } from "@mcp-task-store/core/conformance";
 import { MutableBackend, type Mutant, override } from "./mutant.ts";
 
-/** A folder in memory, where there is one: the tests of the mutants are not about disks. */
+/** A folder in memory if there is one, since these tests need no disk. */
 const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
-/** The example's store, with what the mutant makes of it. */
+/** The example's store, changed by the mutant. */
 export function openStore(
   mutant: Mutant | undefined,
   file: string,
@@ -35,7 +36,7 @@ export function openStore(
   return override(store, { ...methods, close, [Symbol.asyncDispose]: close });
 }
 
-/** The example with an outage to be had, or a mutant of it. */
+/** The example, or a mutant of it, with outages on demand. */
 export function makeHarness(mutant?: Mutant, patienceMs?: number): Harness {
   const shared = mutant?.sharedFile ? mkdtemp(join(parent, "tasks-")) : undefined;
   return {
@@ -71,7 +72,7 @@ export function makeHarness(mutant?: Mutant, patienceMs?: number): Harness {
   };
 }
 
-/** While it is down, every call fails and no signal comes through. */
+/** During an outage every call fails and no signal arrives. */
 function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
   const guarded = <Args extends unknown[], T>(call: (...args: Args) => Promise<T>) => {
     return async (...args: Args) => {
@@ -79,9 +80,11 @@ function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
       return call(...args);
     };
   };
+  const listening = (listen: TaskBackend["listen"]) =>
+    guarded((onChange: OnChange) => listen((...signal) => isDown() || onChange(...signal)));
   return {
     capabilities: backend.capabilities,
-    open: guarded(() => backend.open()),
+    open: guarded((...args) => backend.open(...args)),
     insert: guarded((...args) => backend.insert(...args)),
     read: guarded((...args) => backend.read(...args)),
     readMany: guarded((...args) => backend.readMany(...args)),
@@ -91,7 +94,8 @@ function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
     deleteExpired: guarded((...args) => backend.deleteExpired(...args)),
     push: guarded((...args) => backend.push(...args)),
     shift: guarded((...args) => backend.shift(...args)),
-    listen: guarded((onChange) => backend.listen((taskId) => isDown() || onChange(taskId))),
+    listen: listening((onChange) => backend.listen(onChange)),
+    ...(backend.listenForClaims && { listenForClaims: listening(backend.listenForClaims.bind(backend)) }),
     close: () => backend.close(),
   };
 }

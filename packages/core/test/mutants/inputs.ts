@@ -1,4 +1,5 @@
-import { type Guard, type Patch, TaskStoreError } from "@mcp-task-store/core";
+import { TaskStoreError } from "@mcp-task-store/core";
+import type { Guard, Patch } from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant, never } from "./mutant.ts";
 
 interface Input {
@@ -6,7 +7,7 @@ interface Input {
   response?: unknown;
 }
 
-/** A backend that changes what is written with inputs. */
+/** A backend that changes each patch with inputs. */
 function onInputs(change: (inputs: Input[], patch: Patch) => Partial<Patch>): typeof MutableBackend {
   return class extends MutableBackend {
     override async update(taskId: string, guard: Guard, patch: Patch) {
@@ -16,7 +17,21 @@ function onInputs(change: (inputs: Input[], patch: Patch) => Partial<Patch>): ty
   };
 }
 
+/** Reads an ended task as active, so the later write is refused. */
+class Forgetful extends MutableBackend {
+  override async read(...args: Parameters<MutableBackend["read"]>) {
+    const task = await super.read(...args);
+    return task && args[2].includes("inputs") ? { ...task, status: "working" as const } : task;
+  }
+}
+
 export const inputMutants: Mutant[] = [
+  {
+    id: "answers-after-the-end",
+    breaks: "Answers to a terminal task are sent to the backend",
+    kills: ["inputs/late-answer"],
+    backend: Forgetful,
+  },
   {
     id: "one-question",
     breaks: "A new question replaces the one before",
@@ -52,7 +67,7 @@ export const inputMutants: Mutant[] = [
   },
   {
     id: "all-keys-taken",
-    breaks: "Every answer is said to have been taken",
+    breaks: "The call reports every answer as accepted",
     kills: [
       "inputs/others-are-ignored",
       "inputs/late-answer",
@@ -80,7 +95,7 @@ export const inputMutants: Mutant[] = [
   },
   {
     id: "asks-for-ever",
-    breaks: "A terminal task still asks",
+    breaks: "A terminal task still shows its questions",
     kills: ["inputs/gone-when-terminal"],
     store(store) {
       const asked = new Map<string, Parameters<typeof store.requestInputs>[1]>();
@@ -98,7 +113,7 @@ export const inputMutants: Mutant[] = [
   },
   {
     id: "keys-are-reused",
-    breaks: "Another question under an old key is let through",
+    breaks: "Another question under an old key is accepted",
     kills: ["inputs/key-is-used-once"],
     store: (store) => ({
       requestInputs: (taskId, requests, options) =>
@@ -123,7 +138,7 @@ export const inputMutants: Mutant[] = [
   },
   {
     id: "answers-in-memory",
-    breaks: "Answers stay in the process that took them",
+    breaks: "Answers stay in the process that accepted them",
     kills: [
       "inputs/answer-reaches-the-runner",
       "inputs/answers-stay",
@@ -149,7 +164,7 @@ export const inputMutants: Mutant[] = [
   },
   {
     id: "answers-once",
-    breaks: "An answer can be had once",
+    breaks: "An answer can be read only once",
     kills: ["inputs/answers-stay", "inputs/answer-reaches-the-runner"],
     store(store) {
       const had = new Set<string>();
@@ -177,7 +192,7 @@ export const inputMutants: Mutant[] = [
   },
   {
     id: "waits-for-the-unasked",
-    breaks: "A wait for what was never asked hangs",
+    breaks: "A wait for the answer to a key without a question hangs",
     kills: ["inputs/never-asked"],
     store: (store) => ({
       awaitInput: (...args) =>
@@ -201,7 +216,7 @@ export const inputMutants: Mutant[] = [
   },
   {
     id: "truthy-answers",
-    breaks: "null, false, 0 and the empty string are no answers",
+    breaks: "null, false, 0 and the empty string are refused as answers",
     kills: ["inputs/any-answer"],
     store: (store) => ({
       provideInputs: (taskId, responses, options) =>

@@ -1,13 +1,12 @@
+import { ANY_OWNER, TaskStoreError } from "@mcp-task-store/core";
 import {
-  ANY_OWNER,
   type Guard,
   isInScope,
   type ListQuery,
   type OwnerScope,
   type Patch,
   type PayloadField,
-  TaskStoreError,
-} from "@mcp-task-store/core";
+} from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant } from "./mutant.ts";
 
 class Open extends MutableBackend {
@@ -60,7 +59,7 @@ export const isolationMutants: Mutant[] = [
   },
   {
     id: "open-waits",
-    breaks: "Whoever waits sees every task",
+    breaks: "A wait sees every owner's task",
     kills: [
       "isolation/foreign-await-input",
       "isolation/foreign-wait-for-task",
@@ -84,7 +83,7 @@ export const isolationMutants: Mutant[] = [
   },
   {
     id: "forbidden",
-    breaks: "A foreign task answers that it is forbidden",
+    breaks: "A foreign task is reported as forbidden",
     kills: ["isolation/foreign-get-task-result", "isolation/no-word-of-the-owner"],
     store: (store) => ({
       async getTaskResult(taskId, sessionId) {
@@ -109,7 +108,7 @@ export const isolationMutants: Mutant[] = [
   },
   {
     id: "always-strict",
-    breaks: "Isolation is strict, whatever was asked for",
+    breaks: "Isolation is strict, although the options say otherwise",
     kills: ["isolation/call-without-owner", "isolation/unowned-task"],
     options: (options) => ({ ...options, isolation: "strict" }),
   },
@@ -123,11 +122,11 @@ export const isolationMutants: Mutant[] = [
     id: "lax-owners",
     breaks: "`owner` alone leaves every task to callers without one",
     kills: ["isolation/owner-implies-strict"],
-    options: (options) => ({ isolation: "session", ...options }),
+    options: (options) => ({ isolation: "sdk", ...options }),
   },
   {
     id: "any-owner-is-none",
-    breaks: "ANY_OWNER is a call without owner",
+    breaks: "ANY_OWNER is treated as a call without an owner",
     kills: ["isolation/any-owner"],
     store: (store) => ({
       acquireLease: (taskId, { owner, ...options } = {}) =>

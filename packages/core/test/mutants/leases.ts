@@ -1,17 +1,16 @@
+import { type Lease, TaskStoreError } from "@mcp-task-store/core";
 import {
   applyPatch,
   type ClaimQuery,
   type Guard,
-  type Lease,
   type NewTask,
   type Patch,
   type StoredTask,
-  TaskStoreError,
   withPayloads,
-} from "@mcp-task-store/core";
+} from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant, pause } from "./mutant.ts";
 
-/** A backend that gets something wrong whenever a lease is taken, renewed or given back. */
+/** A backend that corrupts the task whenever a lease is taken, renewed or released. */
 function onLease(change: (stored: StoredTask) => Partial<StoredTask>): typeof MutableBackend {
   return class extends MutableBackend {
     override async update(taskId: string, guard: Guard, patch: Patch) {
@@ -20,13 +19,12 @@ function onLease(change: (stored: StoredTask) => Partial<StoredTask>): typeof Mu
       return { applied: true, task: this.mend(written.task, change) } as const;
     }
     override async claim(query: ClaimQuery) {
-      const task = await super.claim(query);
-      return task && this.mend(task, change);
+      return (await super.claim(query)).map((task) => this.mend(task, change));
     }
   };
 }
 
-/** A backend that changes what is asked of it. */
+/** A backend that changes each guard and patch. */
 function onUpdate(change: (guard: Guard, patch: Patch) => { guard?: Guard; patch?: Patch }): typeof MutableBackend {
   return class extends MutableBackend {
     override async update(taskId: string, guard: Guard, patch: Patch) {
@@ -61,7 +59,7 @@ class FencingEveryone extends MutableBackend {
   }
 }
 
-/** Looks for a task first and takes it then. */
+/** Reads a task first and claims it later. */
 class RacyClaim extends MutableBackend {
   protected choose({ names }: ClaimQuery): string | undefined {
     const due = this.raw
@@ -73,8 +71,8 @@ class RacyClaim extends MutableBackend {
     const taskId = this.choose(query);
     await pause();
     const task = taskId === undefined ? undefined : this.peek(taskId);
-    const lease = { action: "take", durationMs: query.durationMs } as const;
-    return task && this.put(applyPatch(task, { lease }, this.now()));
+    const lease = { action: "take", leaseMs: query.leaseMs } as const;
+    return task ? [this.put(applyPatch(task, { lease }, this.now()))] : [];
   }
 }
 
@@ -143,7 +141,7 @@ export const leaseMutants: Mutant[] = [
   },
   {
     id: "unfenced",
-    breaks: "Tokens are not looked at",
+    breaks: "Tokens are ignored",
     kills: ["leases/fencing", "leases/release", "running/lost-lease-aborts", "crash/take-over"],
     backend: onUpdate(({ leaseToken: _, ...guard }) => ({ guard })),
   },
@@ -155,7 +153,7 @@ export const leaseMutants: Mutant[] = [
   },
   {
     id: "release-does-nothing",
-    breaks: "A lease that is given back goes on",
+    breaks: "A lease that was given back still counts",
     kills: ["leases/release", "expiry/released-late", "running/input-survives"],
     store: (store) => ({
       async releaseLease(lease) {
@@ -170,14 +168,14 @@ export const leaseMutants: Mutant[] = [
     store: (store) => ({
       acquireLease: (taskId, options) =>
         store.acquireLease(taskId, options).catch((error): Lease => {
-          if (error.code === "TASK_TERMINAL") return { taskId, token: 1, attempt: 1, durationMs: 1000 };
+          if (error.code === "TASK_TERMINAL") return { taskId, token: 1, attempt: 1, leaseMs: 1000 };
           throw error;
         }),
     }),
   },
   {
     id: "any-lease-will-do",
-    breaks: "A lease of another task is not looked at",
+    breaks: "A lease of another task is accepted",
     kills: ["leases/of-another-task"],
     store: (store) => ({
       updateTask: (taskId, change, { lease, ...options } = {}) =>
@@ -186,7 +184,7 @@ export const leaseMutants: Mutant[] = [
   },
   {
     id: "loud-heartbeats",
-    breaks: "A heartbeat is a change",
+    breaks: "A heartbeat counts as a change",
     kills: ["leases/are-not-changes"],
     backend: onLease(({ revision }) => ({ revision: revision + 1 })),
   },
@@ -209,29 +207,47 @@ export const leaseMutants: Mutant[] = [
   },
   {
     id: "thin-claims",
-    breaks: "A claim comes without the request",
+    breaks: "A claim lacks the request",
     kills: ["leases/claim"],
     backend: class extends MutableBackend {
       override async claim(query: ClaimQuery) {
-        const task = await super.claim(query);
-        return task && withPayloads(task);
+        return (await super.claim(query)).map((task) => withPayloads(task));
       }
     },
   },
   {
     id: "claims-without-checkpoint",
-    breaks: "A claim comes without what the last runner left",
+    breaks: "A claim lacks the last runner's checkpoint and answers",
     kills: ["leases/claim"],
     backend: class extends MutableBackend {
       override async claim(query: ClaimQuery) {
-        const task = await super.claim(query);
-        return task && withPayloads(task, ["request", "inputs"]);
+        return (await super.claim(query)).map((task) => withPayloads(task, ["request", "inputs"]));
+      }
+    },
+  },
+  {
+    id: "greedy-claims",
+    breaks: "A claim takes more tasks than its limit",
+    kills: ["leases/claim-several"],
+    backend: class extends MutableBackend {
+      override async claim(query: ClaimQuery) {
+        return super.claim({ ...query, limit: query.limit > 1 ? query.limit + 1 : 1 });
+      }
+    },
+  },
+  {
+    id: "claims-one",
+    breaks: "A claim of several tasks takes one",
+    kills: ["leases/claim-several"],
+    backend: class extends MutableBackend {
+      override async claim(query: ClaimQuery) {
+        return super.claim({ ...query, limit: 1 });
       }
     },
   },
   {
     id: "claims-any-name",
-    breaks: "A claim does not look at names",
+    breaks: "A claim ignores names",
     kills: ["leases/claim-by-name"],
     backend: AnyName,
   },
@@ -249,7 +265,7 @@ export const leaseMutants: Mutant[] = [
   },
   {
     id: "racy-claims",
-    breaks: "A claim looks first and takes then",
+    breaks: "A claim reads first and writes later",
     kills: ["races/one-claim-per-task", "processes/one-claim-per-task"],
     backend: RacyClaim,
   },

@@ -30,7 +30,7 @@ class Forgetting extends MutableBackend {
 export const lifecycleMutants: Mutant[] = [
   {
     id: "raw-errors",
-    breaks: "The driver's errors come through",
+    breaks: "The driver's errors reach the caller",
     kills: ["failure/unavailable", "failure/works-again"],
     store: (store) =>
       everyMethod(store, (call) =>
@@ -41,7 +41,7 @@ export const lifecycleMutants: Mutant[] = [
   },
   {
     id: "no-cause",
-    breaks: "The driver's error is lost",
+    breaks: "The error lacks the driver's error",
     kills: ["failure/unavailable"],
     store: (store) =>
       everyMethod(store, (call) =>
@@ -52,7 +52,7 @@ export const lifecycleMutants: Mutant[] = [
   },
   {
     id: "detailed-errors",
-    breaks: "The message says what the driver said",
+    breaks: "The message holds the driver's message",
     kills: ["failure/tells-no-details"],
     store: (store) =>
       everyMethod(store, (call) =>
@@ -65,7 +65,7 @@ export const lifecycleMutants: Mutant[] = [
   },
   {
     id: "gives-up",
-    breaks: "After an outage the store is of no more use",
+    breaks: "The store stays broken after an outage",
     kills: ["failure/works-again"],
     store(store) {
       let last: unknown;
@@ -80,7 +80,7 @@ export const lifecycleMutants: Mutant[] = [
   },
   {
     id: "deaf-after-outage",
-    breaks: "After an outage no event comes",
+    breaks: "No event comes after an outage",
     kills: ["failure/listeners-recover"],
     store(store) {
       let deaf = false;
@@ -123,7 +123,7 @@ export const lifecycleMutants: Mutant[] = [
   },
   {
     id: "closes-later",
-    breaks: "While the store closes calls still go through",
+    breaks: "Calls still go through while the store closes",
     kills: ["lifecycle/closing"],
     store: (store) => ({
       async close() {
@@ -196,13 +196,13 @@ export const lifecycleMutants: Mutant[] = [
   },
   {
     id: "forgetful",
-    breaks: "What was stored is gone when the store is opened again",
+    breaks: "Stored tasks are gone when the store is opened again",
     kills: ["durability/reopened", "crash/acknowledged-writes-survive", "crash/everything-survives"],
     backend: Forgetting,
   },
   {
     id: "secretly-durable",
-    breaks: "A store that says it is not durable keeps its tasks",
+    breaks: "A store that declares itself not durable keeps its tasks",
     kills: ["durability/gone", "lifecycle/capabilities"],
     capabilities: { durable: false },
   },
@@ -215,7 +215,7 @@ export const lifecycleMutants: Mutant[] = [
       return {
         async createTask(...args) {
           const handle = setInterval(() => timer.emit("tick"), 1000);
-          // Only where a process of its own is at stake.
+          // The timer keeps only the suite's child processes alive.
           if (!process.argv[1]?.endsWith("child.js")) handle.unref();
           return store.createTask(...args);
         },

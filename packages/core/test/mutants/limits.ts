@@ -1,4 +1,4 @@
-import { type Caps, isExpired, type NewTask } from "@mcp-task-store/core";
+import { type Caps, isExpired, type NewTask } from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant, pause } from "./mutant.ts";
 
 const NO_CAPS: Caps = { activeTasks: null, activeTasksPerOwner: null };
@@ -9,7 +9,7 @@ class Uncapped extends MutableBackend {
   }
 }
 
-/** Counts for itself, before the insert. */
+/** Counts before the insert, in a separate step. */
 class Counting extends MutableBackend {
   protected readonly counted: string = "active and (expires_at is null or expires_at > ?1)";
   protected isFull(task: NewTask, caps: Caps): boolean {
@@ -35,6 +35,19 @@ class CountingAll extends Counting {
 class CountingWorking extends Counting {
   protected override readonly counted: string =
     "json_extract(record, '$.status') = 'working' and (expires_at is null or expires_at > ?1)";
+}
+
+/** Marks tasks made under a cap, and counts only those. */
+class CountingMarked extends Counting {
+  protected override readonly counted: string =
+    "active and (expires_at is null or expires_at > ?1) and task_id in (select task_id from marked)";
+  override async insert(task: NewTask, caps: Caps) {
+    this.raw.exec("create table if not exists marked (task_id text)");
+    if (caps.activeTasks === null && caps.activeTasksPerOwner === null) return super.insert(task, caps);
+    const outcome = await super.insert(task, caps);
+    if ("inserted" in outcome) this.raw.prepare("insert into marked values (?)").run(task.taskId);
+    return outcome;
+  }
 }
 
 class InsertingFirst extends Counting {
@@ -65,7 +78,7 @@ export const limitMutants: Mutant[] = [
   },
   {
     id: "racy-caps",
-    breaks: "A creation counts first and inserts then",
+    breaks: "A creation counts first and inserts later",
     kills: ["races/create-at-the-cap", "races/create-at-the-owners-cap", "processes/create-at-the-cap"],
     backend: Counting,
   },
@@ -76,6 +89,12 @@ export const limitMutants: Mutant[] = [
     backend: CountingAll,
   },
   {
+    id: "counts-from-the-first-cap",
+    breaks: "Tasks made without a cap do not count",
+    kills: ["limits/opened-later"],
+    backend: CountingMarked,
+  },
+  {
     id: "counts-working",
     breaks: "Tasks that wait for input do not count",
     kills: ["limits/active-includes-asking"],
@@ -83,7 +102,7 @@ export const limitMutants: Mutant[] = [
   },
   {
     id: "inserts-first",
-    breaks: "A creation that is refused leaves its task",
+    breaks: "A refused creation leaves its task",
     kills: ["limits/refused-leaves-nothing", "limits/active-tasks"],
     backend: InsertingFirst,
   },
@@ -116,7 +135,7 @@ export const limitMutants: Mutant[] = [
   },
   {
     id: "capped-by-default",
-    breaks: "There is a cap that nobody asked for",
+    breaks: "A cap applies without the option",
     kills: ["limits/none-by-default"],
     options: (options) => ({ ...options, limits: { activeTasks: 50, ...options.limits } }),
   },

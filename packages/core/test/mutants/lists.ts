@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { ListQuery, Task } from "@mcp-task-store/core";
+import type { Task } from "@mcp-task-store/core";
+import type { ListQuery } from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant } from "./mutant.ts";
 
 const ALL = { after: null, limit: 1e9 };
@@ -13,7 +14,7 @@ class ByUpdate extends MutableBackend {
   }
 }
 
-/** The order is by time, and so are the cursors. */
+/** Orders by time, with times as cursors. */
 class BySecond extends MutableBackend {
   override async list({ scope, after, limit }: ListQuery) {
     const tasks = (await super.list({ scope, ...ALL })).map((task) => ({
@@ -21,6 +22,17 @@ class BySecond extends MutableBackend {
       position: Math.floor(task.createdAt / 1e5),
     }));
     return tasks.filter(({ position }) => after === null || position > after).slice(0, limit);
+  }
+}
+
+/** Delays every second call past the next one. */
+class LaterInsert extends MutableBackend {
+  #calls = 0;
+
+  override async insert(...call: Parameters<MutableBackend["insert"]>) {
+    this.#calls += 1;
+    if (this.#calls % 2) await new Promise((resolve) => setImmediate(resolve));
+    return super.insert(...call);
   }
 }
 
@@ -46,6 +58,12 @@ class OneSeal extends MutableBackend {
 }
 
 export const listMutants: Mutant[] = [
+  {
+    id: "insert-by-turns",
+    breaks: "Every second one of concurrent creations is delayed",
+    kills: ["lists/order-of-calls"],
+    backend: LaterInsert,
+  },
   {
     id: "null-cursor",
     breaks: "The last page has a cursor of null",
@@ -120,7 +138,7 @@ export const listMutants: Mutant[] = [
   },
   {
     id: "cursor-of-a-task",
-    breaks: "A cursor is of no use once its task is gone",
+    breaks: "A cursor fails once its task is gone",
     kills: ["lists/cursor-outlives-its-task", "lists/walk-while-changing"],
     backend: FromTask,
   },
@@ -132,7 +150,7 @@ export const listMutants: Mutant[] = [
   },
   {
     id: "cursor-of-a-moment",
-    breaks: "A cursor is a time, and skips what was created at the same one",
+    breaks: "A cursor is a time, and skips tasks created at the same time",
     kills: ["lists/same-moment", "lists/creation-order"],
     backend: BySecond,
   },

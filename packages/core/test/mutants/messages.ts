@@ -1,4 +1,5 @@
-import type { OwnerScope, QueuedMessage } from "@mcp-task-store/core";
+import type { QueuedMessage } from "@mcp-task-store/core";
+import type { OwnerScope } from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant, pause } from "./mutant.ts";
 
 class Lifo extends MutableBackend {
@@ -89,7 +90,7 @@ export const messageMutants: Mutant[] = [
   },
   {
     id: "requests-only",
-    breaks: "What is no request is lost",
+    breaks: "A message that is not a request is lost",
     kills: ["messages/all-kinds"],
     store: (store) => ({
       messages: {
@@ -126,7 +127,7 @@ export const messageMutants: Mutant[] = [
   },
   {
     id: "racy-enqueue",
-    breaks: "`enqueue` counts first and adds then",
+    breaks: "`enqueue` counts first and adds later",
     kills: ["races/enqueue-at-max-size", "processes/enqueue-at-max-size"],
     backend: RacyPush,
   },
@@ -138,7 +139,7 @@ export const messageMutants: Mutant[] = [
   },
   {
     id: "peeking",
-    breaks: "`dequeue` reads first and deletes then",
+    breaks: "`dequeue` reads first and deletes later",
     kills: ["races/one-receiver", "processes/one-receiver"],
     backend: Peeking,
   },
@@ -150,7 +151,7 @@ export const messageMutants: Mutant[] = [
   },
   {
     id: "cascading",
-    breaks: "Messages go with the task of their id",
+    breaks: "Messages are deleted with the task of their id",
     kills: ["messages/outlive-the-task"],
     backend: Cascading,
   },
@@ -171,7 +172,7 @@ export const messageMutants: Mutant[] = [
   },
   {
     id: "lenient-enqueue",
-    breaks: "What is no message is dropped without a word",
+    breaks: "An invalid message is dropped without an error",
     kills: ["messages/what-is-no-message"],
     store: (store) => ({
       messages: {

@@ -1,23 +1,31 @@
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isTerminal, type StoredTask, type TaskStore, type TaskStoreOptions } from "@mcp-task-store/core";
+import {
+  isTerminal,
+  type SdkTaskStore,
+  type TaskSnapshot,
+  type TaskStore,
+  type TaskStoreOptions,
+  type WaitForTaskOptions,
+} from "@mcp-task-store/core";
+import type { StoredTask } from "@mcp-task-store/core/backend";
 import type { HarnessCapabilities } from "@mcp-task-store/core/conformance";
 import { SqliteBackend } from "../../examples/sqlite-backend.ts";
 
-/** A store with one thing wrong, and the cases that have to see it. */
+/** A store with one fault, and the cases that must detect it. */
 export interface Mutant {
   readonly id: string;
-  /** What is wrong. */
+  /** The fault. */
   readonly breaks: string;
-  /** Cases of the suite, each of which has to fail. */
+  /** Cases of the suite that must each fail. */
   readonly kills: readonly string[];
-  /** A backend with a method that is wrong. */
+  /** A backend with a faulty method. */
   readonly backend?: typeof MutableBackend;
-  /** Methods of the store that are wrong, for rules that are in core. */
+  /** Faulty methods of the store, for rules that live in core. */
   store?(store: TaskStore, context: StoreContext): Methods;
-  /** Options that are not heeded. */
+  /** Options that the mutant drops or replaces. */
   options?(options: TaskStoreOptions): TaskStoreOptions;
-  /** Capabilities that are declared without being there, or the other way round. */
+  /** Capabilities that the mutant declares wrongly. */
   readonly capabilities?: Partial<HarnessCapabilities>;
   /** One file for every place. */
   readonly sharedFile?: boolean;
@@ -30,10 +38,15 @@ export interface StoreContext {
   twin(options: TaskStoreOptions): TaskStore;
 }
 
-/** `messages` may be replaced in part as well. */
-export type Methods = Partial<Omit<TaskStore, "messages">> & { messages?: Partial<TaskStore["messages"]> };
+/** `messages` may also be replaced in part. */
+export type Methods = Partial<
+  Omit<TaskStore, "messages" | "createTask" | "waitForTask"> & Pick<SdkTaskStore, "createTask">
+> & {
+  waitForTask?(taskId: string, options?: WaitForTaskOptions): Promise<TaskSnapshot>;
+  messages?: Partial<TaskStore["messages"]>;
+};
 
-/** The example backend, and a way past it. */
+/** The example backend, with direct access to its rows. */
 export class MutableBackend extends SqliteBackend {
   readonly file: string;
   readonly now: () => number;
@@ -51,13 +64,13 @@ export class MutableBackend extends SqliteBackend {
     return this.#raw;
   }
 
-  /** The task as it is in the file, expired or not. */
+  /** The task in the file, even if it expired. */
   peek(taskId: string): StoredTask | undefined {
     const row = this.raw.prepare("select record from tasks where task_id = ?").get(taskId);
     return row && (JSON.parse(row["record"] as string) as StoredTask);
   }
 
-  /** Writes the task without asking any rule. */
+  /** Writes the task without any rule. */
   put(task: StoredTask): StoredTask {
     const { taskId, status, expiresAt, leaseExpiresAt } = task;
     const change = this.raw.prepare("update store set counter = counter + 1 returning counter").get();
@@ -76,7 +89,7 @@ export class MutableBackend extends SqliteBackend {
     return task;
   }
 
-  /** Changes what a write left. */
+  /** Changes the task after a write. */
   mend<T extends StoredTask>(task: T, change: (stored: StoredTask) => Partial<StoredTask>): T {
     const stored = this.peek(task.taskId);
     if (!stored) return task;
@@ -92,7 +105,7 @@ export class MutableBackend extends SqliteBackend {
   }
 }
 
-/** Lets others come first, those of another process too where many share a processor. */
+/** Lets other calls run first, even those of another process on a busy processor. */
 export const pause = (ms = 40): Promise<void> => sleep(ms);
 
 export const never = new Promise<never>(() => undefined);

@@ -1,7 +1,7 @@
-import type { Result } from "@mcp-task-store/core";
+import { type Result, TaskStoreError } from "@mcp-task-store/core";
 import type { Mutant } from "./mutant.ts";
 
-/** Results are stored changed, by their JSON text. */
+/** Changes the JSON text of results before they are stored. */
 function onText(change: (text: string) => string): NonNullable<Mutant["store"]> {
   return (store) => ({
     storeTaskResult: (taskId, status, result, sessionId) =>
@@ -14,7 +14,7 @@ function onText(change: (text: string) => string): NonNullable<Mutant["store"]> 
   });
 }
 
-/** Results are stored changed, value by value. */
+/** Changes each value of results before they are stored. */
 function onValues(change: (value: unknown) => unknown): NonNullable<Mutant["store"]> {
   const copy = (value: unknown): unknown => {
     const changed = change(value);
@@ -40,7 +40,7 @@ function sorted(value: unknown): unknown {
 export const payloadMutants: Mutant[] = [
   {
     id: "no-nul",
-    breaks: "NUL is left out",
+    breaks: "NUL is dropped",
     kills: ["payloads/nul"],
     store: onText((text) => text.replaceAll("\\u0000", "")),
   },
@@ -125,8 +125,35 @@ export const payloadMutants: Mutant[] = [
   },
   {
     id: "as-json-does",
-    breaks: "What is not JSON becomes null",
+    breaks: "A value that is not JSON becomes null",
     kills: ["payloads/what-is-not-json"],
     store: onValues((value) => (typeof value === "number" && !Number.isFinite(value) ? null : value)),
+  },
+  {
+    id: "maps-are-empty",
+    breaks: "A value that JSON would empty is stored empty",
+    kills: ["payloads/what-json-would-empty"],
+    store: onText((text) => text),
+  },
+  {
+    id: "places-are-not-named",
+    breaks: "The error does not name the place",
+    kills: ["payloads/what-json-would-empty"],
+    store: (store) => ({
+      updateTask: (...args) =>
+        store.updateTask(...args).catch((error: TaskStoreError) => {
+          throw new TaskStoreError(error.code, error.message.replace(/ at .*/, ""));
+        }),
+    }),
+  },
+  {
+    id: "plain-objects-only",
+    breaks: "An instance of a class is refused",
+    kills: ["payloads/what-json-can-say"],
+    store: onValues((value) => {
+      if (typeof value === "object" && value !== null && "sum" in value)
+        throw new TaskStoreError("INVALID_ARGUMENT", "");
+      return value;
+    }),
   },
 ];

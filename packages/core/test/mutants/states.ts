@@ -1,7 +1,8 @@
-import { applyPatch, type Guard, guardHolds, isTerminal, type Patch, withPayloads } from "@mcp-task-store/core";
+import { isTerminal } from "@mcp-task-store/core";
+import { applyPatch, type Guard, guardHolds, type Patch, withPayloads } from "@mcp-task-store/core/backend";
 import { everyMethod, MutableBackend, type Mutant, pause } from "./mutant.ts";
 
-/** Reads, thinks, and writes what it thought. */
+/** Reads, waits, and then writes from the outdated read. */
 class Racy extends MutableBackend {
   override async update(taskId: string, guard: Guard, patch: Patch) {
     const task = this.peek(taskId);
@@ -28,7 +29,7 @@ class TwoSteps extends MutableBackend {
     const written = await super.update(taskId, guard, first);
     if (!written.applied) return written;
     this.#begun += 1;
-    // Whoever ends the process at the first acknowledgement finds the others half done, however late.
+    // A process killed at the first acknowledgement leaves the other writes half done.
     await pause(this.#begun === 1 ? undefined : 5000);
     return {
       applied: true,
@@ -55,6 +56,24 @@ class Belated extends MutableBackend {
 
 export const stateMutants: Mutant[] = [
   {
+    id: "all-or-nothing",
+    breaks: "One failing call fails all calls made together",
+    kills: ["races/own-outcomes"],
+    store(store) {
+      let together: Promise<unknown>[] = [];
+      return everyMethod(store, async (call) => {
+        if (together.length === 0) queueMicrotask(() => (together = []));
+        const batch = together;
+        const outcome = call();
+        batch.push(outcome);
+        // Waits until the last call of the turn was made.
+        await Promise.resolve();
+        await Promise.all(batch);
+        return outcome;
+      });
+    },
+  },
+  {
     id: "strict-transitions",
     breaks: "A task that asks for input cannot end",
     kills: ["states/active-may-go-anywhere"],
@@ -68,7 +87,7 @@ export const stateMutants: Mutant[] = [
   },
   {
     id: "empty-is-undefined",
-    breaks: "An empty status message is taken for none",
+    breaks: "An empty status message counts as none",
     kills: ["states/progress"],
     store: (store) => ({
       updateTaskStatus: (taskId, status, text, ...rest) =>
@@ -102,7 +121,6 @@ export const stateMutants: Mutant[] = [
       "errors/one-class",
       "waiting/cancel-reaches-the-runner",
       "running/late-progress-is-harmless",
-      "running/cancel-stops-the-work",
       "processes/cancel-reaches-the-runner",
     ],
     backend: Reviving,
@@ -115,7 +133,7 @@ export const stateMutants: Mutant[] = [
   },
   {
     id: "racy-updates",
-    breaks: "Updates read, modify and write",
+    breaks: "Updates read, modify and write in separate steps",
     kills: [
       "races/one-terminal-write-wins",
       "races/cancel-or-complete",
@@ -139,7 +157,7 @@ export const stateMutants: Mutant[] = [
   },
   {
     id: "any-status",
-    breaks: "What is no status is taken for `working`",
+    breaks: "An invalid status counts as `working`",
     kills: ["states/what-is-no-status"],
     store: (store) => ({
       updateTaskStatus: (taskId, status, ...rest) =>
@@ -176,7 +194,7 @@ export const stateMutants: Mutant[] = [
   },
   {
     id: "silent",
-    breaks: "An update of what is not there does nothing",
+    breaks: "An update of an unknown task does nothing",
     kills: ["errors/not-found", "isolation/foreign-update-task-status", "expiry/gone-for-every-call"],
     store: (store) => ({
       updateTaskStatus: (...args) =>
@@ -220,7 +238,7 @@ export const stateMutants: Mutant[] = [
   },
   {
     id: "talkative",
-    breaks: "Messages have the arguments of the call",
+    breaks: "Messages hold the arguments of the call",
     kills: ["errors/tell-no-secrets"],
     store: (store) =>
       everyMethod(store, (call, name, args) =>
@@ -232,7 +250,7 @@ export const stateMutants: Mutant[] = [
   },
   {
     id: "lenient-results",
-    breaks: "A result that is none is stored as an empty one",
+    breaks: "A missing result is stored as an empty one",
     kills: ["errors/refused-arguments", "payloads/what-is-not-json"],
     store: (store) => ({
       storeTaskResult: (taskId, status, result, ...rest) =>
@@ -241,7 +259,7 @@ export const stateMutants: Mutant[] = [
   },
   {
     id: "lenient-options",
-    breaks: "A page size of 0 is taken for the default",
+    breaks: "A page size of 0 counts as the default",
     kills: ["errors/refused-options"],
     options: ({ pageSize, ...options }) => (pageSize ? { ...options, pageSize } : options),
   },

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { CreateTaskOptions, NewTask, Task } from "@mcp-task-store/core";
+import type { CreateTaskOptions, Task } from "@mcp-task-store/core";
+import type { NewTask } from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant } from "./mutant.ts";
 
-/** Whatever hands out one task. */
+/** Changes the result of every call that returns one task. */
 function onRead(change: (task: Task) => Task): NonNullable<Mutant["store"]> {
   return (store) => ({
     async getTask(...args) {
@@ -32,7 +33,7 @@ class Unordered extends MutableBackend {
 export const taskObjectMutants: Mutant[] = [
   {
     id: "extra-field",
-    breaks: "The wire form has a field more",
+    breaks: "The wire form has one more field",
     kills: ["task-object/initial", "task-object/wire-fields-only"],
     store: onRead((task) => ({ ...task, owner: "ada" }) as Task),
   },
@@ -98,6 +99,26 @@ export const taskObjectMutants: Mutant[] = [
     },
   },
   {
+    id: "nameless-calls",
+    breaks: "A task that is created for a tool by its name loses the arguments",
+    kills: ["task-object/create-by-name"],
+    store: (store) => ({
+      createTask: (options, ...rest) =>
+        store.createTask(
+          Object.hasOwn(options, "arguments") ? Object.assign({}, options, { arguments: {} }) : options,
+          ...rest,
+        ),
+    }),
+  },
+  {
+    id: "deaf-to-fields",
+    breaks: "A record has all its fields, despite `fields`",
+    kills: ["task-object/record-fields"],
+    store: (store) => ({
+      getRecord: (taskId, options) => store.getRecord(taskId, { owner: options?.owner }),
+    }),
+  },
+  {
     id: "counted-ids",
     breaks: "Ids have 64 random bits",
     kills: ["task-object/ids-are-random"],
@@ -125,7 +146,7 @@ export const taskObjectMutants: Mutant[] = [
   },
   {
     id: "throwing-look-up",
-    breaks: "A look-up throws for what looks like no id",
+    breaks: "A look-up throws for a malformed id",
     kills: ["task-object/any-string-may-be-asked-for"],
     store: (store) => ({
       async getTask(taskId, sessionId) {

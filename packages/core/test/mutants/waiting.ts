@@ -1,5 +1,12 @@
 import { EventEmitter } from "node:events";
-import { isTerminal, type TaskSnapshot, type TaskStatus, TaskStoreError } from "@mcp-task-store/core";
+import {
+  isTerminal,
+  type TaskSnapshot,
+  type TaskStatus,
+  TaskStoreError,
+  type WaitForTaskOptions,
+} from "@mcp-task-store/core";
+import { aboutChange, type ChangedTask, type OnChange } from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant, never, pause } from "./mutant.ts";
 
 class Deaf extends MutableBackend {
@@ -8,7 +15,7 @@ class Deaf extends MutableBackend {
   }
 }
 
-/** Hears only what was written through this handle. */
+/** Signals only writes through this handle. */
 class HearingItself extends MutableBackend {
   readonly #own = new EventEmitter();
   override async update(...args: Parameters<MutableBackend["update"]>) {
@@ -22,7 +29,80 @@ class HearingItself extends MutableBackend {
   }
 }
 
-/** Of every file, what is told before it happens. */
+/**
+ * Numbers a change before it is visible, like a database sequence. The listener reads the changes
+ * after the last number.
+ */
+class NumberedEarly extends MutableBackend {
+  #writes = 0;
+  override async update(...args: Parameters<MutableBackend["update"]>) {
+    const number = this.raw.prepare("update store set counter = counter + 1 returning counter").get();
+    // Long enough for the listener to poll and for later writes to overtake this one.
+    if (this.#writes++ % 2) await pause();
+    const written = await super.update(...args);
+    if (written.applied)
+      this.raw.prepare("update tasks set changed = ? where task_id = ?").run(Number(number?.["counter"]), args[0]);
+    return written;
+  }
+}
+
+class Bare extends MutableBackend {
+  override async readMany(taskIds: readonly string[]) {
+    return super.readMany(taskIds, []);
+  }
+}
+
+/** Adds the result of `say` to each signal. */
+class Saying extends MutableBackend {
+  override async listen(onChange: OnChange) {
+    return super.listen((taskId) => {
+      const task = taskId === undefined ? undefined : this.peek(taskId);
+      onChange(taskId, task && this.say(aboutChange({ ...task, readAt: this.now() })));
+    });
+  }
+  say(about: ChangedTask): ChangedTask {
+    return about;
+  }
+}
+
+class DeafForClaims extends Saying {
+  async listenForClaims() {
+    return async () => undefined;
+  }
+}
+
+/** Once it has listened for claims, it goes on with that. */
+class Narrow extends Saying {
+  #narrow = false;
+  listenForClaims(onChange: OnChange) {
+    this.#narrow = true;
+    return this.listen(onChange);
+  }
+  override async listen(onChange: OnChange) {
+    const narrow = this.#narrow;
+    return super.listen((taskId, about) => (narrow && !about?.claimable) || onChange(taskId, about));
+  }
+}
+
+class Mislabelling extends Saying {
+  override say(about: ChangedTask) {
+    return { ...about, name: about.name === "bake" ? "grind" : "bake" };
+  }
+}
+
+class Overdue extends Saying {
+  override say(about: ChangedTask) {
+    return { ...about, claimable: true };
+  }
+}
+
+class Calm extends Saying {
+  override say(about: ChangedTask) {
+    return { ...about, claimable: false };
+  }
+}
+
+/** Announces changes per file before they happen. */
 const premature = new EventEmitter().setMaxListeners(0);
 
 export const waitingMutants: Mutant[] = [
@@ -71,8 +151,14 @@ export const waitingMutants: Mutant[] = [
     backend: HearingItself,
   },
   {
+    id: "numbered-early",
+    breaks: "The change feed skips changes that become visible after a larger number",
+    kills: ["races/no-change-is-missed"],
+    backend: NumberedEarly,
+  },
+  {
     id: "finished-hangs",
-    breaks: "Waiting on a finished task hangs",
+    breaks: "A wait for a finished task hangs",
     kills: ["waiting/finished-task"],
     store: (store) => ({
       async waitForTask(taskId, options) {
@@ -80,6 +166,83 @@ export const waitingMutants: Mutant[] = [
         return task && isTerminal(task.status) ? never : store.waitForTask(taskId, options);
       },
     }),
+  },
+  {
+    id: "wrong-names",
+    breaks: "Signals name the tool of another task",
+    kills: ["waiting/events-chosen", "leases/watch-claimable"],
+    backend: Mislabelling,
+  },
+  {
+    id: "all-claimable",
+    breaks: "Signals report every task as claimable",
+    kills: ["leases/watch-claimable"],
+    backend: Overdue,
+  },
+  {
+    id: "none-claimable",
+    breaks: "Signals report no task as claimable",
+    kills: ["leases/watch-claimable"],
+    backend: Calm,
+  },
+  {
+    id: "hears-claimable-only",
+    breaks: "A store whose workers wait hears of claimable tasks alone from then on",
+    kills: ["leases/watch-beside-waits"],
+    backend: Narrow,
+  },
+  {
+    id: "deaf-for-claims",
+    breaks: "A store of which only workers wait hears of nothing",
+    kills: ["leases/watch-claimable"],
+    backend: DeafForClaims,
+  },
+  {
+    id: "every-name",
+    breaks: "A subscription to names gets events of every task",
+    kills: ["waiting/events-chosen"],
+    store: (store) => ({
+      subscribe: (listener, { names: _, ...options } = {}) => store.subscribe(listener, options),
+    }),
+  },
+  {
+    id: "every-status",
+    breaks: "A subscription to statuses gets every state",
+    kills: ["waiting/events-chosen"],
+    store: (store) => ({
+      subscribe: (listener, { statuses: _, ...options } = {}) => store.subscribe(listener, options),
+    }),
+  },
+  {
+    id: "watched-for-ever",
+    breaks: "A watcher for claimable tasks is called after it ended",
+    kills: ["leases/watch-claimable"],
+    store: (store) => ({
+      async watchClaimable(listener) {
+        await store.watchClaimable(listener);
+        return () => undefined;
+      },
+    }),
+  },
+  {
+    id: "bare-waits",
+    breaks: "A wait returns no payloads",
+    kills: ["waiting/fields", "waiting/for-result"],
+    backend: Bare,
+  },
+  {
+    id: "fields-of-the-first-waiter",
+    breaks: "The first waiter for a task decides which fields all get",
+    kills: ["waiting/fields"],
+    store(store) {
+      const first = new Map<string, WaitForTaskOptions>();
+      return {
+        waitForTask(taskId, options = {}) {
+          if (!first.has(taskId)) first.set(taskId, options);
+          return store.waitForTask(taskId, { ...options, fields: first.get(taskId)?.fields });
+        },
+      };
+    },
   },
   {
     id: "last-waiter",
@@ -130,7 +293,7 @@ export const waitingMutants: Mutant[] = [
   },
   {
     id: "unknown-hangs",
-    breaks: "Waiting for a task that is not there hangs",
+    breaks: "A wait for an unknown task hangs",
     kills: ["waiting/unknown-task", "errors/not-found"],
     store: (store) => ({
       waitForTask: (...args) =>
@@ -159,7 +322,7 @@ export const waitingMutants: Mutant[] = [
   },
   {
     id: "no-result-is-empty",
-    breaks: "`waitForResult` makes up a result",
+    breaks: "`waitForResult` invents a result",
     kills: ["waiting/for-result"],
     store: (store) => ({
       waitForResult: (...args) =>
@@ -300,7 +463,7 @@ export const waitingMutants: Mutant[] = [
   },
   {
     id: "event-for-nobody",
-    breaks: "A subscription to what is not there fails",
+    breaks: "A subscription to an unknown task fails",
     kills: ["waiting/unknown-task"],
     store: (store) => ({
       async subscribe(listener, options) {

@@ -3,7 +3,7 @@ import { PostgresTaskStore, type PostgresTaskStoreOptions } from "@mcp-task-stor
 import { PostgresProxy } from "./proxy.ts";
 import { newSchema, sql } from "./sql.ts";
 
-/** For the conformance suite: each place is a schema of its own in this database, reached through a proxy that can be cut. */
+/** For the conformance suite. Each place is its own schema, behind a proxy that a case can cut. */
 export function postgresHarness(
   name: string,
   database: { readonly url: string },

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const program = fileURLToPath(new URL("program.ts", import.meta.url));
 
-/** Runs `program.ts` with a command to its end, and returns what it printed. */
+/** Runs a command of `program.ts` to its end, and returns its output. */
 export async function run(...args: string[]): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);

@@ -1,4 +1,5 @@
-// A process of its own, for the tests: does what its arguments say and prints what came of it, a line each.
+// A separate process for the tests. It runs the command in its arguments and prints one line per
+// result.
 import { PostgresTaskStore } from "@mcp-task-store/postgres";
 
 const [command, connectionString = "", schema = "", ...rest] = process.argv.slice(2);
@@ -13,7 +14,7 @@ switch (command) {
   case "finish":
     await store.storeTaskResult(rest[0] as string, "completed", {});
     break;
-  // Ends without closing anything, and is not kept alive by what is open.
+  // The process exits with open connections.
   case "leave":
     await store.createTask({}, 1, request);
     void store.subscribe(() => undefined);

@@ -2,13 +2,13 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
 export interface ProxyOptions {
-  /** Holds back what `NOTIFY` sends, as a pooler in transaction mode does. Everything else passes. */
+  /** Drops notifications, like a pooler in transaction mode. */
   dropNotifications?: boolean;
-  /** Refuses connections that ask for this setting, as poolers do with all that they do not know. */
+  /** Refuses connections that ask for this setting, as poolers refuse unknown ones. */
   refusedSetting?: string;
 }
 
-/** A PostgreSQL server under another port, whose connections can be cut, held up and refused. */
+/** A proxy for a PostgreSQL server that can cut, stall and refuse connections. */
 export class PostgresProxy {
   readonly #target: URL;
   readonly #options: ProxyOptions;
@@ -35,7 +35,6 @@ export class PostgresProxy {
     return String(url);
   }
 
-  /** Accepts connections. */
   async begin(): Promise<void> {
     this.#server = createServer((client) => this.#accept(client));
     this.#server.listen(this.#port, "127.0.0.1");
@@ -43,7 +42,7 @@ export class PostgresProxy {
     this.#port = (this.#server.address() as AddressInfo).port;
   }
 
-  /** Cuts every connection, and refuses new ones until `begin`. */
+  /** Cuts every connection and refuses new ones until `begin`. */
   async end(): Promise<void> {
     const closed = this.#server && once(this.#server, "close");
     this.#server?.close();
@@ -55,7 +54,7 @@ export class PostgresProxy {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Nothing passes any more, and nobody is told. */
+  /** Silently drops all traffic from now on. */
   pause(): void {
     this.#paused = true;
     for (const socket of this.#sockets) socket.pause();
@@ -90,7 +89,9 @@ export class PostgresProxy {
   }
 }
 
-/** What the server sends is a row of messages: a letter, the length as four bytes, and as many less four. */
+/**
+ * The server sends messages: a letter, four bytes of length, and a body of that length less four.
+ */
 function withoutNotifications(): (data: Buffer) => Buffer {
   let rest: Buffer = Buffer.alloc(0);
   return (data) => {
@@ -106,7 +107,7 @@ function withoutNotifications(): (data: Buffer) => Buffer {
   };
 }
 
-/** As PgBouncer says it. */
+/** In PgBouncer's words. */
 function refusal(): Buffer {
   const fields = Buffer.from("SFATAL\0C08P01\0Munsupported startup parameter\0\0");
   const head = Buffer.alloc(5, "E");

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { onTestFinished } from "vitest";
 
-/** A pool that is ended with the test. */
+/** A pool that ends with the test. */
 export function poolOf(connectionString: string, options: pg.PoolConfig = {}): pg.Pool {
   const pool = new pg.Pool({ connectionString, ...options });
   pool.on("error", () => undefined);
@@ -9,7 +9,7 @@ export function poolOf(connectionString: string, options: pg.PoolConfig = {}): p
   return pool;
 }
 
-/** Runs one statement on a connection of its own. */
+/** Runs one statement on a new connection. */
 export async function sql<Row>(connectionString: string, text: string, values: unknown[] = []): Promise<Row[]> {
   const client = new pg.Client({ connectionString });
   client.on("error", () => undefined);
@@ -23,7 +23,7 @@ export async function sql<Row>(connectionString: string, text: string, values: u
 
 let schemas = 0;
 
-/** The name of a schema that no other test has; not one that could do without quotes. */
+/** A unique schema name, which needs quotes. */
 export function newSchema(): string {
   schemas += 1;
   return `Tasks "of" test ${schemas}`;

@@ -1,41 +1,47 @@
--- Takes the lease of the claimable task whose lease lapsed first. Entries of tasks that are gone are removed on the way,
--- and after so many of them the caller has to try again.
+-- Takes the leases of claimable tasks, starting with the first to lapse. Entries of deleted tasks
+-- are removed on the way. After too many of them the caller must try again.
 -- KEYS[1] task:*: the hash of the task found
--- KEYS[2] active: every active task, by expiry
--- KEYS[3] activeOf:*: an owner's active tasks, by expiry
+-- KEYS[2] active: every active task, by expiry, once a cap is set
+-- KEYS[3] activeOf:*: an owner's active tasks, by expiry, once a cap is set
 -- KEYS[4] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[5] expiring: every task with a ttl, by expiry
--- ARGV[1] milliseconds until the lease lapses
--- ARGV[2..] names
--- Returns the task's fields, its request, inputs and checkpoint, its id, and the time; nothing; or 'again'
+-- ARGV[1] milliseconds until the leases lapse
+-- ARGV[2] most tasks to take
+-- ARGV[3..] names
+-- Returns the time, for each task its fields, request, inputs, checkpoint and id, and 1 if there
+-- may be more tasks
 -- include "clock"
 -- include "keys"
 -- include "task"
 local taskFamily, active, activeOfFamily, claimsFamily, expiring = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local durationMs, action, firstField = ARGV[1], 'take', #ARGV + 1
+local leaseMs, most, action, firstField = ARGV[1], tonumber(ARGV[2]), 'take', #ARGV + 1
 
 local now, time = clock()
-local taskId, task, row, status, updated, expires, revision, attempt, token, lease
-for _ = 1, 500 do
-  local lapsed, source
-  for i = 2, #ARGV do
+local claimed, lost = {}, 0
+while #claimed < most do
+  local taskId, lapsed, source
+  for i = 3, #ARGV do
     local claims = member(claimsFamily, ARGV[i])
     local first = redis.call('ZRANGEBYSCORE', claims, '-inf', time, 'WITHSCORES', 'LIMIT', 0, 1)
     if first[1] and (not lapsed or tonumber(first[2]) < lapsed) then
       taskId, lapsed, source = first[1], tonumber(first[2]), claims
     end
   end
-  if not lapsed then return false end
+  if not lapsed then break end
 
-  task = member(taskFamily, taskId)
-  row, status, updated, expires, revision, attempt, token, lease = find(task, now, 'request', 'inputs', 'checkpoint')
-  -- Another time is that of a newer task with the id of an expired one, and so may be another name.
+  local task = member(taskFamily, taskId)
+  local row, status, updated, expires, revision, attempt, token, lease =
+    find(task, now, 'request', 'inputs', 'checkpoint')
+  -- A different time or name belongs to a newer task that reuses an expired task's id.
   local _, _, _, _, name = fixedParts(row)
-  if row and tonumber(lease) == lapsed and member(claimsFamily, name) == source then break end
-  row = nil
-  redis.call('ZREM', source, taskId)
-end
-if not row then return 'again' end
+  if row and tonumber(lease) == lapsed and member(claimsFamily, name) == source then
 -- include "apply"
-row[8], row[9] = taskId, time
-return row
+    row[8] = taskId
+    claimed[#claimed + 1] = row
+  else
+    redis.call('ZREM', source, taskId)
+    lost = lost + 1
+    if lost == 500 then return { time, claimed, 1 } end
+  end
+end
+return { time, claimed, 0 }

@@ -1,16 +1,16 @@
--- Deletes expired tasks with all their index entries, and expired queues of messages. The hashes and queues themselves are
--- mostly gone by then, since their keys expire by themselves.
+-- Deletes expired tasks with all their index entries, and expired queues of messages. Redis has
+-- expired most of the hashes and queues themselves by then.
 -- KEYS[1] expiring: every task with a ttl, by expiry
 -- KEYS[2] task:*: the hashes of the tasks found
 -- KEYS[3] tasks: every task, by position
 -- KEYS[4] owner:*: an owner's tasks, by position; the family itself holds those without owner
--- KEYS[5] active: every active task, by expiry
--- KEYS[6] activeOf:*: an owner's active tasks, by expiry
+-- KEYS[5] active: every active task, by expiry, once a cap is set
+-- KEYS[6] activeOf:*: an owner's active tasks, by expiry, once a cap is set
 -- KEYS[7] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[8] queues: the ids that have messages, by the expiry of their last one
 -- KEYS[9] messages:*: the messages of the ids found
 -- ARGV[1] most tasks and most queues to delete
--- Returns how many tasks and how many queues it deleted, and 1 if more may be left
+-- Returns the numbers of deleted tasks and queues, and 1 if more may be left
 -- include "clock"
 -- include "keys"
 -- include "task"
@@ -32,7 +32,7 @@ for _, entry in ipairs(entries) do
   local newer = find(task, now)
   local _, _, _, _, nameOfNewer = fixedParts(newer)
   redis.call('ZREM', expiring, entry)
-  -- A newer task with the same id has its own entries, maybe under another owner or name.
+  -- A newer task with the same id has its own entries, possibly under another owner or name.
   if not newer then
     redis.call('UNLINK', task)
     redis.call('ZREM', tasks, taskId)

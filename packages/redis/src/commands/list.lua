@@ -1,12 +1,14 @@
--- Reads tasks by position. The cost does not depend on how many there are; entries of tasks that are gone are removed on the
--- way, and after so many of them the caller has to go on from where this stopped.
+-- Reads tasks by position. The cost does not depend on the number of tasks. Entries of deleted
+-- tasks are removed on the way. After too many of them the caller must go on from the returned
+-- position.
 -- KEYS[1] tasks: every task, by position
 -- KEYS[2] owner:*: an owner's tasks, by position; the family itself holds those without owner
 -- KEYS[3] task:*: the hashes of the tasks found
 -- ARGV[1] kind of scope, ARGV[2] its owner
 -- ARGV[3] position to start after
 -- ARGV[4] most tasks
--- Returns the time, the tasks with their ids (id, fields, id, fields, ...), and the position to go on after, or ''
+-- Returns the time, the tasks with their ids (id, fields, id, fields, ...), and the position to
+-- continue after, or ''
 -- include "clock"
 -- include "keys"
 -- include "task"
@@ -45,13 +47,13 @@ while found < limit do
     local row = find(member(taskFamily, entry.taskId), now)
     local _, _, _, position = fixedParts(row)
     after = entry.position
-    -- Another position is that of a newer task with the id of an expired one.
+    -- A different position belongs to a newer task that reuses an expired task's id.
     if position == entry.position then
       rows[#rows + 1] = entry.taskId
       rows[#rows + 1] = row
       found = found + 1
     else
-      -- On a server that takes no writes now, they just stay.
+      -- If the server refuses writes now, the entries stay.
       redis.pcall('ZREM', entry.source, entry.taskId)
       gone = gone + 1
     end

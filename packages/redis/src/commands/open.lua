@@ -1,4 +1,4 @@
--- Makes the store's id unless it has one, and reads what the server says of itself.
+-- Makes the store's id unless it has one, and reads the server's INFO.
 -- KEYS[1] id: the store's id
 -- ARGV[1] a random id
 -- Returns the store's id, the time, and the server's INFO, or '' if that is forbidden

@@ -5,7 +5,7 @@
 -- ARGV[2] message
 -- ARGV[3] most messages, or ''
 -- ARGV[4] milliseconds to keep the message
--- Returns nothing; or the size of a full queue
+-- Returns nothing, or the size of a full queue
 -- include "messages"
 local messages, queues = KEYS[1], KEYS[2]
 local taskId, message, maxSize, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -21,7 +21,8 @@ if maxSize and size >= maxSize then return size end
 
 local expires = text(math.ceil(now + ttl))
 redis.call('RPUSH', messages, elementOf(expires, message))
--- The queue lives as long as its last message, which is not always the newest: stores may have different ttls.
+-- The queue lives as long as its last message, which need not be the newest: stores may have
+-- different ttls.
 redis.call('ZADD', queues, 'GT', expires, taskId)
 redis.call('PEXPIREAT', messages, redis.call('ZSCORE', queues, taskId))
 return false

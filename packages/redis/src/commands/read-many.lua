@@ -1,9 +1,10 @@
--- Reads tasks without payloads.
+-- Reads tasks with payloads.
 -- KEYS[1..] task: their hashes
--- Returns the time, and for each task its fields, or nothing
+-- ARGV[1..] payload fields
+-- Returns the time, and for each task its fields and payloads, or nothing
 -- include "clock"
 -- include "task"
 local now, time = clock()
 local rows = {}
-for i, task in ipairs(KEYS) do rows[i] = find(task, now) or false end
+for i, task in ipairs(KEYS) do rows[i] = find(task, now, unpack(ARGV)) or false end
 return { time, rows }

@@ -1,12 +1,12 @@
--- Reads a task and payloads of it, unless it is another owner's. It takes no time to tell the time: the key expires by itself.
+-- Reads a task with payloads, unless another owner has it. It compares no times, because the key
+-- expires with the task.
 -- KEYS[1] task: the task's hash
 -- ARGV[1] kind of scope, ARGV[2] its owner
 -- ARGV[3..] payload fields
--- Returns the task's fields and the payloads; or nothing
+-- Returns the task's fields and payloads, or nothing
 -- include "scope"
 local task = KEYS[1]
 local kind, wanted = ARGV[1], ARGV[2]
 
-local owner = redis.call('HMGET', task, 'state', 'owner')
-if not owner[1] or not isInScope(kind, wanted, owner[2]) then return false end
+if kind ~= 'any' and not isVisible(task, kind, wanted) then return false end
 return redis.call('HMGET', task, 'task', 'state', 'statusMessage', 'owner', unpack(ARGV, 3))

@@ -5,10 +5,12 @@ import { sharedServer } from "../../../../tooling/databases/fixtures.ts";
 import { TcpProxy } from "../../../../tooling/databases/proxy.ts";
 import { type Address, open } from "./remote.ts";
 
-/** Long enough for any call here on a machine that stalls, and short enough for the cases that wait for one to fail. */
+/**
+ * Long enough for any call on a slow machine, and short enough for cases that wait for a timeout.
+ */
 const commandTimeoutMs = 2000;
 
-/** Runs the suite on the shared server of this kind, each case under a prefix of its own and through proxies of its own. */
+/** Runs the suite on the shared server of this kind. Each case has its own prefix and proxies. */
 export function harness(kind: Address["kind"]): Harness {
   return {
     name: kind,
@@ -21,7 +23,7 @@ export function harness(kind: Address["kind"]): Harness {
       const address: Address = {
         kind,
         url: [...proxies.values()][0]?.url ?? "",
-        prefix: `test:${randomUUID()}`,
+        keyPrefix: `test:${randomUUID()}`,
         natMap: Object.fromEntries(
           [...proxies].map(([node, { port }]) => [new URL(node).host, { host: "127.0.0.1", port }]),
         ),
@@ -34,7 +36,7 @@ export function harness(kind: Address["kind"]): Harness {
           end: async () => void (await each((proxy) => proxy.end())),
         },
         destroy: async () => {
-          await dropKeys(kind, url, address.prefix);
+          await dropKeys(kind, url, address.keyPrefix);
           await each((proxy) => proxy.begin());
         },
       };

@@ -1,19 +1,19 @@
 import type { Redis } from "ioredis";
 
-/** One run of a script, as the server saw it. */
+/** One run of a script, as MONITOR shows it. */
 export interface ScriptRun {
   readonly sha1: string;
-  /** What the caller declared. */
+  /** The keys that the caller declared. */
   readonly keys: readonly string[];
   /** The keys of the commands that the script called. */
   readonly touched: string[];
 }
 
-/** Commands of our scripts that have no key. */
+/** Commands in scripts that take no key. */
 const KEYLESS = new Set(["TIME", "INFO"]);
 const END = "the end of the log";
 
-/** What scripts do, by MONITOR. */
+/** Records the commands of scripts with MONITOR. */
 export class MonitorLog {
   readonly runs: ScriptRun[] = [];
   readonly #redis: Redis;
@@ -31,7 +31,7 @@ export class MonitorLog {
     return log;
   }
 
-  /** All runs until now. */
+  /** All runs so far. */
   async stop(): Promise<readonly ScriptRun[]> {
     await this.#redis.echo(END);
     await this.#ended.promise;
@@ -44,7 +44,7 @@ export class MonitorLog {
       if (!KEYLESS.has(command)) this.runs.at(-1)?.touched.push(first);
     } else if (/^eval/i.test(command)) {
       const sha1 = /^evalsha$/i.test(command) ? first : "";
-      // EVAL only ever follows an EVALSHA that found no script.
+      // EVAL follows only an EVALSHA that found no script.
       if (sha1 === "") this.runs.push({ ...(this.runs.pop() as ScriptRun), touched: [] });
       else this.runs.push({ sha1, keys: args.slice(3, 3 + Number(count)), touched: [] });
     } else if (first === END) this.#ended.resolve();

@@ -10,21 +10,21 @@ import { type OwnServer, startOwnRedis } from "../../../../tooling/databases/ind
 
 export const REQUEST: Request = { method: "tools/call", params: { name: "grind" } };
 
-/** A server of the test's own, which it may harm. */
+/** The test's own server, which it may harm. */
 export async function ownServer(args: readonly string[] = []): Promise<OwnServer> {
   const server = await startOwnRedis({ args });
   onTestFinished(() => server.stop());
   return server;
 }
 
-/** A store that is closed with the test. Nothing but a signal wakes its waits. */
+/** A store that closes with the test. Only a signal wakes its waits. */
 export function openStore(options: RedisTaskStoreOptions): RedisTaskStore {
   const store = new Store({ fallbackPollMs: 600_000, sweepIntervalMs: false, ...options });
   onTestFinished(() => store.close());
   return store;
 }
 
-/** A plain connection, to look at the server from outside. */
+/** A plain connection to inspect the server. */
 export function operator(url: string): Redis {
   const redis = new Redis(url);
   redis.on("error", () => undefined);
@@ -32,7 +32,7 @@ export function operator(url: string): Redis {
   return redis;
 }
 
-/** Waits until it is so. */
+/** Waits until the condition holds. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
 }

@@ -53,7 +53,7 @@ describe.each(frameworks)("The example for $name", ({ start }) => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  test("makes a task, tells how it goes, and gives its result to its owner alone", async () => {
+  test("makes a task, reports its progress, and gives its result only to its owner", async () => {
     const call = await ada.request("tools/call", { name: "render", arguments: { frames: 3 } });
     expect(call).toMatchObject({ result: { resultType: "task", status: "working", ttlMs: 3_600_000 } });
     const { taskId } = (call as unknown as { result: { taskId: string } }).result;
@@ -86,7 +86,7 @@ describe.each(frameworks)("The example for $name", ({ start }) => {
     expect(ada.asked).toEqual(["task-update: Render 2 frames?"]);
   });
 
-  test("refuses who has no token, and other origins", async () => {
+  test("refuses callers without a token, and other origins", async () => {
     const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" });
     expect((await fetch(url, { method: "POST", headers, body })).status).toBe(401);

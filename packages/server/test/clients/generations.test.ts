@@ -7,7 +7,8 @@ import { connectModern, type ModernClient } from "./support/modern.ts";
 import { places } from "./support/places.ts";
 import { type Instance, listen, sessionInstance, statelessInstance } from "./support/servers.ts";
 
-// One record, shown as either generation: a user whose client is updated, or who has two, finds the same tasks.
+// Both generations read one record, so a user with two clients, or an updated one, finds the same
+// tasks.
 
 const instances: readonly [string, (store: TaskStore) => Instance][] = [
   ["sessions", sessionInstance],
@@ -79,14 +80,14 @@ describe.each(places.flatMap((place) => instances.map(([how, instance]) => ({ ..
       });
     });
 
-    test("a client of 2025-11-25 answers what a task of 2026-07-28 asks", async () => {
+    test("a client of 2025-11-25 answers the question of a task of 2026-07-28", async () => {
       const { taskId } = await made("ask_name");
       await until(taskId, "input_required");
       const answering = cleanUp.use(await connectHttp(url, { user: "ada", name: "Grace" }));
       expect(await resultOf(answering, taskId)).toMatchObject({ content: [{ text: "Hello, Grace!" }] });
     });
 
-    test("a client of 2026-07-28 answers what a task of 2025-11-25 asks", async () => {
+    test("a client of 2026-07-28 answers the question of a task of 2025-11-25", async () => {
       const { taskId } = (await callAsTask(legacy, "ask_name")).task;
       await until(taskId, "input_required");
       const pending = resultOf(legacy, taskId);
@@ -96,7 +97,7 @@ describe.each(places.flatMap((place) => instances.map(([how, instance]) => ({ ..
       expect(await pending).toMatchObject({ content: [{ text: "Hello, Ada!" }] });
     });
 
-    test("an error of the tool has failed for one and has a result for the other", async () => {
+    test("an error of the tool is `failed` under 2025-11-25 and a result under 2026-07-28", async () => {
       const { taskId } = await made("refuse");
       await until(taskId, "completed", "failed");
       expect(await get(taskId)).toMatchObject({ status: "failed" });
@@ -108,7 +109,7 @@ describe.each(places.flatMap((place) => instances.map(([how, instance]) => ({ ..
       });
     });
 
-    test("either cancels the other's", async () => {
+    test("each generation cancels tasks of the other", async () => {
       const { taskId } = await made("wait");
       expect(await legacy.client.experimental.tasks.cancelTask(taskId)).toMatchObject({ status: "cancelled" });
       expect(await modern.request("tasks/get", { taskId })).toMatchObject({ result: { status: "cancelled" } });
@@ -117,7 +118,7 @@ describe.each(places.flatMap((place) => instances.map(([how, instance]) => ({ ..
       expect(await get(task.taskId)).toMatchObject({ status: "cancelled" });
     });
 
-    test("what is another user's is nobody else's in either", async () => {
+    test("another user's task is unknown under both generations", async () => {
       const { taskId } = await made("wait");
       const eve = cleanUp.use(await connectHttp(url, { user: "eve" }));
       const modernEve = cleanUp.use(await connectModern(url, { user: "eve" }));
@@ -130,7 +131,7 @@ describe.each(places.flatMap((place) => instances.map(([how, instance]) => ({ ..
       expect(await get(taskId)).toMatchObject({ status: "working" });
     });
 
-    test("methods of one generation are not served to the other", async () => {
+    test("neither generation reaches methods that only the other has", async () => {
       const { taskId } = await made("wait");
       for (const method of ["tasks/result", "tasks/list"])
         expect(await modern.request(method, { taskId })).toMatchObject({ error: { code: -32_601 } });

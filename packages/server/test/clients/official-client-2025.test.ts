@@ -12,7 +12,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inFile } from "./support/places.ts";
 import { STDIO_SERVER } from "./support/stdio-server.ts";
 
-// It asks for `tasks/result` only when a task has ended, so questions must reach it otherwise.
+// This client calls `tasks/result` only after a task has ended, so questions must reach it
+// otherwise.
 
 describe("The official client under 2025-11-25 over stdio", () => {
   const cleanUp = new AsyncDisposableStack();
@@ -26,7 +27,8 @@ describe("The official client under 2025-11-25 over stdio", () => {
     const capabilities = { elicitation: { form: {} }, sampling: {} };
     const client = new Client({ name: "official-client", version: "1.0.0" }, { capabilities });
     cleanUp.defer(() => client.close());
-    // It is asked after three polls, and must know of its task by then, even if it stalls for a second.
+    // The server asks after three polls. The client must know its task by then, even after a stall
+    // of 1 s.
     const args = [STDIO_SERVER, place.path as string, "500"];
     await client.connect(new StdioClientTransport({ command: process.execPath, args }));
     expect(client.getProtocolEra()).toBe("legacy");
@@ -65,7 +67,7 @@ describe("The official client under 2025-11-25 over stdio", () => {
     expect(asked).toEqual(questions);
   });
 
-  test("cancels", async () => {
+  test("cancels a task", async () => {
     const execution = await session.callTool("wait");
     const settled = execution.settle();
     await execution.cancel();
@@ -74,7 +76,7 @@ describe("The official client under 2025-11-25 over stdio", () => {
     expect(await store.getTask(execution.handle.taskId, { owner: ANY_OWNER })).toMatchObject({ status: "cancelled" });
   });
 
-  test("sees a failure", async () => {
+  test("sees why a task failed", async () => {
     const { outcome } = await (await session.callTool("break")).settle();
     expect(outcome).toMatchObject({ status: "failed" });
   });

@@ -32,20 +32,20 @@ describe.each(places)("The official client over $name", ({ make }) => {
   const text = (text: string) => ({ content: [{ type: "text", text }] });
   const stored = async () => (await store.listTasks(undefined, { owner: ANY_OWNER })).tasks;
 
-  /** The task id, which a call that became a task has. */
+  /** The task id of a call that became a task. */
   function taskIdOf(execution: ToolExecution<unknown>): TaskHandle["taskId"] {
     if (execution.kind !== "task") throw new Error("The call was answered at once");
     return execution.handle.taskId;
   }
 
-  test("is answered at once by a tool that makes no tasks", async () => {
+  test("gets a direct answer from a tool that makes no tasks", async () => {
     const execution = await client.session.callTool("echo", { say: "Hi" });
     expect(execution.kind).toBe("immediate");
     expect((await execution.settle()).outcome).toMatchObject({ status: "completed", result: text("Hi") });
     expect(await stored()).toEqual([]);
   });
 
-  test("gets a task, with structured content that fits the tool's schema", async () => {
+  test("gets a task with structured content that fits the tool's schema", async () => {
     const execution = await client.session.callTool("add", { a: 2, b: 3 });
     expect(execution.kind).toBe("task");
     const { outcome, lastTask } = await execution.settle();
@@ -54,7 +54,7 @@ describe.each(places)("The official client over $name", ({ make }) => {
     expect(await stored()).toMatchObject([{ taskId: taskIdOf(execution), status: "completed" }]);
   });
 
-  test("gets an error of the tool for structured content that does not fit", async () => {
+  test("gets a tool error when the structured content does not fit", async () => {
     const { outcome } = await (await client.session.callTool("add_wrongly")).settle();
     expect(outcome).toMatchObject({
       status: "completed",
@@ -73,13 +73,13 @@ describe.each(places)("The official client over $name", ({ make }) => {
     expect(statuses).toContain("input_required");
   });
 
-  test("answers for its model", async () => {
+  test("answers a question for its model", async () => {
     const { outcome } = await (await client.session.callTool("ask_model")).settle();
     expect(resultFromTaskOutcome(outcome)).toMatchObject(text("deep: 42"));
     expect(client.asked).toEqual(["task-update: sampling"]);
   });
 
-  test("answers what is asked before there is a task", async () => {
+  test("answers a question asked before the task exists", async () => {
     const execution = await client.session.callTool("ask_before");
     expect(client.asked).toEqual(["request-retry: Your name?"]);
     expect(execution.kind).toBe("task");
@@ -88,7 +88,7 @@ describe.each(places)("The official client over $name", ({ make }) => {
     expect(await stored()).toHaveLength(1);
   });
 
-  test("is not asked what it did not declare", async () => {
+  test("gets no question that it did not declare support for", async () => {
     const deaf = cleanUp.use(await connectModern(server.url, { capabilities: {} }));
     const { outcome } = await (await deaf.session.callTool("ask_name")).settle();
     expect(outcome).toMatchObject({
@@ -98,13 +98,13 @@ describe.each(places)("The official client over $name", ({ make }) => {
     expect(deaf.asked).toEqual([]);
   });
 
-  test("cancels", async () => {
+  test("cancels a task", async () => {
     const execution = await client.session.callTool("wait");
     const settled = execution.settle();
     await execution.cancel();
     expect((await settled).outcome).toMatchObject({ status: "cancelled" });
     expect(await stored()).toMatchObject([{ taskId: taskIdOf(execution), status: "cancelled" }]);
-    // Once more is no error.
+    // A second cancel is no error.
     await client.session.cancelTask(taskIdOf(execution));
   });
 
@@ -122,7 +122,7 @@ describe.each(places)("The official client over $name", ({ make }) => {
     expect(outcome).toMatchObject({ status: "completed", result: { ...text(message), isError: true } });
   });
 
-  test("is told of arguments that are wrong at once", async () => {
+  test("gets a direct error for wrong arguments", async () => {
     const execution = await client.session.callTool("add", { a: "two" });
     expect(execution.kind).toBe("immediate");
     expect((await execution.settle()).outcome).toMatchObject({ status: "completed", result: { isError: true } });
@@ -130,14 +130,14 @@ describe.each(places)("The official client over $name", ({ make }) => {
   });
 
   describe("with answerWithinMs", () => {
-    test("is answered at once where the work ends in time", async () => {
+    test("gets a direct answer if the work ends in time", async () => {
       const execution = await client.session.callTool("quick", { how: "answer" });
       expect(execution.kind).toBe("immediate");
       expect((await execution.settle()).outcome).toMatchObject({ status: "completed", result: text("at once") });
       expect(await stored()).toEqual([]);
     });
 
-    test("is answered at once by a tool that throws in time", async () => {
+    test("gets a direct answer from a tool that throws in time", async () => {
       const execution = await client.session.callTool("quick", { how: "throw" });
       expect((await execution.settle()).outcome).toMatchObject({
         status: "completed",
@@ -151,17 +151,17 @@ describe.each(places)("The official client over $name", ({ make }) => {
       expect(await stored()).toEqual([]);
     });
 
-    test("gets a task where the work asks something", async () => {
+    test("gets a task if the work asks a question", async () => {
       const execution = await client.session.callTool("quick", { how: "ask" });
       expect(execution.kind).toBe("task");
       const { outcome, lastTask } = await execution.settle();
       expect(resultFromTaskOutcome(outcome)).toMatchObject(text("Hello, Ada!"));
-      // Said before there was a task.
+      // The handler set this before the task existed.
       expect(lastTask).toMatchObject({ statusMessage: "begun" });
       expect(client.asked).toEqual(["task-update: Your name?"]);
     });
 
-    test("gets a task where the work takes longer, and can cancel it", async () => {
+    test("gets a task that it can cancel if the work takes longer", async () => {
       const execution = await client.session.callTool("slow");
       expect(execution.kind).toBe("task");
       await execution.cancel();
@@ -169,8 +169,8 @@ describe.each(places)("The official client over $name", ({ make }) => {
     });
   });
 
-  describe("resumed", () => {
-    test("by another client, at another server on the same store", async () => {
+  describe("resumes a task", () => {
+    test("with another client, at another server on the same store", async () => {
       let kept = "";
       const execution = await client.session.callTool("ask_name");
       if (execution.kind !== "task") throw new Error("The call was answered at once");
@@ -198,7 +198,7 @@ describe.each(places)("The official client over $name", ({ make }) => {
       }
     });
 
-    test("by another user, it is not found", async () => {
+    test("but not for another user", async () => {
       const mine = cleanUp.use(await connectModern(server.url, { user: "ada" }));
       const execution = await mine.session.callTool("ask_name");
       if (execution.kind !== "task") throw new Error("The call was answered at once");

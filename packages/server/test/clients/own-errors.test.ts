@@ -8,9 +8,9 @@ import { connectModern } from "./support/modern.ts";
 import { inMemory } from "./support/places.ts";
 import { listen, sessionInstance, statelessInstance } from "./support/servers.ts";
 
-// What a client is told when a tool cannot even begin, or when the client itself is wrong.
+// Errors of tools that cannot begin, and errors of the client itself.
 
-describe("Before there is a task", () => {
+describe("Before a task exists", () => {
   let cleanUp: AsyncDisposableStack;
   let store: TaskStore;
   let url: string;
@@ -38,7 +38,7 @@ describe("Before there is a task", () => {
   const result = { content: [{ type: "text", text: "Not today" }], isError: true };
   const stored = async () => (await store.listTasks(undefined, { owner: ANY_OWNER })).tasks;
 
-  test.each(["prepare", "decide"])("what `%s` throws is an error of the tool", async (name) => {
+  test.each(["prepare", "decide"])("an exception in `%s` is a tool error", async (name) => {
     const modern = cleanUp.use(await connectModern(url));
     expect(await modern.request("tools/call", { name, arguments: {} })).toMatchObject({ result });
     const legacy = cleanUp.use(await connectHttp(url));
@@ -47,7 +47,7 @@ describe("Before there is a task", () => {
     expect(await stored()).toEqual([]);
   });
 
-  test("a ProtocolError is the error of the call", async () => {
+  test("a ProtocolError becomes the JSON-RPC error of the call", async () => {
     const modern = cleanUp.use(await connectModern(url));
     const error = { code: -32_050, message: "Not today" };
     expect(await modern.request("tools/call", { name: "protocol", arguments: {} })).toMatchObject({ error });
@@ -67,7 +67,7 @@ describe("A client of 2025-11-25", () => {
   });
   afterEach(() => cleanUp.disposeAsync());
 
-  test("is asked before there is a task in a session", async () => {
+  test("is asked before the task exists, in a session", async () => {
     const { url } = cleanUp.use(await listen(cleanUp.use(sessionInstance(store))));
     const client = cleanUp.use(await connectHttp(url));
     const { taskId } = (await callAsTask(client, "ask_before")).task;
@@ -75,29 +75,41 @@ describe("A client of 2025-11-25", () => {
     expect(await resultOf(client, taskId)).toMatchObject({ content: [{ text: "Hello, Ada!" }] });
   });
 
-  test("is told that it cannot be without", async () => {
+  test("gets an error without a session, since it cannot be asked", async () => {
     const { url } = cleanUp.use(await listen(cleanUp.use(statelessInstance(store))));
     const client = cleanUp.use(await connectHttp(url));
     await expect(callAsTask(client, "ask_before")).rejects.toMatchObject({
       code: -32_600,
-      message: expect.stringContaining("needs a session"),
+      message: expect.stringContaining("connect with a session"),
     });
   });
 
-  test("whose answer is none ends the question, and the task is told", async () => {
+  test("fails a question with an answer that does not fit requestedSchema, and the error says where", async () => {
     const { url } = cleanUp.use(await listen(cleanUp.use(sessionInstance(store))));
     const client = cleanUp.use(await connectHttp(url));
-    // Past the SDK's check of what a handler returns.
+    client.client.removeRequestHandler("elicitation/create");
+    client.client.fallbackRequestHandler = async () => ({ action: "accept", content: { name: 7 } });
+    const { taskId } = (await callAsTask(client, "ask_name")).task;
+    await expect(resultOf(client, taskId)).rejects.toMatchObject({
+      code: -32_602,
+      message: expect.stringContaining("content/name must be string"),
+    });
+  });
+
+  test("fails a question with an answer of the wrong shape", async () => {
+    const { url } = cleanUp.use(await listen(cleanUp.use(sessionInstance(store))));
+    const client = cleanUp.use(await connectHttp(url));
+    // This bypasses the SDK's check of a handler's return value.
     client.client.removeRequestHandler("elicitation/create");
     client.client.fallbackRequestHandler = async () => ({ action: "perhaps" });
     const { taskId } = (await callAsTask(client, "ask_name")).task;
     await expect(resultOf(client, taskId)).rejects.toMatchObject({
       code: -32_602,
-      message: expect.stringContaining("no answer to elicitation/create"),
+      message: expect.stringContaining("not an answer to elicitation/create"),
     });
   });
 
-  test("gets a plain result from a tool that it calls without a task", async () => {
+  test("gets a plain result when it calls a tool without a task", async () => {
     const { url } = cleanUp.use(await listen(cleanUp.use(statelessInstance(store))));
     const client = cleanUp.use(await connectHttp(url));
     const params = { name: "quick", arguments: { how: "answer" } };

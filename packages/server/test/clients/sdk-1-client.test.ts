@@ -13,7 +13,7 @@ import {
 import { inFile, type Place } from "./support/places.ts";
 import { listen, sessionInstance, statelessInstance } from "./support/servers.ts";
 
-// Clients of SDK 1.x, which speak 2025-11-25, in the three ways in which a server on SDK 2.x can serve them.
+// Clients of SDK 1.x, which speak 2025-11-25, in the three ways that a server on SDK 2.x can serve.
 
 type Connect = (options?: LegacyOptions) => Promise<LegacyClient>;
 
@@ -21,7 +21,7 @@ interface Way {
   name: string;
   /** Whether there is a connection between requests. */
   lasting: boolean;
-  /** A client is a process that takes its time to start: tests that need no client of their own have one in common. */
+  /** Each client starts a process, so tests that need no client of their own share one. */
   process?: true;
   start: (place: Place, cleanUp: AsyncDisposableStack) => Promise<Connect>;
 }
@@ -79,7 +79,7 @@ describe.each(ways)("The client of SDK 1.x over $name", ({ lasting, process, sta
     return nextCursor === undefined ? tasks : [...tasks, ...(await listed({ client } as LegacyClient, nextCursor))];
   }
 
-  test("is told which tools make tasks", async () => {
+  test("sees in tools/list which tools make tasks", async () => {
     const { tools } = await client.client.listTools();
     const support = Object.fromEntries(tools.map(({ name, execution }) => [name, execution?.taskSupport]));
     expect(support).toMatchObject({ add: "optional", ask_name: "required", quick: "optional" });
@@ -93,7 +93,7 @@ describe.each(ways)("The client of SDK 1.x over $name", ({ lasting, process, sta
 
   test("makes a task, reads, lists and cancels it", async () => {
     const params = { name: "wait", arguments: {}, task: { ttl: 60_000 } };
-    // As it comes over the wire: the SDK's own schemas drop what does not belong there.
+    // The raw answer: the SDK's own schemas drop unknown fields.
     const created = await client.client.request({ method: "tools/call", params }, ResultSchema);
     const task = {
       taskId: expect.any(String),
@@ -117,7 +117,7 @@ describe.each(ways)("The client of SDK 1.x over $name", ({ lasting, process, sta
     await expect(client.client.experimental.tasks.cancelTask(taskId)).rejects.toMatchObject({ code: -32_602 });
   });
 
-  test("gets the result, any number of times", async () => {
+  test("gets the result any number of times", async () => {
     const { taskId } = (await callAsTask(client, "add", { a: 2, b: 3 })).task;
     const related = { [RELATED_TASK_META_KEY]: { taskId } };
     for (let times = 0; times < 2; times += 1)
@@ -131,10 +131,10 @@ describe.each(ways)("The client of SDK 1.x over $name", ({ lasting, process, sta
     expect(messages.at(-1)).toMatchObject({ type: "result", result: { structuredContent: { sum: 5 } } });
   });
 
-  test("answers a question of a task over tasks/result, once", async () => {
+  test("answers a question of a task over tasks/result once", async () => {
     const { taskId } = (await callAsTask(client, "ask_patiently")).task;
     await until(taskId, "input_required");
-    // Without a connection, two servers would ask on two streams.
+    // Without a lasting connection, two servers ask on two streams.
     const streams = Array.from({ length: lasting ? 2 : 1 }, () => resultOf(client, taskId));
     for (const result of await Promise.all(streams)) expect(result).toMatchObject(text("Hello, Ada!"));
     expect(askedFor(taskId)).toEqual([{ method: "elicitation/create", taskId }]);
@@ -166,7 +166,7 @@ describe.each(ways)("The client of SDK 1.x over $name", ({ lasting, process, sta
     expect(await client.client.experimental.tasks.getTask(taskId)).toMatchObject({ status: "failed" });
   });
 
-  test("is refused where a tool must or cannot be called as a task", async () => {
+  test("gets an error if a tool requires or forbids a task and the call does not fit", async () => {
     const plain = (name: string, args = {}) =>
       client.client.request({ method: "tools/call", params: { name, arguments: args } }, CallToolResultSchema);
     await expect(plain("wait")).rejects.toMatchObject({ code: -32_601 });
@@ -175,51 +175,51 @@ describe.each(ways)("The client of SDK 1.x over $name", ({ lasting, process, sta
     expect(await plain("add", { a: 2, b: 3 })).toEqual({ ...text("5"), structuredContent: { sum: 5 } });
   });
 
-  test("is told of a task that there is not", async () => {
+  test("gets an error for an unknown task", async () => {
     const { tasks } = client.client.experimental;
     for (const call of [tasks.getTask("none"), tasks.cancelTask("none"), resultOf(client, "none")])
       await expect(call).rejects.toMatchObject({ code: -32_602 });
   });
 
-  test.runIf(lasting)("is notified of each status", async () => {
+  test.runIf(lasting)("gets a notification for each status", async () => {
     const { taskId } = (await callAsTask(client, "ask_name")).task;
     await client.toldOf(taskId, "input_required");
     expect(await resultOf(client, taskId)).toMatchObject(text("Hello, Ada!"));
     const last = await client.toldOf(taskId, "completed");
     expect(last).toMatchObject({ ttl: 3_600_000, pollInterval: 20 });
-    // Changes in quick succession may come as one.
+    // Quick changes may be merged into one notification.
     const told = client.told.filter((task) => task.taskId === taskId).map(({ status }) => status);
     expect(told.filter((status) => status !== "working")).toEqual(["input_required", "completed"]);
     expect(told.at(-1)).toBe("completed");
   });
 
-  test.runIf(lasting)("is asked without tasks/result when it does not call that", async () => {
+  test.runIf(lasting)("gets questions without tasks/result if it does not call that", async () => {
     const { taskId } = (await callAsTask(client, "ask_name")).task;
     await until(taskId, "completed");
     expect(askedFor(taskId)).toEqual([{ method: "elicitation/create", taskId }]);
   });
 
-  test.runIf(lasting)("is asked during a call that is no task", async () => {
+  test.runIf(lasting)("gets questions during a call without a task", async () => {
     const result = await client.client.callTool({ name: "quick", arguments: { how: "ask" } });
     expect(result).toEqual(text("Hello, Ada!"));
     expect(client.asked.at(-1)).toEqual({ method: "elicitation/create", taskId: undefined });
   });
 
-  test.runIf(lasting)("is not asked what it did not declare", async () => {
+  test.runIf(lasting)("gets no question that it did not declare support for", async () => {
     const deaf = await connect({ capabilities: {} });
     const { taskId } = (await callAsTask(deaf, "ask_name")).task;
     const result = await resultOf(deaf, taskId);
     expect(result).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('"elicitation"') }] });
   });
 
-  test.runIf(!lasting)("answers with an error what it cannot do", async () => {
+  test.runIf(!lasting)("answers with an error to a request that it does not support", async () => {
     const deaf = await connect({ capabilities: {} });
     const { taskId } = (await callAsTask(deaf, "ask_name")).task;
     await expect(resultOf(deaf, taskId)).rejects.toMatchObject({ code: -32_601 });
   });
 
-  test("finds its tasks again after it connects anew", async () => {
-    // One that does not answer in the time until it is gone.
+  test("finds its tasks again after a reconnect", async () => {
+    // This client does not answer before it is closed.
     const first = await connect({ answers: false });
     const { taskId } = (await callAsTask(first, "ask_name")).task;
     await until(taskId, "input_required");

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 const program = fileURLToPath(new URL("program.ts", import.meta.url));
 
-/** Starts `program.ts` with a command; `lines` is what it has printed so far. */
+/** Starts a command of `program.ts`. `lines` is its output so far. */
 export function start(args: readonly string[], options: { uid?: number } = {}) {
   const child: ChildProcess = spawn(process.execPath, [program, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -19,7 +19,7 @@ export function start(args: readonly string[], options: { uid?: number } = {}) {
     child,
     ended,
     get lines(): string[] {
-      // The last one may be cut off.
+      // The last line may be incomplete.
       return text.split("\n").slice(0, -1);
     },
     async line(): Promise<string> {

@@ -1,4 +1,5 @@
-// A process of its own, for the tests: does what its arguments say and prints what came of it, a line each.
+// A separate process for the tests. It runs the command in its arguments and prints one line per
+// result.
 import { SqliteTaskStore, type TaskStoreError } from "@mcp-task-store/sqlite";
 
 const [command, path = "", ...rest] = process.argv.slice(2);
@@ -11,7 +12,7 @@ switch (command) {
     console.log("created");
     break;
   }
-  // Until it is killed.
+  // Until the test kills it.
   case "write":
     for (;;) {
       const ids = await Promise.all(

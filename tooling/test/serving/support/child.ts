@@ -8,7 +8,7 @@ import { Peer } from "./rpc.ts";
 
 const PROGRAM = fileURLToPath(new URL("server-process.ts", import.meta.url));
 
-/** A server in a process of its own, which ends with this object. */
+/** A server in its own process, which ends with this object. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #exited: Promise<unknown>;
@@ -16,7 +16,7 @@ export class Child implements AsyncDisposable {
   #waiting: (() => void)[] = [];
 
   constructor(address: Address | undefined) {
-    // The address may have a password in it, and everybody on the machine can read arguments.
+    // The address may hold a password, and every user of the machine can read arguments.
     const env = { ...process.env, SERVER_ADDRESS: JSON.stringify(address) };
     this.#process = spawn(process.execPath, [PROGRAM], { env, stdio: ["pipe", "pipe", "inherit"] });
     this.#exited = once(this.#process, "exit");
@@ -39,7 +39,7 @@ export class Child implements AsyncDisposable {
     return new Peer(String(url));
   }
 
-  /** What the process said or will say first that is like this. */
+  /** The first matching line of the process, past or future. */
   async said(like: Partial<ToolEvent>): Promise<Partial<ToolEvent & { url: string }>> {
     for (;;) {
       const found = this.#events.find((event) =>
@@ -56,7 +56,7 @@ export class Child implements AsyncDisposable {
     await this.#exited;
   }
 
-  /** Stops the server in order. */
+  /** Stops the server gracefully. */
   async close(): Promise<void> {
     this.#process.stdin?.write("close\n");
     await this.said({ event: "closed" });

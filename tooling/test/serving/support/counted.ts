@@ -1,12 +1,12 @@
 import type { TaskStore } from "@mcp-task-store/core";
 import { withMethods } from "../../fixtures/stores.ts";
 
-/** A store that knows who watches its tasks. */
+/** A store that counts its waits and subscriptions. */
 export interface CountedStore {
   readonly store: TaskStore;
   /** Waits and subscriptions that have not ended. */
   readonly open: number;
-  /** Resolves when there are that many. */
+  /** Resolves once there are that many. */
   reaches(count: number): Promise<void>;
 }
 

@@ -14,16 +14,16 @@ export type Register = (tasks: TasksExtension, server: McpServer) => void;
 export interface Instance extends AsyncDisposable {
   readonly tasks: TasksExtension;
   readonly handler: McpHttpHandler;
-  /** What `onError` was told. The disposal fails if there is something left. */
+  /** The errors given to `onError`. The disposal fails if any is left. */
   readonly errors: Error[];
   newServer(): McpServer;
-  /** A client that the server's authentication takes for this user; `undefined` = it knows nothing of the client. */
+  /** A client authenticated as this user, or an unauthenticated one. */
   peer(user?: string): Peer;
 }
 
 export type InstanceOptions = Partial<TasksExtensionOptions> & { http?: CreateMcpHandlerOptions; legacy?: "stateless" };
 
-/** A server as an application has it, without the network. */
+/** A server like an application's, without the network. */
 export function instance(store: TaskStore, register: Register, options: InstanceOptions = {}): Instance {
   const errors: Error[] = [];
   const { http, ...own } = options;
@@ -64,14 +64,14 @@ export const FORM = {
   requestedSchema: { type: "object", properties: { name: { type: "string" } }, required: ["name"] },
 };
 
-/** A place in a tool where the test says when it goes on. */
+/** A point in a tool where it waits for the test. */
 export class Gate<Given = void> {
   readonly #reached = Promise.withResolvers<void>();
   readonly #open = Promise.withResolvers<Given>();
-  /** How many came by. */
+  /** The number of passes. */
   passed = 0;
 
-  /** Resolves when the tool is here. */
+  /** Resolves when the tool has reached the gate. */
   get reached(): Promise<void> {
     return this.#reached.promise;
   }
@@ -80,7 +80,7 @@ export class Gate<Given = void> {
     this.#open.resolve(given);
   }
 
-  /** For the tool. Its signal ends the wait. */
+  /** The tool waits here. Its signal ends the wait. */
   async pass(signal?: AbortSignal): Promise<Given> {
     this.passed += 1;
     this.#reached.resolve();

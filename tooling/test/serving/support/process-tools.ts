@@ -4,7 +4,7 @@ import type { McpServer } from "@modelcontextprotocol/server";
 import { aborted } from "../../fixtures/events.ts";
 import { FORM, text } from "./instance.ts";
 
-/** What a tool says of itself to the test. */
+/** A tool's report to the test. */
 export interface ToolEvent {
   readonly event: "started" | "aborted" | "closed";
   readonly tool: string;
@@ -14,7 +14,10 @@ export interface ToolEvent {
 
 export const form = (message: string) => ({ ...FORM, message });
 
-/** Tools for servers that die. A first run goes on until it is stopped; a later one says after whom it came. */
+/**
+ * Tools for servers that die. The first run goes on until it is stopped. A later run names the
+ * server of the run before.
+ */
 export function registerTools(tasks: TasksExtension, server: McpServer, say: (event: ToolEvent) => void): void {
   for (const [tool, onLost] of [
     ["work", "rerun"],

@@ -6,9 +6,9 @@ import {
 import { Stream } from "./stream.ts";
 
 export const EXTENSION = "io.modelcontextprotocol/tasks";
-/** What a client declares that knows tasks and can be asked. */
+/** Capabilities of a client that supports tasks and questions. */
 export const ABLE = { elicitation: { form: {} }, sampling: {}, extensions: { [EXTENSION]: {} } };
-/** What a client declares that knows no tasks. */
+/** Capabilities of a client without tasks. */
 export const PLAIN = { elicitation: { form: {} } };
 export const MISSING_CAPABILITY = {
   code: -32021,
@@ -23,7 +23,7 @@ export interface RpcError {
   data?: unknown;
 }
 
-/** A JSON-RPC response, and its text as it came. */
+/** A JSON-RPC response, and its raw text. */
 export interface Answer {
   readonly result?: Json;
   readonly error?: RpcError;
@@ -41,7 +41,7 @@ export function envelope(capabilities: object = ABLE): Json {
   };
 }
 
-/** A client without a library: it says exactly what the test says. */
+/** A client without a library, which sends exactly the test's messages. */
 export class Peer {
   readonly url: string;
   readonly #send: (request: Request) => Promise<Response>;
@@ -87,14 +87,14 @@ export class Peer {
     );
   }
 
-  /** Calls a tool and expects a task; returns it as it was then. */
+  /** Calls a tool, expects a task, and returns its first state. */
   async start(name: string, args: Json = {}): Promise<Json & { taskId: string }> {
     const answer = await this.ask("tools/call", { name, arguments: args });
     if (answer.result?.["resultType"] !== "task") throw new Error(`Expected a task, got ${answer.text}`);
     return answer.result as Json & { taskId: string };
   }
 
-  /** The same by a client of 2025-11-25. */
+  /** The same for a client of 2025-11-25. */
   async startOld(name: string, task: Json = {}, args: Json = {}): Promise<Json & { taskId: string }> {
     const answer = await this.askOld("tools/call", { name, arguments: args, task });
     const made = answer.result?.["task"];
@@ -122,7 +122,7 @@ export class Peer {
     return this.ask("tasks/cancel", { taskId });
   }
 
-  /** Opens a stream; fails if the server answers something else. */
+  /** Opens a stream, and fails on any other answer. */
   async listen(taskIds: readonly string[], more: Json = {}, signal?: AbortSignal): Promise<Stream> {
     const response = this.send("subscriptions/listen", { notifications: { taskIds, ...more } }, ABLE, signal);
     const id = lastId;
@@ -139,7 +139,7 @@ export async function answerOf(response: Response): Promise<Answer> {
   return { ...(JSON.parse(text) as Pick<Answer, "result" | "error">), text };
 }
 
-/** Without what differs between two requests in any case. */
+/** Removes the parts that always differ between two requests. */
 export function withoutId({ text }: Answer): string {
   return text.replace(/"id":\d+/, '"id":0');
 }

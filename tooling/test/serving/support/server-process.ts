@@ -1,12 +1,13 @@
 /**
- * A server in a process of its own: `SERVER_ADDRESS='{...}' node server-process.ts`. Says its URL and what its tools say, as JSON lines; the line
- * "close" on its stdin has it stop in order, but for what is under way on its connections.
+ * A server in its own process: `SERVER_ADDRESS='{...}' node server-process.ts`. It prints its URL
+ * and its tools' reports as JSON lines. The line "close" on stdin stops it gracefully, except for
+ * requests under way.
  */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
-import type { TaskStore } from "@mcp-task-store/core";
+import type { SdkTaskStore, TaskStore } from "@mcp-task-store/core";
 import { TasksExtension } from "@mcp-task-store/server";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { McpServer } from "@modelcontextprotocol/server";
@@ -15,10 +16,10 @@ import { registerTools } from "./process-tools.ts";
 
 const say = (event: object) => console.log(JSON.stringify(event));
 
-// The process is to die between two writes: it never gets to the second one.
+// The process must die between two writes, so it never reaches the second one.
 const opened = openStore(JSON.parse(process.env["SERVER_ADDRESS"] ?? ""), { pollInterval: 5 });
 const names = new Map<string, string>();
-const stuck: Partial<TaskStore> = {
+const stuck: Partial<Omit<TaskStore, "createTask"> & SdkTaskStore> = {
   async createTask(...of) {
     const task = await opened.createTask(...of);
     names.set(task.taskId, String(of[2].params?.["name"]));
@@ -50,7 +51,7 @@ http.listen(0, "127.0.0.1");
 await once(http, "listening");
 say({ url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp` });
 
-// Ends with whoever started it.
+// The process ends with its parent.
 for await (const line of createInterface({ input: process.stdin })) {
   if (line !== "close") continue;
   await handler.close();

@@ -8,10 +8,10 @@ export interface Message {
   readonly error?: { code: number };
 }
 
-/** What came on a `subscriptions/listen`, in order. */
+/** The messages of a `subscriptions/listen` stream, in order. */
 export class Stream {
   readonly id: number;
-  /** Comments that came so far. */
+  /** Comments received so far. */
   readonly comments: string[] = [];
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #decoder = new TextDecoder();
@@ -25,7 +25,7 @@ export class Stream {
     this.#reader = response.body.getReader();
   }
 
-  /** The next message; `undefined` at the end of the stream. */
+  /** The next message, or `undefined` at the end of the stream. */
   async next(): Promise<Message | undefined> {
     for (;;) {
       const frame = await this.frame();
@@ -49,7 +49,7 @@ export class Stream {
     return frame;
   }
 
-  /** The ids that the acknowledgement honours, which must come first. */
+  /** The acknowledged ids. The acknowledgement must come first. */
   async acknowledged(): Promise<string[]> {
     const message = await this.next();
     if (message?.method !== "notifications/subscriptions/acknowledged")
@@ -59,7 +59,7 @@ export class Stream {
     return notifications.taskIds;
   }
 
-  /** The next state of a task that passes the test. States in quick succession may come as one. */
+  /** The next state of a task that passes the test. Quick changes may be merged into one state. */
   async state(test: (task: Record<string, unknown>) => boolean = () => true): Promise<Record<string, unknown>> {
     for (;;) {
       const message = await this.next();
@@ -71,7 +71,7 @@ export class Stream {
     }
   }
 
-  /** Whether the stream now says that it ends, and does. */
+  /** Whether the stream announces its end now, and ends. */
   async endsGracefully(): Promise<boolean> {
     const message = await this.next();
     if (message === undefined) return false;
@@ -80,7 +80,7 @@ export class Stream {
     return (await this.next()) === undefined;
   }
 
-  /** Goes away without a word. */
+  /** Disconnects without a message. */
   async leave(): Promise<void> {
     await this.#reader.cancel();
   }

@@ -1,9 +1,10 @@
--- Stores a task with what follows from a status that is terminal and from what is done to the lease, in its hash and in the indexes;
--- its key expires when the task does. The rules are those of `applyPatch` in core. It takes, and sets, the locals of a script:
+-- Stores a changed task in its hash and in the indexes. It applies the effects of a terminal status
+-- and of the action on the lease, by the rules of `applyPatch` in core. The key expires with the
+-- task. It reads and sets the script's locals:
 --   task, active, activeOfFamily, claimsFamily, expiring   the keys
---   taskId, now, row, status, ..., lease   what `find` has found, changed already where it does not follow
---   action, durationMs   what to do with the lease: take, renew, release or ''
---   firstField   where in ARGV the fields to set besides begin: name, value, name, value, ...
+--   taskId, now, row, status, ..., lease   the result of `find`, with the script's own changes
+--   action, leaseMs   the action on the lease: take, renew, release or ''
+--   firstField   index in ARGV of the other fields to set: name, value, name, value, ...
 local ends = status == 'completed' or status == 'failed' or status == 'cancelled'
 local created, ttl, name, nextExpiry
 if ends or action ~= '' then
@@ -13,7 +14,7 @@ if ends or action ~= '' then
     lease = ''
     if ttl ~= '' then nextExpiry = text(now + ttl) end
   else
-    local leaseExpires = math.ceil(now + durationMs)
+    local leaseExpires = math.ceil(now + leaseMs)
     lease = text(leaseExpires)
     if ttl ~= '' then nextExpiry = text(math.max(created + ttl, leaseExpires)) end
   end
@@ -27,17 +28,17 @@ redis.call('HSET', task, 'state', row[STATE], unpack(ARGV, firstField))
 
 if ends then
   redis.call('ZREM', member(claimsFamily, name), taskId)
-  redis.call('ZREM', active, taskId)
-  redis.call('ZREM', member(activeOfFamily, row[OWNER]), taskId)
+  -- Tasks are in both sets, or in none while no cap is set.
+  if redis.call('ZREM', active, taskId) == 1 then redis.call('ZREM', member(activeOfFamily, row[OWNER]), taskId) end
 elseif action ~= '' then
   redis.call('ZADD', member(claimsFamily, name), lease, taskId)
   if nextExpiry then
-    redis.call('ZADD', active, expires, taskId)
-    redis.call('ZADD', member(activeOfFamily, row[OWNER]), expires, taskId)
+    redis.call('ZADD', active, 'XX', expires, taskId)
+    redis.call('ZADD', member(activeOfFamily, row[OWNER]), 'XX', expires, taskId)
   end
 end
 if nextExpiry then
   redis.call('ZADD', expiring, expires, expiryEntry(taskId, name, row[OWNER]))
-  -- Last, since a time that has passed deletes the hash.
+  -- Last, since an expiry in the past deletes the hash.
   redis.call('PEXPIREAT', task, expires)
 end

@@ -3,7 +3,8 @@ local function member(family, name)
   return name and family .. ':' .. name or family
 end
 
--- What `expiring` holds of a task: all that is needed to delete it from every index once its hash has gone by itself.
+-- The entry of a task in `expiring`. It suffices to delete the task from every index after its hash
+-- has expired.
 local function expiryEntry(taskId, name, owner)
   return taskId .. '\0' .. name .. (owner and '\0' .. owner or '')
 end

@@ -18,11 +18,11 @@ import { STDIO_SERVER } from "./stdio-server.ts";
 
 export interface LegacyClient extends AsyncDisposable {
   readonly client: Client;
-  /** What the application was asked, in order, with the task that it was told to be asked for. */
+  /** The questions to the application, in order, each with the id of its task. */
   readonly asked: readonly { method: string; taskId: unknown }[];
-  /** Of each `notifications/tasks/status`, in order. */
+  /** The task of each `notifications/tasks/status`, in order. */
   readonly told: readonly Task[];
-  /** Resolves as soon as a notification says so. */
+  /** Resolves once a notification has this status. */
   toldOf(taskId: string, status: Task["status"]): Promise<Task>;
 }
 
@@ -30,7 +30,7 @@ export interface LegacyOptions {
   user?: string;
   /** Default: elicitation and sampling. */
   capabilities?: { elicitation?: { form?: Record<string, unknown> }; sampling?: Record<string, never> };
-  /** What the user answers. Default: Ada. */
+  /** The user's answer. Default: Ada. */
   name?: string;
   /** `false`: the user never answers. */
   answers?: boolean;
@@ -43,7 +43,7 @@ export function connectHttp(url: string, options: LegacyOptions = {}): Promise<L
   return connect(transport as Transport, options);
 }
 
-/** Starts a server of its own, which ends with the client. */
+/** Starts a server for this client, which ends with it. */
 export function connectStdio(path: string, options: LegacyOptions = {}): Promise<LegacyClient> {
   return connect(new StdioClientTransport({ command: process.execPath, args: [STDIO_SERVER, path] }), options);
 }
@@ -95,7 +95,7 @@ async function connect(
   };
 }
 
-/** Asks for a task. */
+/** Calls the tool with a request for a task. */
 export function callAsTask({ client }: LegacyClient, name: string, args = {}, task = {}): Promise<CreateTaskResult> {
   return client.request({ method: "tools/call", params: { name, arguments: args, task } }, CreateTaskResultSchema);
 }
@@ -104,7 +104,7 @@ export function resultOf({ client }: LegacyClient, taskId: string): Promise<Resu
   return client.experimental.tasks.getTaskResult(taskId, CallToolResultSchema);
 }
 
-/** What `callToolStream` says, to its end. */
+/** All messages of `callToolStream`. */
 export async function streamed({ client }: LegacyClient, name: string, args = {}): Promise<ResponseMessage<Result>[]> {
   const stream = client.experimental.tasks.callToolStream({ name, arguments: args }, CallToolResultSchema, {
     task: {},

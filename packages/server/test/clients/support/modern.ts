@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { type JsonValue, rawDispatch } from "@mcp-task-store/server/client";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import {
   type ApplicationInputHandler,
@@ -15,19 +16,19 @@ const clientInfo = { name: "official-client", version: "1.0.0" };
 export interface ModernClient extends AsyncDisposable {
   readonly client: Client;
   readonly session: TaskEnabledSession;
-  /** What the application was asked, in order. */
+  /** The questions to the application, in order. */
   readonly asked: readonly string[];
-  /** Any request of the extension, as it goes over the wire. */
+  /** Sends any request of the extension, and returns the raw response. */
   request(method: string, params: Record<string, unknown>): Promise<JsonRpcResponse>;
-  /** The stream that tells of these tasks. */
+  /** Opens a subscription to these tasks. */
   listen(taskIds: readonly string[]): Promise<Response>;
 }
 
 export interface ModernOptions {
   user?: string;
-  /** What the client declares besides the extension. Default: elicitation and sampling. */
+  /** Capabilities besides the extension. Default: elicitation and sampling. */
   capabilities?: Record<string, object>;
-  /** Says whom to take for the user; the model says 42. */
+  /** The user's answer to questions. The model answers 42. */
   name?: string;
 }
 
@@ -40,12 +41,12 @@ export async function connectModern(url: string, options: ModernOptions = {}): P
   await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: authorization } }));
   const framing: V2RequestFraming = { protocolVersion: PROTOCOL, clientInfo, clientCapabilities };
   const asked: string[] = [];
-  const rawDispatch = dispatcher(url, authorization);
+  const dispatch = rawDispatch({ url, headers: authorization });
   const closing = new AbortController();
   const session = createTaskSessionFromClient(client, {
-    // Not the URL: a reference outlives a server that listens on a port of its own.
+    // Not the URL: a reference must outlive a server on a random port.
     endpointId: "clients-test",
-    rawDispatch,
+    rawDispatch: dispatch,
     v2RequestFraming: framing,
     onInputRequest: answering(asked, name),
   });
@@ -53,7 +54,7 @@ export async function connectModern(url: string, options: ModernOptions = {}): P
     client,
     session,
     asked,
-    request: (method, params) => rawDispatch({ method, params: { ...params, _meta: envelope(framing) } }),
+    request: (method, params) => dispatch(asJson({ method, params: { ...params, _meta: envelope(framing) } })),
     listen(taskIds) {
       const params = { notifications: { taskIds }, _meta: envelope(framing) };
       return post(url, authorization, { method: "subscriptions/listen", params }, { signal: closing.signal });
@@ -64,6 +65,11 @@ export async function connectModern(url: string, options: ModernOptions = {}): P
       await client.close();
     },
   };
+}
+
+/** Tests send JSON only, so this cast is safe. */
+function asJson(value: object): JsonValue {
+  return value as JsonValue;
 }
 
 function envelope(framing: V2RequestFraming): Record<string, unknown> {
@@ -86,15 +92,6 @@ function answering(asked: string[], name: string): ApplicationInputHandler["hand
     },
     roots: () => ({ roots: [] }),
   });
-}
-
-/** Sends what the SDK's client would refuse to, and takes the answer as it is. */
-function dispatcher(url: string, authorization: Record<string, string>) {
-  return async (request: unknown, options?: { signal?: AbortSignal }): Promise<JsonRpcResponse> => {
-    const response = await post(url, authorization, request, options);
-    const { result, error } = (await response.json()) as { result: never; error?: never };
-    return error === undefined ? { kind: "result", result } : { kind: "error", error };
-  };
 }
 
 function post(

@@ -5,14 +5,17 @@ import type { TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
 import { MemoryStorage, MemoryTaskStore } from "@mcp-task-store/memory";
 import { SqliteTaskStore } from "@mcp-task-store/sqlite";
 
-/** Where the tasks of one test are, for any number of servers. */
+/** The tasks of one test, for any number of servers. */
 export interface Place extends AsyncDisposable {
-  /** For servers in other processes, if they can see it. */
+  /** For servers in other processes, if the place is a file. */
   readonly path: string | undefined;
   open(): TaskStore;
 }
 
-/** Clients leave that many milliseconds between two polls, and three times as many before they have to be asked otherwise. */
+/**
+ * Milliseconds between two polls. After three times as many, the server asks a client in another
+ * way.
+ */
 const POLL_INTERVAL = 20;
 
 export const storeOptions: TaskStoreOptions = {

@@ -14,7 +14,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { factoryOf } from "./tools.ts";
 
-/** One server of maybe several on a store. */
+/** One of possibly several servers on a store. */
 export interface Instance extends FetchLikeMcpHandler, AsyncDisposable {
   readonly tasks: TasksExtension;
 }
@@ -38,7 +38,8 @@ export function sessionInstance(store: TaskStore): Instance {
     const session = sessionId === null ? await newSession(factory, sessions) : sessions.get(sessionId);
     if (!session) return new Response(null, { status: 404 });
     const { transport, listening } = session;
-    // What is sent before the client listens is lost. It begins to after its first message with the session's id.
+    // A message sent before the client listens is lost. It starts to listen after its first message
+    // with the session id.
     if (request.method === "POST" && session.initialized) await listening.promise;
     session.initialized ||= sessionId !== null;
     const response = await transport.handleRequest(request, options);
@@ -96,7 +97,10 @@ export interface Listening extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Answers on a free port; each request goes to the next of the instances. `Authorization: Bearer <user>` says who asks. */
+/**
+ * Listens on a free port. Requests go to the instances in turn. `Authorization: Bearer <user>`
+ * names the caller.
+ */
 export async function listen(...instances: FetchLikeMcpHandler[]): Promise<Listening> {
   let turn = 0;
   const front: FetchLikeMcpHandler = {

@@ -6,7 +6,7 @@ export interface StreamMessage {
   result?: unknown;
 }
 
-/** The messages of an event stream, as they come. */
+/** The messages of an event stream, in order of arrival. */
 export async function* messagesOf(response: Response): AsyncGenerator<StreamMessage, void, void> {
   if (!response.body) throw new Error(`No stream but ${response.status}`);
   let rest = "";
@@ -20,7 +20,7 @@ export async function* messagesOf(response: Response): AsyncGenerator<StreamMess
   }
 }
 
-/** The next that is such a message. */
+/** The next message that passes the test. */
 export async function next(
   messages: AsyncGenerator<StreamMessage, void, void>,
   matches: (message: StreamMessage) => boolean,

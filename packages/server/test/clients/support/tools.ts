@@ -16,7 +16,7 @@ const nameForm = {
 
 const text = (text: string) => ({ content: [{ type: "text" as const, text }] });
 
-/** What all clients call, one tool for each way in which a call can end. */
+/** The tools of all clients, one for each way that a call can end. */
 export function factoryOf(tasks: TasksExtension): McpServerFactory {
   return () => {
     const server = new McpServer({ name: "clients-test", version: "1.0.0" });
@@ -51,19 +51,22 @@ function registerTools(tasks: TasksExtension, server: McpServer): void {
     return text(action === "accept" ? `Hello, ${content?.["name"]}!` : action);
   });
 
-  // Nobody polls that rarely: its questions only go out with `tasks/result`.
+  // The interval outlasts the test, so questions go out only with `tasks/result`.
   tasks.registerTool(server, "ask_patiently", { task: "required", pollInterval: 600_000 }, async (_, task) => {
     const { content } = await task.elicit(nameForm);
     return text(`Hello, ${content?.["name"]}!`);
   });
 
   tasks.registerTool(server, "ask_model", { task: "required" }, async (_, task) => {
-    const messages = [{ role: "user", content: { type: "text", text: "A number?" } }];
-    const { content, model } = await task.sample({ messages, maxTokens: 10 });
-    return text(`${model}: ${(content as { text?: string }).text}`);
+    const { content, model } = await task.sample({
+      messages: [{ role: "user", content: { type: "text", text: "A number?" } }],
+      maxTokens: 10,
+    });
+    const [first] = [content].flat();
+    return text(`${model}: ${first?.type === "text" ? first.text : ""}`);
   });
 
-  // Its end is its cancellation, so that no test has to wait for the right moment.
+  // Only a cancellation ends it, so no test depends on timing.
   tasks.registerTool(server, "wait", { task: "required" }, async (_, task) => {
     await task.progress("waiting");
     const { promise, reject } = Promise.withResolvers<never>();
@@ -96,7 +99,7 @@ function registerTools(tasks: TasksExtension, server: McpServer): void {
     (_, { context }) => text(`Hello, ${context?.["name"]}!`),
   );
 
-  // Longer than any machine stalls: only what cannot end at once becomes a task.
+  // Longer than any stall, so only work that cannot end at once becomes a task.
   const quick = {
     inputSchema: z.object({ how: z.enum(["answer", "ask", "throw", "break"]) }),
     answerWithinMs: 600_000,
@@ -111,7 +114,7 @@ function registerTools(tasks: TasksExtension, server: McpServer): void {
   });
 
   tasks.registerTool(server, "slow", { answerWithinMs: 1 }, async (_, task) => {
-    // The run is over when the client has cancelled it; until then, nothing answers.
+    // The run ends when the client has cancelled it. Until then there is no answer.
     const { promise, resolve } = Promise.withResolvers<void>();
     task.signal.addEventListener("abort", () => resolve(), { once: true });
     await promise;

@@ -1,0 +1,50 @@
+import { Batches } from "./batches.ts";
+import type { ClaimQuery, StoredTask } from "./task-backend.ts";
+
+interface Claim {
+  readonly query: ClaimQuery;
+  readonly resolve: (tasks: StoredTask[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Merges claims of the same names that are made together into one claim of as many tasks. Each
+ * caller gets at most as many as it asked for. For backends that answer by I/O.
+ */
+export class GatheredClaims {
+  readonly #claim: (query: ClaimQuery) => Promise<StoredTask[]>;
+  readonly #batches: Batches<Claim>;
+
+  /** @param most How many tasks the backend claims in one step. */
+  constructor(claim: (query: ClaimQuery) => Promise<StoredTask[]>, most: number) {
+    this.#claim = claim;
+    const limits = { calls: most, size: most };
+    this.#batches = new Batches<Claim>(
+      (claims) => this.#send(claims),
+      "nextTick",
+      limits,
+      ({ query }) => query.limit,
+    );
+  }
+
+  claim(query: ClaimQuery): Promise<StoredTask[]> {
+    return new Promise((resolve, reject) => this.#batches.add({ query, resolve, reject }));
+  }
+
+  async #send(claims: readonly Claim[]): Promise<void> {
+    const alike = Map.groupBy(claims, ({ query: { names, leaseMs } }) => JSON.stringify([leaseMs, names]));
+    await Promise.all([...alike.values()].map((group) => this.#sendAlike(group)));
+  }
+
+  async #sendAlike(claims: readonly Claim[]): Promise<void> {
+    const { names, leaseMs } = (claims[0] as Claim).query;
+    try {
+      const limit = claims.reduce((sum, { query }) => sum + query.limit, 0);
+      const tasks = await this.#claim({ names, leaseMs, limit });
+      for (const { query, resolve } of claims) resolve(tasks.splice(0, query.limit));
+    } catch (error) {
+      // The waiting claims would fail as well, after as long a wait.
+      for (const { reject } of [...claims, ...this.#batches.drop()]) reject(error);
+    }
+  }
+}

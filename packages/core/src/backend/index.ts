@@ -1,0 +1,59 @@
+import "../runtime.ts";
+
+// The names for authors of backends, and of packages that build on a store. The root entry point
+// has the contract that users see, and the errors.
+
+export { MAX_KEY_LENGTH } from "../contract/checks.ts";
+export { assertJson } from "../contract/json.ts";
+export { errorObjectOf, messageOf, rpcCodeOf } from "../contract/json-rpc.ts";
+export {
+  checkBeside,
+  checkEither,
+  checkOptions,
+  checks,
+  type OptionCheck,
+  type OptionTable,
+} from "../contract/option-checks.ts";
+export { deadline, onAbort } from "../process/aborts.ts";
+export { type Context, presentContext } from "../process/context.ts";
+export { keptAlive } from "../process/keep-alive.ts";
+export * as realTime from "../process/real-time.ts";
+export { reporter } from "../process/reporter.ts";
+export { WORKER_OPTIONS } from "../runner/worker.ts";
+export { DurableTaskStore } from "../store/durable-task-store.ts";
+export { splitOptions } from "../store/settings.ts";
+export { type Advice, byAdvice, driverCode, type FailedWrite, mismatch, unavailable } from "./advice.ts";
+export { Batches, type BatchLimits, type Gathering } from "./batches.ts";
+export { GatheredClaims } from "./claims.ts";
+export { type Due, DueHeap } from "./due-heap.ts";
+export {
+  aboutChange,
+  applyPatch,
+  guardHolds,
+  initialTask,
+  isActive,
+  isClaimable,
+  isExpired,
+  isInScope,
+  isVisibleChange,
+  withPayloads,
+} from "./rules.ts";
+export type {
+  BackendHost,
+  Caps,
+  ChangedTask,
+  ClaimQuery,
+  DeletionStep,
+  Guard,
+  InsertOutcome,
+  ListQuery,
+  NewTask,
+  OnChange,
+  OwnerScope,
+  Patch,
+  PayloadField,
+  PushOutcome,
+  StoredTask,
+  TaskBackend,
+  UpdateOutcome,
+} from "./task-backend.ts";

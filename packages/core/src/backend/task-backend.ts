@@ -1,0 +1,247 @@
+import type { Capabilities } from "../contract/capabilities.ts";
+import type { TaskStatus } from "../contract/task.ts";
+
+/** Whose tasks a call may see. `null` = everyone's. */
+export type OwnerScope = null | {
+  /** Tasks of this owner; `null` = of no owner. */
+  readonly owner: string | null;
+  /** Tasks without an owner as well. */
+  readonly orUnowned: boolean;
+};
+
+/** In the order in which core asks for them, so that a backend sees few combinations. */
+export const PAYLOAD_FIELDS = ["request", "inputs", "checkpoint", "outcome"] as const;
+
+/**
+ * Parts of a task that may be large. A backend has to return those that core asks for, and may
+ * return others.
+ */
+export type PayloadField = (typeof PAYLOAD_FIELDS)[number];
+
+/**
+ * A task as a backend keeps it. Times are milliseconds since the epoch by the backend's clock.
+ * Every string is well-formed Unicode without NUL; `statusMessage` and the payloads are JSON texts,
+ * opaque to a backend.
+ */
+export interface StoredTask {
+  readonly taskId: string;
+  readonly owner: string | null;
+  /** Tool name of a `tools/call`, otherwise the method. `claim` selects by it. */
+  readonly name: string;
+  readonly status: TaskStatus;
+  readonly statusMessage: string | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly ttl: number | null;
+  /** When the task is gone; `null` = never. Kept by `applyPatch`. */
+  readonly expiresAt: number | null;
+  readonly pollInterval: number | null;
+  /** Starts at 1 and grows by 1 with each change that a reader can see. */
+  readonly revision: number;
+  /** How many runners have taken the lease and not given it back. */
+  readonly attempt: number;
+  /** Fencing token; grows each time the lease is taken or given back. 0 = never taken. */
+  readonly leaseToken: number;
+  /** From this time on, any runner may take the lease; `null` once the task is terminal. */
+  readonly leaseExpiresAt: number | null;
+  /** Place in creation order: grows from task to task, gaps allowed. */
+  readonly position: number;
+  /** The backend's clock when this was read or written. */
+  readonly readAt: number;
+  readonly request?: string;
+  readonly inputs?: string | null;
+  readonly checkpoint?: string | null;
+  readonly outcome?: string | null;
+}
+
+/**
+ * A task to insert. The backend adds the times, `position`, and the initial values (see
+ * `initialTask`).
+ */
+export interface NewTask {
+  readonly taskId: string;
+  readonly owner: string | null;
+  readonly name: string;
+  readonly ttl: number | null;
+  readonly pollInterval: number | null;
+  readonly request: string;
+  /** Milliseconds after which the task may be claimed, unless a runner takes its lease before. */
+  readonly claimAfterMs: number;
+}
+
+/**
+ * Most tasks that may be active (neither terminal nor expired) after an insert; `null` = no cap.
+ */
+export interface Caps {
+  readonly activeTasks: number | null;
+  readonly activeTasksPerOwner: number | null;
+}
+
+export type InsertOutcome =
+  | { readonly inserted: StoredTask }
+  | { readonly refused: "duplicate" | "activeTasks" | "activeTasksPerOwner" };
+
+/**
+ * The conditions of a write. All given ones must hold, and the task must exist and be neither
+ * expired nor terminal.
+ */
+export interface Guard {
+  readonly scope: OwnerScope;
+  readonly revision?: number;
+  readonly leaseToken?: number;
+  /** The lease has lapsed or was never taken. */
+  readonly leaseFree?: true;
+}
+
+/**
+ * The fields to change. Absent fields stay. Times, revision and expiry change as in `applyPatch`.
+ */
+export interface Patch {
+  readonly status?: TaskStatus;
+  readonly statusMessage?: string;
+  readonly inputs?: string;
+  readonly checkpoint?: string;
+  readonly outcome?: string;
+  readonly lease?: {
+    /**
+     * `take`: new token, one more attempt. `renew`: same token. `release`: new token, so that the
+     * old one is void, and one attempt less.
+     */
+    readonly action: "take" | "renew" | "release";
+    /** The lease lapses this many milliseconds from now. */
+    readonly leaseMs: number;
+  };
+}
+
+/**
+ * The task after the change, or the unchanged task if the guard did not hold. It is absent if the
+ * task does not exist, has expired, or is out of scope. Put the owner into the statement, so that a
+ * foreign id takes as long as an unknown one.
+ */
+export type UpdateOutcome =
+  | { readonly applied: true; readonly task: StoredTask }
+  | { readonly applied: false; readonly task: StoredTask | undefined };
+
+export interface ListQuery {
+  readonly scope: OwnerScope;
+  /** Only tasks with a larger `position`; `null` = from the first one. */
+  readonly after: number | null;
+  readonly limit: number;
+}
+
+export interface ClaimQuery {
+  /** Names of which a task may be taken; at least one. */
+  readonly names: readonly string[];
+  readonly leaseMs: number;
+  /** Most tasks to take; at least 1. */
+  readonly limit: number;
+}
+
+export interface DeletionStep {
+  /** How many tasks and messages the step deleted. */
+  readonly deleted: number;
+  /** Whether further expired tasks or messages may be left. */
+  readonly more: boolean;
+}
+
+/** The part of a task that a signal may carry, after the change. See `aboutChange`. */
+export interface ChangedTask extends Pick<StoredTask, "owner" | "name" | "status"> {
+  /** Whether a claim may take the task. */
+  readonly claimable: boolean;
+}
+
+export type OnChange = (taskId?: string, about?: ChangedTask) => void;
+
+/** What core offers to a backend. */
+export interface BackendHost {
+  /** Reports a failure that no call can reject with. Never throws. */
+  report(error: unknown): void;
+  /** The caps that the store gives to each `insert`, for a backend that prepares for them. */
+  readonly caps?: Caps;
+}
+
+export type PushOutcome = { readonly pushed: true } | { readonly pushed: false; readonly size: number };
+
+/**
+ * The interface that an author of a backend implements: storage, with one atomic step per write.
+ * Core has the rules, as pure functions in `rules.ts` (`guardHolds`, `applyPatch`, `isExpired`,
+ * `isClaimable`, ...). Call them, or repeat them in the database's language. The conformance suite
+ * proves that they agree.
+ *
+ * Core calls `open` first, again until it succeeds, and nothing after `close`.
+ * - A read sees every write that any handle acknowledged before.
+ * - An expired task (`isExpired`) does not exist for any method.
+ * - Every method settles within bounded time. It rejects with the driver's error, or with a
+ *   `TaskStoreError` where its code says more than `BACKEND_UNAVAILABLE`.
+ * - The backend repeats a step that the database asks to repeat (a deadlock, a serialization
+ *   failure).
+ * - Ids, owners and names have up to `MAX_KEY_LENGTH` UTF-16 code units. Compare them code unit by
+ *   code unit.
+ *
+ * Core does the rest: which errors an owner sees, cursors, waiting, JSON, and repeating a write
+ * that another write overtook.
+ */
+export interface TaskBackend {
+  readonly capabilities: Capabilities;
+  /**
+   * Connects and migrates. `storeId` is random, made once for a set of tasks, and the same in every
+   * process that shares it.
+   */
+  open(host: BackendHost): Promise<{ storeId: string }>;
+  /** Adds a task, unless its id exists or a cap is reached: check and insert are one step. */
+  insert(task: NewTask, caps: Caps): Promise<InsertOutcome>;
+  /** The task if it is in scope, with these payloads. */
+  read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined>;
+  /**
+   * Returns the tasks that exist, in any order, with these payloads. Core asks for up to 500 at
+   * once, and for up to 100 with payloads.
+   */
+  readMany(taskIds: readonly string[], payloads: readonly PayloadField[]): Promise<StoredTask[]>;
+  /**
+   * Checks the guard and applies the patch in one step: no other write comes between. The backend
+   * chooses the number of round trips; one is fastest. The task comes back without payloads.
+   */
+  update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome>;
+  /** Tasks by `position`, without payloads. The cost must not depend on how many tasks exist. */
+  list(query: ListQuery): Promise<StoredTask[]>;
+  /**
+   * Takes the leases of claimable tasks in one step. The task whose lease lapsed first comes first;
+   * after it, tasks of the same name may come before others. No task goes to two callers. The tasks
+   * come back with their payloads.
+   */
+  claim(query: ClaimQuery): Promise<StoredTask[]>;
+  /**
+   * One bounded step: deletes expired tasks and expired messages, at most `limit` of each, and
+   * fewer if other writers would wait for too long. Core repeats the step while `more` is true.
+   */
+  deleteExpired(limit: number): Promise<DeletionStep>;
+  /**
+   * Adds a message at the end of the task's queue, unless it holds `maxSize` already: one step. The
+   * task need not exist.
+   */
+  push(taskId: string, message: string, maxSize: number | null, ttl: number): Promise<PushOutcome>;
+  /**
+   * Takes up to `limit` unexpired messages (`null` = all) from the front; no message goes to two
+   * callers.
+   */
+  shift(taskId: string, limit: number | null): Promise<string[]>;
+  /**
+   * Calls `onChange` soon after each committed insert or update that changed the revision, made by
+   * any handle in any process, this one included; without a task id when it cannot tell which tasks
+   * changed. A signal that says more (`aboutChange`) saves core a read. The promise resolves when
+   * no later change can be missed, to a function that stops it. Core keeps one listener at a time,
+   * and only while a call waits.
+   */
+  listen(onChange: OnChange): Promise<() => Promise<void>>;
+  /**
+   * Like `listen`, but need not signal a change after which the task cannot be claimed. For
+   * backends where hearing of fewer changes costs less. Core calls it while workers wait for tasks
+   * and no caller waits for more; it may overlap with `listen`.
+   * @default `listen` is called
+   */
+  listenForClaims?(onChange: OnChange): Promise<() => Promise<void>>;
+  /**
+   * Ends what `open` and `listen` started, and closes only connections that this backend opened.
+   */
+  close(): Promise<void>;
+}

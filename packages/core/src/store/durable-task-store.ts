@@ -1,0 +1,268 @@
+import type { TaskBackend } from "../backend/task-backend.ts";
+import {
+  CANCEL_OPTIONS,
+  CHANGES,
+  CREATE_OPTIONS,
+  DELETE_OPTIONS,
+  GET_RECORD_OPTIONS,
+  NEW_TASK_OPTIONS,
+  OUTCOMES,
+  WAIT_FOR_TASK_OPTIONS,
+  WAIT_OPTIONS,
+  WRITE_OPTIONS,
+} from "../contract/call-options.ts";
+import { cannotCancel, cannotStoreResult, cannotUpdate, invalid } from "../contract/errors.ts";
+import type { TaskMessageQueue } from "../contract/messages.ts";
+import { checkOptions, pickOptions } from "../contract/option-checks.ts";
+import type {
+  CancelTaskOptions,
+  ClaimTaskOptions,
+  ClaimTasksOptions,
+  CreateTaskOptions,
+  GetRecordOptions,
+  LeaseOptions,
+  NewTaskOptions,
+  SubscribeOptions,
+  TaskStoreOptions,
+  WaitForTaskOptions,
+  WaitOptions,
+  WriteOptions,
+} from "../contract/options.ts";
+import { ANY_OWNER, type Caller, type OwnerOptions } from "../contract/owner.ts";
+import type {
+  ClaimedTask,
+  InputRequest,
+  Lease,
+  RecordField,
+  TaskChange,
+  TaskOutcome,
+  TaskRecordWith,
+  TaskSnapshot,
+} from "../contract/record.ts";
+import type { Request, RequestId, Result, Task, TaskStatus } from "../contract/task.ts";
+import type { TaskStore } from "../contract/task-store.ts";
+import { keptAlive } from "../process/keep-alive.ts";
+import { BackendGateway, type WriteGuard } from "./backend-gateway.ts";
+import { ChangeHub } from "./change-hub.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { Inputs } from "./inputs.ts";
+import { Leases } from "./leases.ts";
+import { BackendMessageQueue } from "./message-queue.ts";
+import { inserted, newTask, requestOf } from "./new-task.ts";
+import { changePatch, outcomePatch, resultOf } from "./patches.ts";
+import { payloadsOf, toRecord } from "./record.ts";
+import { settingsOf } from "./settings.ts";
+import { toSnapshot, toTask } from "./snapshot.ts";
+import { deleteExpired, Sweeper } from "./sweeper.ts";
+import { Waiting } from "./waiting.ts";
+
+/**
+ * Applies the rules of tasks to any backend. The stores of all adapters extend it. `TaskStore`
+ * documents the methods.
+ * @example
+ * const options = { limits: { activeTasks: 10_000 } };
+ * const store = new DurableTaskStore(new MyBackend(), options);
+ */
+export class DurableTaskStore implements TaskStore {
+  readonly messages: TaskMessageQueue;
+  readonly #gateway: BackendGateway;
+  readonly #hub: ChangeHub;
+  readonly #waiting: Waiting;
+  readonly #inputs: Inputs;
+  readonly #leases: Leases;
+  readonly #sweeper: Sweeper;
+  readonly #maxBytes: number;
+
+  /** @throws TaskStoreError `INVALID_ARGUMENT` for an invalid option */
+  constructor(backend: TaskBackend, options: TaskStoreOptions = {}) {
+    const settings = settingsOf(options);
+    this.#maxBytes = settings.limits.payloadBytes;
+    this.#gateway = new BackendGateway(backend, settings, () => this.#sweeper.start());
+    this.#hub = new ChangeHub(this.#gateway);
+    this.#waiting = new Waiting(this.#gateway, this.#hub);
+    this.#inputs = new Inputs(this.#gateway, this.#waiting);
+    this.#leases = new Leases(this.#gateway);
+    this.#sweeper = new Sweeper(this.#gateway);
+    this.messages = new BackendMessageQueue(this.#gateway);
+  }
+
+  get capabilities(): TaskBackend["capabilities"] {
+    return this.#gateway.capabilities;
+  }
+
+  createTask(task: NewTaskOptions): Promise<Task>;
+  createTask(options: CreateTaskOptions, requestId: RequestId, request: Request, caller?: Caller): Promise<Task>;
+  async createTask(
+    options: NewTaskOptions | CreateTaskOptions,
+    requestId?: RequestId,
+    request?: Request,
+    caller?: Caller,
+  ): Promise<Task> {
+    if (requestId === undefined && request === undefined) {
+      checkOptions("createTask", options, NEW_TASK_OPTIONS);
+      const given = options as NewTaskOptions;
+      const own = pickOptions(given, CREATE_OPTIONS);
+      return this.createTask(own, given.requestId as RequestId, requestOf(given), { owner: given.owner });
+    }
+    checkOptions("createTask", options, CREATE_OPTIONS);
+    if (typeof caller === "object" && caller?.owner === ANY_OWNER)
+      throw invalid("createTask needs one owner, or none: ANY_OWNER is for calls that see the tasks of all owners");
+    const { settings } = this.#gateway;
+    const owner = this.#gateway.callerScope(caller)?.owner ?? null;
+    const task = newTask(options, requestId, request as Request, owner, settings);
+    const outcome = await this.#gateway.call((backend) => backend.insert(task, settings.limits));
+    return toTask(inserted(task.taskId, outcome, settings.limits));
+  }
+
+  async getTask(taskId: string, caller?: Caller): Promise<Task | null> {
+    const task = await this.#gateway.read(taskId, this.#gateway.callerScope(caller));
+    return task ? toTask(task) : null;
+  }
+
+  async storeTaskResult(
+    taskId: string,
+    status: "completed" | "failed",
+    result: Result,
+    caller?: Caller,
+  ): Promise<void> {
+    await this.#finish(taskId, { status, result }, { scope: this.#gateway.callerScope(caller) });
+  }
+
+  async getTaskResult(taskId: string, caller?: Caller): Promise<Result> {
+    return resultOf(taskId, await this.#gateway.read(taskId, this.#gateway.callerScope(caller), ["outcome"]));
+  }
+
+  async updateTaskStatus(taskId: string, status: TaskStatus, statusMessage?: string, caller?: Caller): Promise<void> {
+    await this.#update(taskId, { status, statusMessage }, { scope: this.#gateway.callerScope(caller) });
+  }
+
+  async listTasks(cursor?: string, caller?: Caller): Promise<{ tasks: Task[]; nextCursor?: string }> {
+    const scope = this.#gateway.callerScope(caller);
+    const { storeId } = await this.#gateway.open();
+    const after = cursor === undefined ? null : decodeCursor(storeId, scope, cursor);
+    const { pageSize } = this.#gateway.settings;
+    // One task more than a page, to know whether another page follows.
+    const found = await this.#gateway.call((backend) => backend.list({ scope, after, limit: pageSize + 1 }));
+    const tasks = found.slice(0, pageSize);
+    const last = found.length > pageSize ? tasks.at(-1) : undefined;
+    return { tasks: tasks.map(toTask), ...(last ? { nextCursor: encodeCursor(storeId, scope, last.position) } : {}) };
+  }
+
+  async getRecord<Field extends RecordField = RecordField>(
+    taskId: string,
+    options: GetRecordOptions<Field> = {},
+  ): Promise<TaskRecordWith<Field> | null> {
+    checkOptions("getRecord", options, GET_RECORD_OPTIONS);
+    const { owner, fields } = options;
+    const task = await this.#gateway.read(taskId, this.#gateway.scope(owner), payloadsOf(fields));
+    return task ? toRecord(task, fields) : null;
+  }
+
+  async updateTask(taskId: string, change: TaskChange, options: WriteOptions = {}): Promise<TaskSnapshot> {
+    checkOptions("updateTask", options, WRITE_OPTIONS);
+    checkOptions("updateTask", change, CHANGES);
+    return toSnapshot(await this.#update(taskId, change, this.#guard(options)));
+  }
+
+  async finishTask(taskId: string, outcome: TaskOutcome, options: WriteOptions = {}): Promise<TaskSnapshot> {
+    checkOptions("finishTask", options, WRITE_OPTIONS);
+    checkOptions("finishTask", outcome, OUTCOMES);
+    return toSnapshot(await this.#finish(taskId, outcome, this.#guard(options)));
+  }
+
+  async cancelTask(taskId: string, options: CancelTaskOptions = {}): Promise<TaskSnapshot> {
+    checkOptions("cancelTask", options, CANCEL_OPTIONS);
+    const { statusMessage = "The task was cancelled." } = options;
+    const patch = changePatch(taskId, { status: "cancelled", statusMessage }, this.#maxBytes);
+    const guard = { scope: this.#gateway.scope(options.owner) };
+    return toSnapshot(await this.#gateway.write(taskId, guard, patch, (at) => cannotCancel(taskId, at)));
+  }
+
+  requestInputs(
+    taskId: string,
+    requests: Record<string, InputRequest>,
+    options: WriteOptions = {},
+  ): Promise<TaskSnapshot> {
+    return this.#inputs.request(taskId, requests, options);
+  }
+
+  provideInputs(taskId: string, responses: Record<string, unknown>, options: OwnerOptions = {}): Promise<string[]> {
+    return this.#inputs.provide(taskId, responses, options);
+  }
+
+  awaitInput(taskId: string, key: string, options: WaitOptions = {}): Promise<unknown> {
+    return this.#inputs.await(taskId, key, options);
+  }
+
+  async waitForTask<Field extends RecordField = never>(
+    taskId: string,
+    options: WaitForTaskOptions<Field> = {},
+  ): Promise<TaskRecordWith<Field>> {
+    checkOptions("waitForTask", options, WAIT_FOR_TASK_OPTIONS);
+    const { fields = [] } = options;
+    return toRecord(await this.#waiting.forTask(taskId, options, payloadsOf(fields)), fields);
+  }
+
+  async waitForResult(taskId: string, options: WaitOptions = {}): Promise<Result> {
+    checkOptions("waitForResult", options, WAIT_OPTIONS);
+    return resultOf(taskId, await this.#waiting.until(taskId, options, ["outcome"], () => false));
+  }
+
+  subscribe(listener: (event: TaskSnapshot) => void, options: SubscribeOptions = {}): Promise<() => void> {
+    return this.#waiting.subscribe(listener, options);
+  }
+
+  acquireLease(taskId: string, options: OwnerOptions & LeaseOptions = {}): Promise<Lease> {
+    return this.#leases.acquire(taskId, options);
+  }
+
+  renewLease(lease: Lease): Promise<void> {
+    return this.#leases.renew(lease);
+  }
+
+  releaseLease(lease: Lease): Promise<void> {
+    return this.#leases.release(lease);
+  }
+
+  claimTask(options: ClaimTaskOptions): Promise<ClaimedTask | null> {
+    return this.#leases.claim(options);
+  }
+
+  claimTasks(options: ClaimTasksOptions): Promise<ClaimedTask[]> {
+    return this.#leases.claimMany(options);
+  }
+
+  watchClaimable(listener: (name: string | undefined) => void): Promise<() => void> {
+    return this.#waiting.claimable(listener);
+  }
+
+  async deleteExpired(options: { limit?: number | undefined } = {}): Promise<number> {
+    checkOptions("deleteExpired", options, DELETE_OPTIONS);
+    return deleteExpired(this.#gateway, Math.ceil(options.limit ?? 1000));
+  }
+
+  async close(): Promise<void> {
+    this.#sweeper.stop();
+    const closing = this.#gateway.close();
+    this.#hub.close();
+    await keptAlive(closing);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #guard({ owner, lease }: WriteOptions): WriteGuard {
+    return { scope: this.#gateway.scope(owner), lease };
+  }
+
+  #update(taskId: string, change: TaskChange, guard: WriteGuard): ReturnType<BackendGateway["write"]> {
+    const patch = changePatch(taskId, change, this.#maxBytes);
+    return this.#gateway.write(taskId, guard, patch, (at) => cannotUpdate(taskId, at, change.status));
+  }
+
+  #finish(taskId: string, outcome: TaskOutcome, guard: WriteGuard): ReturnType<BackendGateway["write"]> {
+    const patch = outcomePatch(taskId, outcome, this.#maxBytes);
+    return this.#gateway.write(taskId, guard, patch, (at) => cannotStoreResult(taskId, at));
+  }
+}

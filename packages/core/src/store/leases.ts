@@ -1,0 +1,72 @@
+import type { Patch, StoredTask } from "../backend/task-backend.ts";
+import { ACQUIRE_OPTIONS, CLAIM_MANY_OPTIONS, CLAIM_OPTIONS, leaseCheck } from "../contract/call-options.ts";
+import { DEFAULT_LEASE_MS, isStorableKey } from "../contract/checks.ts";
+import { cannotUpdate, invalid } from "../contract/errors.ts";
+import { checkOptions } from "../contract/option-checks.ts";
+import type { ClaimTaskOptions, ClaimTasksOptions, LeaseOptions } from "../contract/options.ts";
+import type { OwnerOptions } from "../contract/owner.ts";
+import type { ClaimedTask, Lease } from "../contract/record.ts";
+import type { BackendGateway, WriteGuard } from "./backend-gateway.ts";
+import { toRecord } from "./record.ts";
+
+function durationOf(options: LeaseOptions): number {
+  return Math.ceil(options.leaseMs ?? DEFAULT_LEASE_MS);
+}
+
+function leaseOf(task: StoredTask, leaseMs: number): Lease {
+  return Object.freeze({ taskId: task.taskId, token: task.leaseToken, attempt: task.attempt, leaseMs });
+}
+
+function checkLease(lease: Lease): void {
+  const wanted = leaseCheck(lease, "", "");
+  if (wanted !== undefined) throw invalid(`The lease must be ${wanted}`);
+}
+
+/** The leases of runners on tasks. */
+export class Leases {
+  readonly #gateway: BackendGateway;
+
+  constructor(gateway: BackendGateway) {
+    this.#gateway = gateway;
+  }
+
+  async acquire(taskId: string, options: OwnerOptions & LeaseOptions): Promise<Lease> {
+    checkOptions("acquireLease", options, ACQUIRE_OPTIONS);
+    const leaseMs = durationOf(options);
+    const guard = { scope: this.#gateway.scope(options.owner), leaseFree: true } as const;
+    return leaseOf(await this.#write(taskId, guard, { action: "take", leaseMs }), leaseMs);
+  }
+
+  async renew(lease: Lease): Promise<void> {
+    checkLease(lease);
+    await this.#write(lease.taskId, { scope: null, lease }, { action: "renew", leaseMs: lease.leaseMs });
+  }
+
+  async release(lease: Lease): Promise<void> {
+    checkLease(lease);
+    await this.#write(lease.taskId, { scope: null, lease }, { action: "release", leaseMs: 0 });
+  }
+
+  async claim(options: ClaimTaskOptions): Promise<ClaimedTask | null> {
+    checkOptions("claimTask", options, CLAIM_OPTIONS);
+    const [claimed] = await this.#claim(options, 1);
+    return claimed ?? null;
+  }
+
+  async claimMany(options: ClaimTasksOptions): Promise<ClaimedTask[]> {
+    checkOptions("claimTasks", options, CLAIM_MANY_OPTIONS);
+    return this.#claim(options, options.limit);
+  }
+
+  async #claim(options: ClaimTaskOptions, limit: number): Promise<ClaimedTask[]> {
+    const leaseMs = durationOf(options);
+    const names = [...new Set(options.names)].filter(isStorableKey);
+    if (names.length === 0) throw invalid("A claim needs at least one name");
+    const claimed = await this.#gateway.call((backend) => backend.claim({ names, leaseMs, limit }));
+    return claimed.map((task) => ({ lease: leaseOf(task, leaseMs), record: toRecord(task) }));
+  }
+
+  #write(taskId: string, guard: WriteGuard, lease: NonNullable<Patch["lease"]>): Promise<StoredTask> {
+    return this.#gateway.write(taskId, guard, { lease }, (at) => cannotUpdate(taskId, at, undefined));
+  }
+}

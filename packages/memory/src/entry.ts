@@ -1,0 +1,7 @@
+import type { StoredTask } from "@mcp-task-store/core/backend";
+
+/** A task's place in the indexes. Each change replaces the record in it. */
+export interface Entry {
+  readonly position: number;
+  task: StoredTask;
+}

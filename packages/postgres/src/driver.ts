@@ -1,0 +1,27 @@
+/** The part of a connection of a `pg` pool that the store uses. */
+export interface PgClient {
+  query(query: PgQuery): Promise<{ rows: unknown[]; command?: string | undefined }>;
+  release(destroy?: boolean): void;
+  on(event: "error" | "end", listener: () => void): unknown;
+  on(event: "notification", listener: (message: { channel: string; payload?: string | undefined }) => void): unknown;
+  removeListener(event: "error" | "end", listener: () => void): unknown;
+  unref?(): void;
+  /**
+   * `I`: no transaction is open. `T`: one is. `E`: one is, and has failed. If a driver lacks this
+   * method, the store asks the server.
+   */
+  getTransactionStatus?(): string | null;
+}
+
+/** The part of a `pg` pool that the store uses. Pass your own as the `pool` option. */
+export interface PgPool {
+  connect(): Promise<PgClient>;
+  readonly options?: { readonly max?: number | undefined } | undefined;
+}
+
+export interface PgQuery {
+  text: string;
+  name?: string;
+  values?: unknown[];
+  types?: { getTypeParser(oid: number, format?: string): (value: string) => unknown };
+}

@@ -1,0 +1,279 @@
+import { generateTaskId, isTaskStoreError, type Request, type Task } from "@mcp-task-store/core";
+import {
+  type CallToolRequest,
+  type CallToolResult,
+  CLIENT_CAPABILITIES_META_KEY,
+  type InputRequiredResult,
+  isInputRequiredResult,
+  type McpServer,
+  ProtocolError,
+  ProtocolErrorCode,
+  type RegisteredTool,
+  type Result,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
+import type { ExtensionContext } from "../extension-context.ts";
+import type { Context, CreateOptions, TaskMode } from "../options.ts";
+import { declaredCapabilities, declaresTasks, isModern, missingTasksCapability } from "../protocol/callers.ts";
+import { asProtocolError, extensionTask, isRpcError, rpcError, toolError, withJson } from "../protocol/wire.ts";
+import { type AnyTaskToolConfig, readArguments, type TaskTool } from "../running/task-tool.ts";
+import { asBegun, type ToolRunner } from "../running/tool-runner.ts";
+import type { ToolCallHandler } from "../sdk-seams.ts";
+import type { LegacyConnection } from "../transports/legacy-connection.ts";
+import { withoutTask } from "./direct-call.ts";
+import { throughWorker } from "./worker-call.ts";
+
+/** A tool as one server serves it. */
+export interface ServedTool extends TaskTool {
+  /** `undefined` if only workers elsewhere can run the tool. */
+  readonly runner: ToolRunner | undefined;
+  /** The SDK's own entry. */
+  readonly registered: RegisteredTool;
+}
+
+/** A call while it is handled. */
+interface Call {
+  readonly request: CallToolRequest;
+  /** The answer to the client in place of the tool's result. */
+  instead?: { task: Task } | { error: unknown };
+}
+
+/**
+ * A call that `McpServer` does not answer: the context for its handler, and whether the client
+ * waits for the result instead of a task; or the question to the client.
+ */
+type Prepared = { context: Context | undefined; atOnce: boolean } | { question: InputRequiredResult };
+
+/** By the context that the tool's callback gets. */
+const CALLS = new WeakMap<ServerContext, { calls: ToolCalls; call: Call }>();
+
+/** `tools/call` of one server: decides which calls become tasks, and makes and starts these. */
+export class ToolCalls {
+  readonly #extension: ExtensionContext;
+  readonly #mcp: McpServer;
+  readonly #connection: LegacyConnection;
+  readonly #tools = new Map<string, ServedTool>();
+
+  constructor(extension: ExtensionContext, mcp: McpServer, connection: LegacyConnection) {
+    this.#extension = extension;
+    this.#mcp = mcp;
+    this.#connection = connection;
+  }
+
+  add(tool: ServedTool): void {
+    this.#tools.set(tool.name, tool);
+  }
+
+  /**
+   * Wraps the handler of `McpServer`, which turns errors of tools into results and knows no tasks.
+   */
+  wrap(inner: ToolCallHandler): ToolCallHandler {
+    return async (request, ctx) => {
+      const call: Call = { request };
+      CALLS.set(ctx, { calls: this, call });
+      const answer = await this.#handle(call, ctx);
+      if (answer) return answer as CallToolResult;
+      const result = await inner(request, ctx);
+      if (!call.instead) return result;
+      if ("error" in call.instead) throw rpcError(call.instead.error);
+      return this.#created(call.instead.task, ctx) as CallToolResult;
+    };
+  }
+
+  /**
+   * The call's task, its result if that came early, or the question to the client; `undefined`
+   * where `McpServer` answers.
+   */
+  async #handle(call: Call, ctx: ServerContext): Promise<Result | undefined> {
+    const { request } = call;
+    const wanted = !isModern(ctx) && request.params.task !== undefined;
+    const tool = this.#tools.get(request.params.name);
+    if (!tool?.registered.enabled) return undefined;
+    const read = await readArguments(tool.config.inputSchema, request.params.arguments);
+    if ("issue" in read) return undefined;
+    let prepared: Prepared | undefined;
+    try {
+      prepared = await this.#prepare(tool, read.args, wanted, request, ctx);
+    } catch (error) {
+      // An error of the tool is a result, but not for a client that asked for a task.
+      if (isTaskStoreError(error)) throw error;
+      if (wanted || isRpcError(error)) throw rpcError(error);
+      return toolError(error);
+    }
+    if (!prepared || "question" in prepared) return prepared?.question;
+    const { context, atOnce } = prepared;
+    if (!atOnce) return this.#start(tool, read.args, context, request, ctx);
+    const create = () => this.#create(request, ctx, { context, ...timesOf(tool, request), claimAfterMs: 0 });
+    return this.#project(await throughWorker(this.#extension, this.#connection, ctx, create), tool);
+  }
+
+  /** `undefined` where the call is answered at once, in this process. */
+  async #prepare(
+    tool: ServedTool,
+    args: unknown,
+    wanted: boolean,
+    request: CallToolRequest,
+    ctx: ServerContext,
+  ): Promise<Prepared | undefined> {
+    const { config } = tool;
+    const mode: TaskMode =
+      typeof config.task === "function" ? await config.task(args as never, ctx) : (config.task ?? "optional");
+    const able = isModern(ctx) ? declaresTasks(declaredCapabilities(ctx)) : wanted;
+    const atOnce = mode === "never" || !able;
+    if (atOnce) {
+      if (mode === "required") throw this.#needsTask(request, ctx);
+      if (wanted) throw this.#refuseTask(request);
+      if (runnerHere(tool)) return undefined;
+    }
+    const context = await prepare(config, args, ctx);
+    if (!isInputRequiredResult(context)) return { context, atOnce };
+    // The SDK would answer with a result, and this client takes nothing but a task.
+    if (wanted && !this.#mcp.server.getClientCapabilities())
+      throw new ProtocolError(
+        ProtocolErrorCode.InvalidRequest,
+        `Tool ${request.params.name} asks a question before it makes a task: connect with a session`,
+      );
+    return { question: context };
+  }
+
+  async #start(
+    tool: ServedTool,
+    args: unknown,
+    context: Context | undefined,
+    request: CallToolRequest,
+    ctx: ServerContext,
+  ): Promise<Result> {
+    const { answerWithinMs } = tool.config;
+    const runner = runnerHere(tool);
+    const taskId = generateTaskId();
+    const options = { taskId, context, ...timesOf(tool, request) };
+    if (!runner || answerWithinMs === undefined || !isModern(ctx)) {
+      const task = await this.#create(request, ctx, { ...options, claimAfterMs: runner ? undefined : 0 });
+      runner?.start(taskId);
+      return this.#created(task, ctx);
+    }
+    const early = runner.startEarly(args, { taskId, request: this.#requestOf(request, ctx), context });
+    const result = await early.within(answerWithinMs, ctx.mcpReq.signal).catch((error: unknown) => {
+      throw isRpcError(error) ? rpcError(error) : error;
+    });
+    if (result) return this.#project(withJson(result, "result"), tool);
+    // If the client has left, it would not learn of the task.
+    ctx.mcpReq.signal.throwIfAborted();
+    try {
+      const task = await this.#create(request, ctx, options, asBegun);
+      runner.continue(taskId, early);
+      return this.#created(task, ctx);
+    } catch (error) {
+      early.abandon(error);
+      throw error;
+    }
+  }
+
+  /** Answers a call at once. `McpServer` calls this for a tool of the extension. */
+  async atOnce(
+    { name, config, runner }: ServedTool,
+    args: unknown,
+    ctx: ServerContext,
+  ): Promise<CallToolResult | InputRequiredResult> {
+    const call = CALLS.get(ctx)?.call;
+    if (!call || !runner) throw new Error(`Tool ${name} cannot be called without a task`);
+    try {
+      const context = await prepare(config, args, ctx);
+      if (isInputRequiredResult(context)) return context;
+      const request = this.#requestOf(call.request, ctx);
+      return await runner.answer(args, withoutTask({ request, context }, ctx));
+    } catch (error) {
+      if (isRpcError(error)) call.instead = { error };
+      return toolError(error);
+    }
+  }
+
+  /** For a tool that is not the extension's: makes a task of the call whose context this is. */
+  static create(ctx: ServerContext, options: CreateOptions): Promise<Task> {
+    const found = CALLS.get(ctx);
+    if (!found)
+      throw new TypeError(
+        "tasks.create needs the context of a tool call, on a server that the extension is attached to",
+      );
+    return found.calls.#createFor(found.call, ctx, options);
+  }
+
+  async #createFor(call: Call, ctx: ServerContext, options: CreateOptions): Promise<Task> {
+    const { request } = call;
+    try {
+      const able = isModern(ctx) ? declaresTasks(declaredCapabilities(ctx)) : request.params.task !== undefined;
+      if (!able) throw this.#needsTask(request, ctx);
+      const ttl = options.ttl === undefined ? request.params.task?.ttl : options.ttl;
+      const task = await this.#create(request, ctx, { claimAfterMs: 0, ...options, ttl });
+      call.instead = { task };
+      return task;
+    } catch (error) {
+      call.instead = { error };
+      throw error;
+    }
+  }
+
+  async #create(
+    request: CallToolRequest,
+    ctx: ServerContext,
+    options: CreateOptions,
+    mark = (stored: Request) => stored,
+  ): Promise<Task> {
+    const { store } = this.#extension;
+    try {
+      const owner = this.#extension.ownerOf(ctx);
+      return await store.createTask(options, ctx.mcpReq.id, mark(this.#requestOf(request, ctx)), { owner });
+    } catch (error) {
+      throw asProtocolError(error);
+    }
+  }
+
+  /** @see SEP-2663, `CreateTaskResult`; MCP 2025-11-25, Tasks, "Creating Tasks" */
+  #created(task: Task, ctx: ServerContext): Result {
+    // The SDK requires `content` in a tool's result. The connection removes it.
+    if (isModern(ctx)) return { resultType: "task", ...extensionTask(task), content: [] };
+    this.#connection.follow(task, ctx);
+    return { task, content: [] };
+  }
+
+  /** The result as the SDK shows it to clients of this generation. */
+  #project(result: Result, { registered }: ServedTool): Result {
+    return this.#mcp.server.projectCallToolResult(result as CallToolResult, registered.outputSchemaJson);
+  }
+
+  /**
+   * The request for the runner, with the capabilities of its client in the place that the protocol
+   * has.
+   */
+  #requestOf({ params }: CallToolRequest, ctx: ServerContext): Request {
+    const { task: _, _meta, ...call } = params;
+    const capabilities = isModern(ctx) ? declaredCapabilities(ctx) : this.#mcp.server.getClientCapabilities();
+    const meta = { ..._meta, ...(capabilities && { [CLIENT_CAPABILITIES_META_KEY]: capabilities }) };
+    return { method: "tools/call", params: { ...call, _meta: meta } };
+  }
+
+  /** @see MCP 2025-11-25, Tasks, "Tool-Level Negotiation" */
+  #needsTask({ params }: CallToolRequest, ctx: ServerContext): ProtocolError {
+    if (isModern(ctx)) return missingTasksCapability(`Tool ${params.name}`);
+    return new ProtocolError(ProtocolErrorCode.MethodNotFound, `Tool ${params.name} must be called as a task`);
+  }
+
+  #refuseTask({ params }: CallToolRequest): ProtocolError {
+    return new ProtocolError(ProtocolErrorCode.MethodNotFound, `Tool ${params.name} cannot be called as a task`);
+  }
+}
+
+/** The runner of a tool whose tasks run in this process. */
+function runnerHere({ config, runner }: ServedTool): ToolRunner | undefined {
+  return config.runs === "worker" ? undefined : runner;
+}
+
+/** Calls `prepare`. Its value has to be JSON even if the call does not become a task. */
+async function prepare(config: AnyTaskToolConfig, args: unknown, ctx: ServerContext) {
+  return withJson(await config.prepare?.(args as never, ctx), "context");
+}
+
+function timesOf({ config, pace }: TaskTool, request: CallToolRequest): Pick<CreateOptions, "ttl" | "pollInterval"> {
+  const pollInterval = config.pollInterval === "auto" ? pace.pollInterval : config.pollInterval;
+  return { ttl: request.params.task?.ttl ?? config.ttl, pollInterval };
+}

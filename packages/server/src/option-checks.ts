@@ -1,0 +1,72 @@
+import { TaskStoreError } from "@mcp-task-store/core";
+import { checkOptions, checks, type OptionCheck, type OptionTable, WORKER_OPTIONS } from "@mcp-task-store/core/backend";
+import type { CreateOptions, TasksExtensionOptions, TaskToolConfig } from "./options.ts";
+
+const storeCheck: OptionCheck = (value) =>
+  typeof (value as { acquireLease?: unknown } | null)?.acquireLease === "function" ? undefined : "a task store";
+
+const EXTENSION_OPTIONS: OptionTable<TasksExtensionOptions> = {
+  store: storeCheck,
+  owner: checks.callable,
+  leaseMs: WORKER_OPTIONS.leaseMs,
+  heartbeatMs: WORKER_OPTIONS.heartbeatMs,
+  worker: checks.or(checks.options(WORKER_OPTIONS), false),
+  getWaitMs: checks.number(0),
+  maxTasksPerSubscription: checks.number(0),
+  maxSubscriptions: checks.number(0),
+  maxSubscriptionsPerOwner: checks.number(0),
+  maxWaits: checks.number(0),
+  maxWaitsPerOwner: checks.number(0),
+  onError: checks.callable,
+};
+
+const ttl = checks.or(checks.number(0), null);
+
+/** The fields that `McpServer.registerTool` takes are checked there. */
+const TOOL_OPTIONS: OptionTable<TaskToolConfig> = {
+  title: checks.anything,
+  description: checks.anything,
+  inputSchema: checks.anything,
+  outputSchema: checks.anything,
+  annotations: checks.anything,
+  icons: checks.anything,
+  scopeChallenge: checks.anything,
+  _meta: checks.anything,
+  task: (value) =>
+    typeof value === "function" ? undefined : checks.oneOf("never", "optional", "required")(value, "", "") && MODES,
+  prepare: checks.callable,
+  answerWithinMs: WORKER_OPTIONS.timeoutMs,
+  onLost: checks.oneOf("rerun", "fail"),
+  runs: checks.oneOf("server", "worker"),
+  ttl,
+  pollInterval: (value, ...where) =>
+    value === "auto" ? undefined : checks.number(0)(value, ...where) && '"auto" or a number of milliseconds',
+  timeoutMs: WORKER_OPTIONS.timeoutMs,
+  inputTimeoutMs: WORKER_OPTIONS.inputTimeoutMs,
+};
+const MODES = '"never", "optional", "required" or a function';
+
+export const CREATE_OPTIONS: OptionTable<CreateOptions> = {
+  context: checks.object,
+  ttl,
+  pollInterval: checks.number(0),
+  claimAfterMs: checks.number(0),
+  taskId: checks.text,
+};
+
+/** @throws TaskStoreError `INVALID_ARGUMENT` */
+export function checkExtension(options: TasksExtensionOptions): void {
+  checkOptions("TasksExtension", options, EXTENSION_OPTIONS);
+  if (options.store === undefined) throw new TaskStoreError("INVALID_ARGUMENT", "TasksExtension needs a store");
+}
+
+/** @throws TaskStoreError `INVALID_ARGUMENT` */
+export function checkTool(name: string, config: TaskToolConfig, handler: unknown): void {
+  checkOptions("registerTool", config, TOOL_OPTIONS);
+  const missing = handler === undefined && config.runs !== "worker";
+  if (missing || (handler !== undefined && typeof handler !== "function"))
+    throw new TaskStoreError(
+      "INVALID_ARGUMENT",
+      `Tool ${JSON.stringify(name)} needs a handler that is a function, or runs: "worker"`,
+    );
+}

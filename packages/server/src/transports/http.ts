@@ -1,0 +1,144 @@
+import { onAbort } from "@mcp-task-store/core/backend";
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  type CreateMcpHandlerOptions,
+  createMcpHandler,
+  type McpHandlerRequestOptions,
+  type McpHttpHandler,
+  type McpServerFactory,
+} from "@modelcontextprotocol/server";
+import type { ExtensionContext } from "../extension-context.ts";
+import type { TaskCaller } from "../options.ts";
+import { declaresTasks, missingTasksCapability } from "../protocol/callers.ts";
+import { asProtocolError, refusal } from "../protocol/wire.ts";
+import { isEventStream, UNLIMITED } from "../sdk-seams.ts";
+import { isListen, type Listen, taskIdsOf } from "./subscription.ts";
+import { TaskStream } from "./task-stream.ts";
+
+const KEEP_ALIVE_MS = 15_000;
+
+/**
+ * The SDK's handler, with owners and tasks in `subscriptions/listen`. The SDK makes all checks and
+ * the acknowledgement. The extension counts each stream, and adds the tasks to a stream that names
+ * some.
+ */
+export function handlerWithTasks(
+  extension: ExtensionContext,
+  factory: McpServerFactory,
+  options: CreateMcpHandlerOptions,
+  maxTasks: number,
+): McpHttpHandler {
+  const inner = createMcpHandler(factory, { ...options, ...UNLIMITED });
+  const open = new Set<TaskStream>();
+  // Node aborts the signal of a Request only while the request itself is referenced.
+  const held = new Set<Request>();
+  const fetch = async (request: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
+    const listen = await listenOf(request, requestOptions?.parsedBody, options.maxRequestBodySize);
+    if (!listen) return inner.fetch(request, requestOptions);
+    const response = await inner.fetch(request, requestOptions);
+    // The SDK refused the subscription.
+    if (!response.body || !isEventStream(response)) return response;
+    const admitted = admit(extension, listen, { authInfo: requestOptions?.authInfo, request });
+    if (admitted instanceof Response) {
+      await response.body.cancel();
+      return admitted;
+    }
+    const { owner } = admitted;
+    held.add(request);
+    let forget: (() => void) | undefined;
+    const free = () => {
+      held.delete(request);
+      admitted.free();
+      forget?.();
+    };
+    const taskIds = taskIdsOf(listen)?.slice(0, maxTasks);
+    if (!taskIds) {
+      forget = onAbort(request.signal, free);
+      return new Response(whenEnded(response.body, free), { status: response.status, headers: response.headers });
+    }
+    const stream = new TaskStream(extension, owner, listen.id, taskIds, response.body, () => {
+      open.delete(stream);
+      free();
+    });
+    open.add(stream);
+    stream.keepAlive(options.keepAliveMs ?? KEEP_ALIVE_MS);
+    forget = onAbort(request.signal, () => stream.end());
+    return new Response(stream.body, { status: response.status, headers: response.headers });
+  };
+  const close = async () => {
+    // The SDK first: it ends its open streams with their last message.
+    await inner.close();
+    await Promise.all([...open].map((stream) => stream.close()));
+  };
+  return { ...inner, fetch, close };
+}
+
+/**
+ * The request, if it is a `subscriptions/listen`. A request of 2026-07-28 names its method in a
+ * header.
+ */
+async function listenOf(request: Request, parsedBody: unknown, maxBytes = 4 * 2 ** 20): Promise<Listen | undefined> {
+  if (request.headers.get("mcp-method") !== "subscriptions/listen") return undefined;
+  try {
+    const message: unknown = parsedBody ?? JSON.parse(await textOf(request, maxBytes));
+    return isListen(message) ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads the body up to the SDK's own limit. The SDK reads it again. */
+async function textOf(request: Request, maxBytes: number): Promise<string> {
+  const reader = request.clone().body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let bytes = 0; ; ) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+    if (done) return text;
+    bytes += value.byteLength;
+    if (bytes > maxBytes) {
+      // This settles only when the SDK has also stopped reading.
+      reader?.cancel().catch(() => undefined);
+      return "";
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+/**
+ * The owner of the stream and a way to free its place, or the response that refuses the stream.
+ * @see SEP-2663, "Task Status Notifications": the capability is needed here as for the methods
+ */
+function admit(
+  extension: ExtensionContext,
+  listen: Listen,
+  caller: TaskCaller,
+): Response | { owner: string; free: () => void } {
+  const { id, method, params } = listen;
+  if (taskIdsOf(listen) && !declaresTasks(params._meta?.[CLIENT_CAPABILITIES_META_KEY]))
+    return Response.json(refusal(id, missingTasksCapability(`${method} with taskIds`)), { status: 400 });
+  const owner = extension.ownerOrError(caller);
+  if (typeof owner !== "string") return Response.json(refusal(id, owner), { status: 500 });
+  try {
+    return { owner, free: extension.subscriptions.take(owner) };
+  } catch (error) {
+    return Response.json(refusal(id, asProtocolError(error)));
+  }
+}
+
+/** The same stream. It calls `onEnd` when it has ended or its reader has left. */
+function whenEnded(source: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
+  const reader = source.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (!done) return controller.enqueue(value);
+      onEnd();
+      controller.close();
+    },
+    cancel(reason) {
+      onEnd();
+      return reader.cancel(reason);
+    },
+  });
+}

@@ -1,0 +1,91 @@
+// Not portable: the databases that a store takes, and its errors for others.
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { isTaskStoreError, migrate, SqliteTaskStore } from "@mcp-task-store/sqlite";
+import Database from "better-sqlite3";
+import { expect, onTestFinished, test } from "vitest";
+import { temporaryFolder } from "./support/folder.ts";
+
+function refusal(call: () => unknown): string {
+  try {
+    call();
+  } catch (error) {
+    if (isTaskStoreError(error, "INVALID_ARGUMENT")) return error.message;
+    throw error;
+  }
+  throw new Error("It was not refused");
+}
+
+const path = ":memory:";
+
+test.each<[what: string, options: object, says: RegExp]>([
+  [
+    "a misspelt option",
+    { path, busyTimeout: 5 },
+    /SqliteTaskStore does not know "busyTimeout": did you mean "busyTimeoutMs"/,
+  ],
+  ["text for a flag", { path, migrate: "false" }, /migrate must be true or false, not a string/],
+  ["a bare function as clock", { path, clock: Date.now }, /clock must be an object with now\(\)/],
+  ["a wrong mode", { path, synchronous: "off" }, /synchronous must be "normal" or "full"/],
+  ["a table prefix that is SQL", { path, tablePrefix: "a;b" }, /tablePrefix must be lower-case letters/],
+  ["neither path nor database", {}, /either path or database/],
+  ["a database of another kind", { database: {} }, /database must be a Database of better-sqlite3/],
+  ["a wrong option of every store", { path, limits: { ttl: 60_000 } }, /limits\.ttl must be an object/],
+])("an SQLite store refuses %s", (_, options, says) => {
+  expect(refusal(() => new SqliteTaskStore(options))).toMatch(says);
+});
+
+test("an SQLite store refuses a path or file options beside a given database", () => {
+  const database = new Database(path);
+  onTestFinished(() => void database.close());
+  expect(refusal(() => new SqliteTaskStore({ database, path }))).toMatch(/either path or database/);
+  expect(refusal(() => new SqliteTaskStore({ database, busyTimeoutMs: 5 }))).toMatch(/busyTimeoutMs has no effect/);
+  expect(refusal(() => new SqliteTaskStore({ database, synchronous: "full" }))).toMatch(/synchronous has no effect/);
+});
+
+test("an SQLite store refuses a node:sqlite database, a closed one, and the Database class", () => {
+  const other = new DatabaseSync(path);
+  onTestFinished(() => other.close());
+  const closed = new Database(path);
+  closed.close();
+  const wanted = /database must be a Database of better-sqlite3/;
+  expect(refusal(() => new SqliteTaskStore({ database: other as never }))).toMatch(wanted);
+  expect(refusal(() => new SqliteTaskStore({ database: Database as never }))).toMatch(wanted);
+  expect(refusal(() => new SqliteTaskStore({ database: closed }))).toMatch(/that is open/);
+});
+
+test("migrate refuses a misspelt tablePrefix instead of migrating another one", () => {
+  const database = new Database(path);
+  onTestFinished(() => void database.close());
+  expect(refusal(() => migrate(database, { tablePrefx: "other_" } as object))).toMatch(/did you mean "tablePrefix"/);
+  expect(database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get()).toEqual({ tables: 0 });
+});
+
+/** The open files of this process. */
+const openFiles = () =>
+  readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      // The descriptor of this listing is closed again.
+      return "";
+    }
+  });
+
+test.runIf(existsSync("/proc/self/fd")).each<[why: string, prepare: (database: Database.Database) => void]>([
+  ["its tables are missing and it may not make them", () => undefined],
+  [
+    "its tables are of a newer version",
+    (database) => void database.exec("CREATE TABLE mcp_migrations (version); INSERT INTO mcp_migrations VALUES (1000)"),
+  ],
+  ["a migration is refused", (database) => void database.exec("CREATE TABLE mcp_tasks (x)")],
+])("a failed open leaves no file open when %s", async (why, prepare) => {
+  const file = `${temporaryFolder()}/tasks.db`;
+  const database = new Database(file);
+  prepare(database);
+  database.close();
+  const store = new SqliteTaskStore({ path: file, migrate: !why.includes("may not") });
+  await expect(store.createTask({}, 1, { method: "x" })).rejects.toThrow();
+  expect(openFiles().filter((open) => open.startsWith(file))).toEqual([]);
+  await store.close();
+});

@@ -1,0 +1,41 @@
+import { readFileSync } from "node:fs";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll } from "vitest";
+import { pack, publicPackages, repositoryRoot, run } from "../packages.ts";
+
+export interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+/**
+ * For the top of a test file. A project outside this repository, with every public package packed
+ * and installed by npm, and the programs of `packed/`.
+ */
+export function usePackedProject(manifest: Manifest): { readonly directory: string } {
+  let directory = "";
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "pack-test-"));
+    const packages = publicPackages();
+    const tarballs = await Promise.all(packages.map((each) => pack(each.directory, directory)));
+    const ours = Object.fromEntries(packages.map(({ name }, index) => [name, `file:${tarballs[index]}`]));
+    const dependencies = { ...manifest.dependencies, ...ours };
+    await writeFile(join(directory, "package.json"), JSON.stringify({ private: true, ...manifest, dependencies }));
+    await cp(fileURLToPath(new URL("packed", import.meta.url)), directory, { recursive: true });
+    await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: directory });
+  }, 600_000);
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+  return {
+    get directory() {
+      return directory;
+    },
+  };
+}
+
+/** The version that this repository uses. */
+export function installedVersion(name: string): string {
+  return JSON.parse(readFileSync(join(repositoryRoot, "tooling/node_modules", name, "package.json"), "utf8")).version;
+}
