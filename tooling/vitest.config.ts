@@ -29,6 +29,7 @@ export default defineConfig({
     // Only a bound on hanging tests, since a busy machine may be slow.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     projects: [
       project("tests", 0, {
         include: [

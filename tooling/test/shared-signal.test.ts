@@ -109,7 +109,11 @@ describe.each(stores)("on a shared signal, over $name", (kind) => {
     const onError = () => undefined;
     const workers = [handles.store, closed].map((store) => {
       const finished = Promise.withResolvers<void>();
-      const worker = startWorker(store, { work: () => ({}) }, { signal, onError, onRun: () => finished.resolve() });
+      const worker = startWorker(
+        store,
+        { work: () => ({}) },
+        { signal, claimPollMs: 20, onError, onRun: () => finished.resolve() },
+      );
       return { worker, finished: finished.promise };
     });
     await handles.store.createTask({ claimAfterMs: 0 }, 1, REQUEST);
