@@ -31,6 +31,7 @@ const SCHEMA = `
   create index if not exists tasks_active on tasks (owner) where active;
   create table if not exists messages (
     seq integer primary key, task_id text not null, expires_at real not null, body text not null);
+  create table if not exists paused (name text primary key);
   create index if not exists messages_queue on messages (task_id, seq);
   create index if not exists messages_expiry on messages (expires_at);`;
 
@@ -100,12 +101,13 @@ export class SqliteBackend implements TaskBackend {
     return page.map((task) => withPayloads(task));
   }
 
-  async claim({ names, leaseMs, limit }: ClaimQuery) {
+  async claim({ names, leaseMs, limit, history }: ClaimQuery) {
     return this.#transaction(() => {
       const now = this.#now();
-      const due = "claimable_at <= ? and name in (select value from json_each(?)) order by claimable_at limit ?";
+      const wanted = "name in (select value from json_each(?)) and name not in (select name from paused)";
+      const due = `claimable_at <= ? and ${wanted} order by claimable_at limit ?`;
       return this.#tasks(due, now, JSON.stringify(names), limit).map((task) => {
-        const claimed = applyPatch(task, { lease: { action: "take", leaseMs } }, now);
+        const claimed = applyPatch(task, { lease: { action: "take", leaseMs }, history }, now);
         this.#save(claimed);
         return claimed;
       });
@@ -160,6 +162,26 @@ export class SqliteBackend implements TaskBackend {
       clearInterval(timer);
       this.#timers.delete(timer);
     };
+  }
+
+  async remove(taskIds: readonly string[]) {
+    return this.#transaction(() =>
+      taskIds.filter((taskId) => {
+        const task = this.#find(taskId, this.#now());
+        if (!task || isActive(task, task.readAt)) return false;
+        this.#run("delete from tasks where task_id = ?", taskId);
+        this.#run("delete from messages where task_id = ?", taskId);
+        return true;
+      }),
+    );
+  }
+
+  async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }) {
+    return this.#transaction(() => {
+      for (const name of pause) this.#run("insert or ignore into paused values (?)", name);
+      for (const name of resume) this.#run("delete from paused where name = ?", name);
+      return this.#texts("select name as value from paused");
+    });
   }
 
   async close() {

@@ -10,11 +10,14 @@ import {
   initialTask,
   isInScope,
   type ListQuery,
+  matchesFilter,
   type NewTask,
   type OnChange,
   type OwnerScope,
   type Patch,
   type PushOutcome,
+  type SearchPage,
+  type SearchQuery,
   type StoredTask,
   type TaskBackend,
   type UpdateOutcome,
@@ -84,13 +87,14 @@ export class MemoryBackend implements TaskBackend {
     return page;
   }
 
-  async claim({ names, leaseMs, limit }: ClaimQuery): Promise<StoredTask[]> {
+  async claim({ names, leaseMs, limit, history }: ClaimQuery): Promise<StoredTask[]> {
     const now = this.#storage.clock.now();
+    const free = names.filter((name) => !this.#storage.paused.has(name));
     const claimed: StoredTask[] = [];
     while (claimed.length < limit) {
-      const entry = this.#storage.firstClaimable(names, now);
+      const entry = this.#storage.firstClaimable(free, now);
       if (!entry) break;
-      claimed.push(this.#apply(entry, { lease: { action: "take", leaseMs } }, now));
+      claimed.push(this.#apply(entry, { lease: { action: "take", leaseMs }, history }, now));
     }
     return claimed;
   }
@@ -117,6 +121,31 @@ export class MemoryBackend implements TaskBackend {
       this.#stops.delete(stop);
       stop();
     };
+  }
+
+  async search({ filter, order, after, limit, scan }: SearchQuery): Promise<SearchPage> {
+    const readAt = this.#storage.clock.now();
+    const tasks: StoredTask[] = [];
+    let scanned = 0;
+    for (const task of this.#storage.searched(filter, order, after, readAt)) {
+      scanned += 1;
+      const found = { ...task, readAt };
+      if (matchesFilter(found, filter)) tasks.push(found);
+      if (tasks.length === limit || scanned === scan) return { tasks, scanned, next: task.position };
+    }
+    return { tasks, scanned, next: null };
+  }
+
+  async remove(taskIds: readonly string[]): Promise<string[]> {
+    const now = this.#storage.clock.now();
+    return taskIds.filter((taskId) => this.#storage.removeEnded(taskId, now));
+  }
+
+  async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }): Promise<string[]> {
+    const { paused } = this.#storage;
+    for (const name of pause) paused.add(name);
+    for (const name of resume) paused.delete(name);
+    return [...paused];
   }
 
   async close(): Promise<void> {

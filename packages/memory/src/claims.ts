@@ -41,6 +41,11 @@ export class Claims {
     else if (ofName.due.size > 2 * ofName.active.size + 64) ofName.due = heapOf(ofName.active);
   }
 
+  /** All active tasks. */
+  *active(): Generator<Entry, undefined> {
+    for (const { active } of this.#names.values()) yield* active;
+  }
+
   /** The claimable entry of one of these names whose lease lapsed first. */
   first(names: readonly string[], now: number): Entry | undefined {
     let first: Entry | undefined;

@@ -31,6 +31,10 @@ export class Messages {
     return taken.map((message) => message.text);
   }
 
+  delete(taskId: string): void {
+    this.#queues.delete(taskId);
+  }
+
   deleteExpired(limit: number, now: number): number {
     let deleted = 0;
     while (deleted < limit) {

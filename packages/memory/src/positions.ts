@@ -35,6 +35,15 @@ export class Positions<T extends { readonly position: number }> {
     }
   }
 
+  /** From the last item before this position (`null`: from the last one) down to the first. */
+  *before(position: number | null): Generator<T, undefined> {
+    const end = position === null ? this.#items.length : this.#firstAfter(position - 1);
+    for (let index = end - 1; index >= 0; index -= 1) {
+      const item = this.#items[index];
+      if (item) yield item;
+    }
+  }
+
   #firstAfter(position: number): number {
     let low = 0;
     let high = this.#keys.length;

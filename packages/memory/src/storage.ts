@@ -9,6 +9,7 @@ import {
   type OnChange,
   type OwnerScope,
   realTime,
+  type SearchFilter,
   type StoredTask,
 } from "@mcp-task-store/core/backend";
 import { Claims } from "./claims.ts";
@@ -21,17 +22,23 @@ export interface Clock {
   now(): number;
 }
 
+/** Searches go by the sets of active and failed tasks if those are at most one task in so many. */
+const FEW = 8;
+
 /** The tasks of one memory store or several, with the indexes over them. */
 export class MemoryStorage {
   readonly storeId: string = randomBytes(16).toString("hex");
   readonly clock: Clock;
   readonly messages = new Messages();
+  /** The names whose tasks are not claimed. */
+  readonly paused = new Set<string>();
   readonly #entries = new Map<string, Entry>();
   readonly #all = new Positions<Entry>();
   readonly #byOwner = new Map<string | null, Positions<Entry>>();
   readonly #claims = new Claims();
   readonly #expiring = new DueHeap<Entry>();
   readonly #active = new Map<string | null, number>();
+  readonly #failed = new Set<Entry>();
   readonly #listeners = new Set<OnChange>();
   #activeTotal = 0;
   #lastPosition = 0;
@@ -73,8 +80,12 @@ export class MemoryStorage {
   replace(entry: Entry, task: StoredTask): void {
     const before = entry.task;
     entry.task = task;
-    if (isTerminal(task.status)) this.#deactivate(entry);
-    else if (task.leaseExpiresAt !== before.leaseExpiresAt) this.#claims.moved(entry, before.leaseExpiresAt as number);
+    if (isTerminal(task.status)) {
+      // An ended task changes its history only.
+      if (!isTerminal(before.status)) this.#deactivate(entry);
+      if (task.status === "failed") this.#failed.add(entry);
+    } else if (task.leaseExpiresAt !== before.leaseExpiresAt)
+      this.#claims.moved(entry, before.leaseExpiresAt as number);
     if (task.revision !== before.revision) this.#signal(task);
   }
 
@@ -98,6 +109,43 @@ export class MemoryStorage {
       if (!isExpired(entry.task, now)) yield entry.task;
       heads[first] = walks[first]?.next().value;
     }
+  }
+
+  /**
+   * The tasks in which a search has to look, in its order. Few active and failed tasks are found
+   * without a look at the others.
+   */
+  *searched(
+    { statuses }: SearchFilter,
+    order: "newest" | "oldest",
+    after: number | null,
+    now: number,
+  ): Generator<StoredTask, undefined> {
+    const few = (this.#activeTotal + this.#failed.size) * FEW <= this.#all.size;
+    const entries =
+      few && statuses?.every((status) => status === "failed" || !isTerminal(status))
+        ? this.#activeAndFailed(order, after)
+        : order === "oldest"
+          ? this.#all.after(after ?? 0)
+          : this.#all.before(after);
+    for (const { task } of entries) if (!isExpired(task, now)) yield task;
+  }
+
+  #activeAndFailed(order: "newest" | "oldest", after: number | null): Entry[] {
+    const found = [...this.#claims.active(), ...this.#failed];
+    const sign = order === "oldest" ? 1 : -1;
+    return found
+      .filter(({ position }) => after === null || sign * position > sign * after)
+      .toSorted((one, other) => sign * (one.position - other.position));
+  }
+
+  /** Deletes the task with its messages if it has ended. */
+  removeEnded(taskId: string, now: number): boolean {
+    const entry = this.find(taskId, now);
+    if (!entry || !isTerminal(entry.task.status)) return false;
+    this.#delete(entry);
+    this.messages.delete(taskId);
+    return true;
   }
 
   /** The claimable entry of one of these names whose lease lapsed first. */
@@ -132,6 +180,7 @@ export class MemoryStorage {
     const ofOwner = this.#byOwner.get(owner);
     ofOwner?.delete(entry);
     if (ofOwner?.size === 0) this.#byOwner.delete(owner);
+    this.#failed.delete(entry);
     if (!isTerminal(status)) this.#deactivate(entry);
   }
 

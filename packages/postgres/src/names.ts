@@ -26,6 +26,7 @@ export const COLUMNS = {
   inputs: "inputs",
   checkpoint: "checkpoint",
   outcome: "outcome",
+  history: "history",
 } as const;
 
 export const TABLES = {

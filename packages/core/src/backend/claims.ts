@@ -1,5 +1,6 @@
 import { Batches } from "./batches.ts";
-import type { ClaimQuery, StoredTask } from "./task-backend.ts";
+import type { StoredTask } from "./stored-task.ts";
+import type { ClaimQuery } from "./task-backend.ts";
 
 interface Claim {
   readonly query: ClaimQuery;

@@ -28,8 +28,10 @@ export { GatheredClaims } from "./claims.ts";
 export { type Due, DueHeap } from "./due-heap.ts";
 export {
   aboutChange,
+  appendHistory,
   applyPatch,
   guardHolds,
+  HISTORY_LENGTH,
   initialTask,
   isActive,
   isClaimable,
@@ -38,6 +40,9 @@ export {
   isVisibleChange,
   withPayloads,
 } from "./rules.ts";
+export { matchesFilter, searchByList, stuckReason } from "./search.ts";
+export type { Bounds, SearchFilter, SearchPage, SearchQuery } from "./search-query.ts";
+export type { PayloadField, StoredTask } from "./stored-task.ts";
 export type {
   BackendHost,
   Caps,
@@ -51,9 +56,7 @@ export type {
   OnChange,
   OwnerScope,
   Patch,
-  PayloadField,
   PushOutcome,
-  StoredTask,
   TaskBackend,
   UpdateOutcome,
 } from "./task-backend.ts";

@@ -1,5 +1,6 @@
 import { isTerminal } from "../contract/task.ts";
-import type { ChangedTask, Guard, NewTask, OwnerScope, Patch, PayloadField, StoredTask } from "./task-backend.ts";
+import type { PayloadField, StoredTask } from "./stored-task.ts";
+import type { ChangedTask, Guard, NewTask, OwnerScope, Patch } from "./task-backend.ts";
 
 /** Whether the task is gone, deleted or not. */
 export function isExpired(task: Pick<StoredTask, "expiresAt">, now: number): boolean {
@@ -39,7 +40,7 @@ export function aboutChange(
 /** Whether a write with this guard may change the task. */
 export function guardHolds(task: StoredTask, guard: Guard, now: number): boolean {
   return (
-    isActive(task, now) &&
+    (guard.ended ? isTerminal(task.status) && !isExpired(task, now) : isActive(task, now)) &&
     isInScope(guard.scope, task.owner) &&
     (guard.revision === undefined || guard.revision === task.revision) &&
     (guard.leaseToken === undefined || guard.leaseToken === task.leaseToken) &&
@@ -70,7 +71,19 @@ export function initialTask(task: NewTask, position: number, now: number): Store
     inputs: null,
     checkpoint: null,
     outcome: null,
+    history: null,
   };
+}
+
+/** Most characters of a task's history. */
+export const HISTORY_LENGTH = 4096;
+
+/**
+ * The history with one more line: the time, a space and the entry. Old lines give way, in part as
+ * well: core leaves out what is no whole line.
+ */
+export function appendHistory(history: string | null | undefined, now: number, entry: string): string {
+  return `${history ?? ""}${now} ${entry}\n`.slice(-HISTORY_LENGTH);
 }
 
 /** Whether a requestor can see the change. It cannot see the lease and the checkpoint. */
@@ -100,7 +113,7 @@ export function applyPatch(task: StoredTask, patch: Patch, now: number): StoredT
   const terminal = isTerminal(status);
   const leaseExpiresAt = terminal ? null : lease ? now + lease.leaseMs : task.leaseExpiresAt;
   let { expiresAt } = task;
-  if (task.ttl !== null && terminal) expiresAt = now + task.ttl;
+  if (task.ttl !== null && terminal && patch.status !== undefined) expiresAt = now + task.ttl;
   else if (task.ttl !== null && lease) expiresAt = Math.max(task.createdAt + task.ttl, now + lease.leaseMs);
   // Field by field, as in `withPayloads`.
   return {
@@ -124,6 +137,7 @@ export function applyPatch(task: StoredTask, patch: Patch, now: number): StoredT
     inputs: patch.inputs === undefined ? task.inputs : patch.inputs,
     checkpoint: patch.checkpoint === undefined ? task.checkpoint : patch.checkpoint,
     outcome: patch.outcome === undefined ? task.outcome : patch.outcome,
+    history: patch.history === undefined ? task.history : appendHistory(task.history, now, patch.history),
   } as StoredTask;
 }
 

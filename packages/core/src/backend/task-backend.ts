@@ -1,5 +1,7 @@
 import type { Capabilities } from "../contract/capabilities.ts";
 import type { TaskStatus } from "../contract/task.ts";
+import type { SearchPage, SearchQuery } from "./search-query.ts";
+import type { PayloadField, StoredTask } from "./stored-task.ts";
 
 /** Whose tasks a call may see. `null` = everyone's. */
 export type OwnerScope = null | {
@@ -8,51 +10,6 @@ export type OwnerScope = null | {
   /** Tasks without an owner as well. */
   readonly orUnowned: boolean;
 };
-
-/** In the order in which core asks for them, so that a backend sees few combinations. */
-export const PAYLOAD_FIELDS = ["request", "inputs", "checkpoint", "outcome"] as const;
-
-/**
- * Parts of a task that may be large. A backend has to return those that core asks for, and may
- * return others.
- */
-export type PayloadField = (typeof PAYLOAD_FIELDS)[number];
-
-/**
- * A task as a backend keeps it. Times are milliseconds since the epoch by the backend's clock.
- * Every string is well-formed Unicode without NUL; `statusMessage` and the payloads are JSON texts,
- * opaque to a backend.
- */
-export interface StoredTask {
-  readonly taskId: string;
-  readonly owner: string | null;
-  /** Tool name of a `tools/call`, otherwise the method. `claim` selects by it. */
-  readonly name: string;
-  readonly status: TaskStatus;
-  readonly statusMessage: string | null;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly ttl: number | null;
-  /** When the task is gone; `null` = never. Kept by `applyPatch`. */
-  readonly expiresAt: number | null;
-  readonly pollInterval: number | null;
-  /** Starts at 1 and grows by 1 with each change that a reader can see. */
-  readonly revision: number;
-  /** How many runners have taken the lease and not given it back. */
-  readonly attempt: number;
-  /** Fencing token; grows each time the lease is taken or given back. 0 = never taken. */
-  readonly leaseToken: number;
-  /** From this time on, any runner may take the lease; `null` once the task is terminal. */
-  readonly leaseExpiresAt: number | null;
-  /** Place in creation order: grows from task to task, gaps allowed. */
-  readonly position: number;
-  /** The backend's clock when this was read or written. */
-  readonly readAt: number;
-  readonly request?: string;
-  readonly inputs?: string | null;
-  readonly checkpoint?: string | null;
-  readonly outcome?: string | null;
-}
 
 /**
  * A task to insert. The backend adds the times, `position`, and the initial values (see
@@ -91,6 +48,8 @@ export interface Guard {
   readonly leaseToken?: number;
   /** The lease has lapsed or was never taken. */
   readonly leaseFree?: true;
+  /** The task is terminal, and not active as for other writes. The patch has a history only. */
+  readonly ended?: true;
 }
 
 /**
@@ -111,6 +70,8 @@ export interface Patch {
     /** The lease lapses this many milliseconds from now. */
     readonly leaseMs: number;
   };
+  /** A line to append to the history, without a line break: see `appendHistory`. */
+  readonly history?: string | undefined;
 }
 
 /**
@@ -135,6 +96,8 @@ export interface ClaimQuery {
   readonly leaseMs: number;
   /** Most tasks to take; at least 1. */
   readonly limit: number;
+  /** A line to append to the history of each task. */
+  readonly history?: string | undefined;
 }
 
 export interface DeletionStep {
@@ -240,6 +203,23 @@ export interface TaskBackend {
    * @default `listen` is called
    */
   listenForClaims?(onChange: OnChange): Promise<() => Promise<void>>;
+  /**
+   * Finds tasks for operators, expired ones left out. It may ignore conditions of the filter: core
+   * checks them again (`matchesFilter`). Give it an index for active and for failed tasks.
+   * @default `searchByList`, which looks at every task by `list`
+   */
+  search?(query: SearchQuery): Promise<SearchPage>;
+  /**
+   * Deletes those of these tasks that are terminal, with their messages, and returns their ids.
+   * @default operators cannot remove tasks
+   */
+  remove?(taskIds: readonly string[]): Promise<string[]>;
+  /**
+   * Adds names to the paused ones or takes them away, in one step, and returns all that are paused.
+   * `claim` takes no task of a paused name.
+   * @default operators cannot pause claims
+   */
+  pauses?(change: { readonly pause: readonly string[]; readonly resume: readonly string[] }): Promise<string[]>;
   /**
    * Ends what `open` and `listen` started, and closes only connections that this backend opened.
    */

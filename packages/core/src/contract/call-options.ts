@@ -32,6 +32,17 @@ export const leaseCheck: OptionCheck = (value) => {
 
 const leaseMs = checks.number(1, MAX_TTL_MS);
 
+/** Short, because each lease of a task is kept in its history. */
+const shortText: OptionCheck = (value) =>
+  typeof value === "string" && value.length <= 100 ? undefined : "a string of at most 100 characters";
+
+export const HOLDER_OPTIONS: OptionTable<NonNullable<LeaseOptions["holder"]>> = {
+  worker: shortText,
+  version: shortText,
+};
+
+const holder = checks.options(HOLDER_OPTIONS);
+
 export const CREATE_OPTIONS: OptionTable<CreateTaskOptions> = {
   ttl: checks.anything,
   pollInterval: checks.anything,
@@ -108,9 +119,9 @@ export const SUBSCRIBE_OPTIONS: OptionTable<SubscribeOptions> = {
       : "an array of at least one status",
 };
 
-export const ACQUIRE_OPTIONS: OptionTable<OwnerOptions & LeaseOptions> = { ...OWNER_OPTIONS, leaseMs };
+export const ACQUIRE_OPTIONS: OptionTable<OwnerOptions & LeaseOptions> = { ...OWNER_OPTIONS, leaseMs, holder };
 
-export const CLAIM_OPTIONS: OptionTable<ClaimTaskOptions> = { names, leaseMs };
+export const CLAIM_OPTIONS: OptionTable<ClaimTaskOptions> = { names, leaseMs, holder };
 
 export const CLAIM_MANY_OPTIONS: OptionTable<ClaimTasksOptions> = { ...CLAIM_OPTIONS, limit: checks.whole(1, 1000) };
 

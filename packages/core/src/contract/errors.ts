@@ -28,7 +28,8 @@ export type TaskStoreErrorCode =
   | "LEASE_LOST"
   | "STORE_CLOSED"
   | "BACKEND_UNAVAILABLE"
-  | "SCHEMA_MISMATCH";
+  | "SCHEMA_MISMATCH"
+  | "NOT_SUPPORTED";
 
 export interface TaskStoreErrorDetails {
   /**

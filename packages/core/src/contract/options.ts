@@ -81,7 +81,22 @@ export interface CancelTaskOptions extends OwnerOptions {
   statusMessage?: string | undefined;
 }
 
+/** The runner that takes a lease, for operators to see. */
+export interface Holder {
+  host: string;
+  pid: number;
+  /** The worker's name. */
+  worker?: string | undefined;
+  /** The version of the worker's program. */
+  version?: string | undefined;
+}
+
 export interface LeaseOptions {
+  /**
+   * A name and version that operators see as the holder of the lease, beside host and process id.
+   * @default none
+   */
+  holder?: Pick<Holder, "worker" | "version"> | undefined;
   /**
    * The lease lapses this many milliseconds after it was taken or renewed.
    * @default 30_000

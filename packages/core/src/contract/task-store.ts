@@ -1,5 +1,6 @@
 import type { Capabilities } from "./capabilities.ts";
 import type { TaskMessageQueue } from "./messages.ts";
+import type { TaskOperations } from "./operations.ts";
 import type {
   CancelTaskOptions,
   ClaimTaskOptions,
@@ -261,6 +262,9 @@ export interface TaskStore
 
   createTask(task: NewTaskOptions): Promise<Task>;
   createTask(options: CreateTaskOptions, requestId: RequestId, request: Request, caller?: Caller): Promise<Task>;
+
+  /** What operators see and do. For trusted code: it sees every owner's tasks. */
+  readonly operations: TaskOperations;
 
   /**
    * Deletes expired tasks and messages, and returns how many. The store also does this every

@@ -1,8 +1,9 @@
-import { checkStore } from "../contract/call-options.ts";
+import { checkStore, HOLDER_OPTIONS } from "../contract/call-options.ts";
 import { MAX_TIMER_MS } from "../contract/checks.ts";
 import { asStoreError, invalid, isTaskStoreError, type TaskStoreError } from "../contract/errors.ts";
 import { LeasedTask } from "../contract/leased-task.ts";
 import { checkOptions, checks, type OptionTable } from "../contract/option-checks.ts";
+import type { LeaseOptions } from "../contract/options.ts";
 import type { ClaimedTask } from "../contract/record.ts";
 import type { Result } from "../contract/task.ts";
 import type { RunnerStore } from "../contract/task-store.ts";
@@ -54,6 +55,12 @@ export interface WorkerOptions extends Omit<RunTaskOptions, "lease"> {
    * @default true
    */
   keepAlive?: boolean | undefined;
+  /**
+   * The worker's name and the version of its program, which operators see at the tasks that it
+   * holds, beside host and process id.
+   * @default none
+   */
+  holder?: LeaseOptions["holder"];
   /** Called with the outcome of each run. */
   onRun?: ((taskId: string, outcome: RunOutcome) => void) | undefined;
   /**
@@ -91,6 +98,7 @@ export const WORKER_OPTIONS: OptionTable<WorkerOptions> = {
   claimPollMs: checks.number(1, MAX_TIMER_MS),
   takeoverOnly: checks.flag,
   keepAlive: checks.flag,
+  holder: checks.options(HOLDER_OPTIONS),
   onRun: checks.callable,
   onError: checks.callable,
 };
@@ -225,8 +233,9 @@ class Worker implements TaskWorker {
     try {
       const names = this.#names();
       if (names.length === 0) return [];
+      const { leaseMs, holder } = this.#options;
       const limit = Math.min(Math.ceil(free), MOST_CLAIMED);
-      return await this.#store.claimTasks({ names, leaseMs: this.#options.leaseMs, limit });
+      return await this.#store.claimTasks({ names, leaseMs, holder, limit });
     } catch (error) {
       if (isTaskStoreError(error, "STORE_CLOSED")) return "closed";
       this.#report(error);

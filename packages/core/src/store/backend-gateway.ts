@@ -1,13 +1,6 @@
 import { isInScope } from "../backend/rules.ts";
-import type {
-  Guard,
-  OwnerScope,
-  Patch,
-  PayloadField,
-  StoredTask,
-  TaskBackend,
-  UpdateOutcome,
-} from "../backend/task-backend.ts";
+import type { PayloadField, StoredTask } from "../backend/stored-task.ts";
+import type { Guard, OwnerScope, Patch, TaskBackend, UpdateOutcome } from "../backend/task-backend.ts";
 import { OWNER_OPTIONS } from "../contract/call-options.ts";
 import { isStorableKey } from "../contract/checks.ts";
 import {

@@ -1,5 +1,6 @@
 import { aboutChange } from "../backend/rules.ts";
-import { type ChangedTask, PAYLOAD_FIELDS, type PayloadField, type StoredTask } from "../backend/task-backend.ts";
+import { PAYLOAD_FIELDS, type PayloadField, type StoredTask } from "../backend/stored-task.ts";
+import type { ChangedTask } from "../backend/task-backend.ts";
 import { MAX_TIMER_MS } from "../contract/checks.ts";
 import { storeClosed } from "../contract/errors.ts";
 import * as real from "../process/real-time.ts";

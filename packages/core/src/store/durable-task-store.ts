@@ -13,6 +13,7 @@ import {
 } from "../contract/call-options.ts";
 import { cannotCancel, cannotStoreResult, cannotUpdate, invalid } from "../contract/errors.ts";
 import type { TaskMessageQueue } from "../contract/messages.ts";
+import type { TaskOperations } from "../contract/operations.ts";
 import { checkOptions, pickOptions } from "../contract/option-checks.ts";
 import type {
   CancelTaskOptions,
@@ -49,6 +50,7 @@ import { Inputs } from "./inputs.ts";
 import { Leases } from "./leases.ts";
 import { BackendMessageQueue } from "./message-queue.ts";
 import { inserted, newTask, requestOf } from "./new-task.ts";
+import { Operations } from "./operations/operations.ts";
 import { changePatch, outcomePatch, resultOf } from "./patches.ts";
 import { payloadsOf, toRecord } from "./record.ts";
 import { settingsOf } from "./settings.ts";
@@ -65,6 +67,7 @@ import { Waiting } from "./waiting.ts";
  */
 export class DurableTaskStore implements TaskStore {
   readonly messages: TaskMessageQueue;
+  readonly operations: TaskOperations;
   readonly #gateway: BackendGateway;
   readonly #hub: ChangeHub;
   readonly #waiting: Waiting;
@@ -84,6 +87,7 @@ export class DurableTaskStore implements TaskStore {
     this.#leases = new Leases(this.#gateway);
     this.#sweeper = new Sweeper(this.#gateway);
     this.messages = new BackendMessageQueue(this.#gateway);
+    this.operations = new Operations(this.#gateway, this.#inputs);
   }
 
   get capabilities(): TaskBackend["capabilities"] {

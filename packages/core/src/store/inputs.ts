@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { OwnerScope, StoredTask } from "../backend/task-backend.ts";
+import type { StoredTask } from "../backend/stored-task.ts";
+import type { OwnerScope } from "../backend/task-backend.ts";
 import { OWNER_OPTIONS, WAIT_OPTIONS, WRITE_OPTIONS } from "../contract/call-options.ts";
 import { cannotUpdate, invalid, isTaskStoreError, leaseLost, notFound, refusedUnchanged } from "../contract/errors.ts";
 import { decodeJson, encodeJson } from "../contract/json.ts";
@@ -87,12 +88,15 @@ export class Inputs {
 
   async provide(taskId: string, responses: Record<string, unknown>, options: OwnerOptions): Promise<string[]> {
     checkOptions("provideInputs", options, OWNER_OPTIONS);
+    return this.provideAs(this.#gateway.scope(options.owner), taskId, responses);
+  }
+
+  async provideAs(scope: OwnerScope, taskId: string, responses: Record<string, unknown>): Promise<string[]> {
     if (typeof responses !== "object" || responses === null) throw invalid("The answers must be an object", taskId);
     const answers = new Map(Object.entries(responses));
     for (const answer of answers.values())
       if (answer === undefined) throw invalid("An answer must not be undefined", taskId);
     encodeJson(responses, "input response", this.#maxBytes);
-    const scope = this.#gateway.scope(options.owner);
     let taken: string[] = [];
     await this.#change(taskId, scope, {}, (task, inputs) => {
       const open = isTerminal(task.status) ? [] : inputs.filter((input) => isOpen(input) && answers.has(input.key));

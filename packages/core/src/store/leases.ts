@@ -1,4 +1,5 @@
-import type { Patch, StoredTask } from "../backend/task-backend.ts";
+import type { StoredTask } from "../backend/stored-task.ts";
+import type { Patch } from "../backend/task-backend.ts";
 import { ACQUIRE_OPTIONS, CLAIM_MANY_OPTIONS, CLAIM_OPTIONS, leaseCheck } from "../contract/call-options.ts";
 import { DEFAULT_LEASE_MS, isStorableKey } from "../contract/checks.ts";
 import { cannotUpdate, invalid } from "../contract/errors.ts";
@@ -7,6 +8,7 @@ import type { ClaimTaskOptions, ClaimTasksOptions, LeaseOptions } from "../contr
 import type { OwnerOptions } from "../contract/owner.ts";
 import type { ClaimedTask, Lease } from "../contract/record.ts";
 import type { BackendGateway, WriteGuard } from "./backend-gateway.ts";
+import { historyLine, holderHere } from "./operations/history.ts";
 import { toRecord } from "./record.ts";
 
 function durationOf(options: LeaseOptions): number {
@@ -15,6 +17,10 @@ function durationOf(options: LeaseOptions): number {
 
 function leaseOf(task: StoredTask, leaseMs: number): Lease {
   return Object.freeze({ taskId: task.taskId, token: task.leaseToken, attempt: task.attempt, leaseMs });
+}
+
+function takenBy({ holder }: LeaseOptions): string {
+  return historyLine({ event: "taken", holder: holderHere(holder) });
 }
 
 function checkLease(lease: Lease): void {
@@ -34,17 +40,19 @@ export class Leases {
     checkOptions("acquireLease", options, ACQUIRE_OPTIONS);
     const leaseMs = durationOf(options);
     const guard = { scope: this.#gateway.scope(options.owner), leaseFree: true } as const;
-    return leaseOf(await this.#write(taskId, guard, { action: "take", leaseMs }), leaseMs);
+    const history = takenBy(options);
+    return leaseOf(await this.#write(taskId, guard, { lease: { action: "take", leaseMs }, history }), leaseMs);
   }
 
   async renew(lease: Lease): Promise<void> {
     checkLease(lease);
-    await this.#write(lease.taskId, { scope: null, lease }, { action: "renew", leaseMs: lease.leaseMs });
+    await this.#write(lease.taskId, { scope: null, lease }, { lease: { action: "renew", leaseMs: lease.leaseMs } });
   }
 
   async release(lease: Lease): Promise<void> {
     checkLease(lease);
-    await this.#write(lease.taskId, { scope: null, lease }, { action: "release", leaseMs: 0 });
+    const patch = { lease: { action: "release", leaseMs: 0 }, history: historyLine({ event: "given back" }) } as const;
+    await this.#write(lease.taskId, { scope: null, lease }, patch);
   }
 
   async claim(options: ClaimTaskOptions): Promise<ClaimedTask | null> {
@@ -62,11 +70,12 @@ export class Leases {
     const leaseMs = durationOf(options);
     const names = [...new Set(options.names)].filter(isStorableKey);
     if (names.length === 0) throw invalid("A claim needs at least one name");
-    const claimed = await this.#gateway.call((backend) => backend.claim({ names, leaseMs, limit }));
+    const history = takenBy(options);
+    const claimed = await this.#gateway.call((backend) => backend.claim({ names, leaseMs, limit, history }));
     return claimed.map((task) => ({ lease: leaseOf(task, leaseMs), record: toRecord(task) }));
   }
 
-  #write(taskId: string, guard: WriteGuard, lease: NonNullable<Patch["lease"]>): Promise<StoredTask> {
-    return this.#gateway.write(taskId, guard, { lease }, (at) => cannotUpdate(taskId, at, undefined));
+  #write(taskId: string, guard: WriteGuard, patch: Patch): Promise<StoredTask> {
+    return this.#gateway.write(taskId, guard, patch, (at) => cannotUpdate(taskId, at, undefined));
   }
 }

@@ -1,4 +1,5 @@
-import type { InsertOutcome, NewTask, StoredTask } from "../backend/task-backend.ts";
+import type { StoredTask } from "../backend/stored-task.ts";
+import type { InsertOutcome, NewTask } from "../backend/task-backend.ts";
 import { isStorableKey, MAX_TTL_MS } from "../contract/checks.ts";
 import { exists, invalid, TaskStoreError } from "../contract/errors.ts";
 import { encodeJson } from "../contract/json.ts";
@@ -29,6 +30,7 @@ export function newTask(
   request: Request,
   owner: string | null,
   { limits, pollInterval, claimAfterMs }: Settings,
+  rerunOf?: string,
 ): NewTask {
   const taskId = options.taskId ?? generateTaskId();
   if (typeof taskId !== "string" || taskId === "" || !isStorableKey(taskId))
@@ -45,7 +47,7 @@ export function newTask(
     ttl: ttlInForce(options.ttl, limits.ttl),
     pollInterval: checked("pollInterval", options.pollInterval ?? pollInterval, checks.number(0)),
     request: encodeJson(
-      { requestId: requestId ?? taskId, request, context: options.context },
+      { requestId: requestId ?? taskId, request, context: options.context, rerunOf },
       "request",
       limits.payloadBytes,
     ),

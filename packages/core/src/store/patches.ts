@@ -1,4 +1,5 @@
-import type { Patch, StoredTask } from "../backend/task-backend.ts";
+import type { StoredTask } from "../backend/stored-task.ts";
+import type { Patch } from "../backend/task-backend.ts";
 import { invalid, JsonRpcError, noResult, notFound, TaskStoreError } from "../contract/errors.ts";
 import { decodeJson, encodeJson } from "../contract/json.ts";
 import type { TaskChange, TaskOutcome } from "../contract/record.ts";

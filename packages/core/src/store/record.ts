@@ -1,4 +1,4 @@
-import { PAYLOAD_FIELDS, type PayloadField, type StoredTask } from "../backend/task-backend.ts";
+import { PAYLOAD_FIELDS, type PayloadField, type StoredTask } from "../backend/stored-task.ts";
 import { RECORD_FIELDS } from "../contract/call-options.ts";
 import { decodeJson } from "../contract/json.ts";
 import type { RecordField, TaskRecord } from "../contract/record.ts";

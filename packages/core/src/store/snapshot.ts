@@ -1,4 +1,4 @@
-import type { StoredTask } from "../backend/task-backend.ts";
+import type { StoredTask } from "../backend/stored-task.ts";
 import { decodeString } from "../contract/json.ts";
 import type { TaskSnapshot } from "../contract/record.ts";
 import type { Task } from "../contract/task.ts";

@@ -1,5 +1,5 @@
 import { isInScope } from "../backend/rules.ts";
-import type { PayloadField, StoredTask } from "../backend/task-backend.ts";
+import type { PayloadField, StoredTask } from "../backend/stored-task.ts";
 import { SUBSCRIBE_OPTIONS } from "../contract/call-options.ts";
 import { isStorableKey, MAX_TIMER_MS } from "../contract/checks.ts";
 import { expired, invalid, notFound } from "../contract/errors.ts";

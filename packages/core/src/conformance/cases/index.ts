@@ -9,6 +9,8 @@ import { lifecycleCases } from "./lifecycle.ts";
 import { limitCases } from "./limits.ts";
 import { listCases } from "./lists.ts";
 import { messageCases } from "./messages.ts";
+import { operatorActCases } from "./operator-acts.ts";
+import { operatorListCases } from "./operator-lists.ts";
 import { payloadCases } from "./payloads.ts";
 import { processCases } from "./processes.ts";
 import { raceCases } from "./races.ts";
@@ -38,5 +40,7 @@ export const conformanceCases: readonly ConformanceCase[] = Object.freeze([
   ...raceCases,
   ...failureCases,
   ...lifecycleCases,
+  ...operatorListCases,
+  ...operatorActCases,
   ...processCases,
 ]);

@@ -7,10 +7,9 @@ import type { Answer, Command, RemoteError } from "./remote-store.ts";
 let store: TaskStore;
 
 function run(method: string, args: unknown[]): unknown {
-  const [target, name] = method.startsWith("messages.")
-    ? [store.messages, method.slice("messages.".length)]
-    : [store, method];
-  return (target as unknown as Record<string, (...args: unknown[]) => unknown>)[name]?.(...args);
+  const [part, name] = method.includes(".") ? (method.split(".") as ["messages" | "operations", string]) : [];
+  const target = part === undefined ? store : store[part];
+  return (target as unknown as Record<string, (...args: unknown[]) => unknown>)[name ?? method]?.(...args);
 }
 
 async function execute(command: Command): Promise<unknown> {

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import type { TaskMessageQueue } from "../../contract/messages.ts";
+import type { TaskOperations } from "../../contract/operations.ts";
 import type { TaskStoreOptions } from "../../contract/options.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
 import type { RemoteDoor } from "../harness.ts";
@@ -35,9 +36,11 @@ export interface Answer {
 type Methods = {
   [Name in Exclude<
     keyof TaskStore,
-    "capabilities" | "messages" | "subscribe" | "watchClaimable" | symbol
+    "capabilities" | "messages" | "operations" | "subscribe" | "watchClaimable" | symbol
   >]: TaskStore[Name];
-} & { [Name in keyof TaskMessageQueue as `messages.${Name}`]: TaskMessageQueue[Name] };
+} & { [Name in keyof TaskMessageQueue as `messages.${Name}`]: TaskMessageQueue[Name] } & {
+  [Name in keyof TaskOperations as `operations.${Name}`]: TaskOperations[Name];
+};
 
 /** A store in a process of its own. */
 export class RemoteStore {

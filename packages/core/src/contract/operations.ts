@@ -1,0 +1,300 @@
+import type { Holder } from "./options.ts";
+import type { RecordField, TaskRecord, TaskRecordWith, TaskSnapshot } from "./record.ts";
+import type { Task, TaskStatus } from "./task.ts";
+
+/** A time: a `Date`, or its ISO 8601 form. */
+export type Time = Date | string;
+
+/** The times from `after` to `before`. */
+export interface TimeRange {
+  /** This time and later ones. */
+  after?: Time | undefined;
+  /** Earlier times only. */
+  before?: Time | undefined;
+}
+
+/** What counts as stuck. */
+export interface StuckLimits {
+  /**
+   * A task is overdue, or its runner lost, if a runner could have taken it for so many milliseconds
+   * and none did.
+   * @default 60_000
+   */
+  overdueMs?: number | undefined;
+  /**
+   * A task waits too long if its questions are so many milliseconds old.
+   * @default 3_600_000
+   */
+  waitingMs?: number | undefined;
+}
+
+/**
+ * Which tasks. All given conditions must hold; `{}` is every task. A status may also be `active`
+ * (working or waiting for input) or `ended`.
+ */
+export interface TaskFilter {
+  status?: StatusOrKind | readonly StatusOrKind[] | undefined;
+  /** Tool name of a `tools/call`, otherwise the method. */
+  name?: string | readonly string[] | undefined;
+  /** `null` = without owner. */
+  owner?: string | null | readonly (string | null)[] | undefined;
+  /** How the task's id begins. */
+  idPrefix?: string | undefined;
+  created?: TimeRange | undefined;
+  /** When a requestor last saw a change. */
+  changed?: TimeRange | undefined;
+  /** When the task ended; an active task has no such time. */
+  ended?: TimeRange | undefined;
+  /** How many runners have taken the task and not given it back. */
+  attempts?: { min?: number | undefined; max?: number | undefined } | undefined;
+  /** Tasks that seem to need help. `true` takes the default limits. */
+  stuck?: boolean | StuckLimits | undefined;
+  /** Tasks that a runner holds: on this host, with this process id, of this worker. */
+  holder?: { host?: string | undefined; pid?: number | undefined; worker?: string | undefined } | undefined;
+  /**
+   * Parts of the payloads. Each object must be there with at least these properties.
+   * @example { arguments: { customer: "acme" } }
+   */
+  payload?: PayloadFilter | undefined;
+}
+
+export interface PayloadFilter {
+  arguments?: Record<string, unknown> | undefined;
+  params?: Record<string, unknown> | undefined;
+  context?: Record<string, unknown> | undefined;
+  result?: Record<string, unknown> | undefined;
+  error?: Record<string, unknown> | undefined;
+}
+
+export type StatusOrKind = TaskStatus | "active" | "ended";
+
+/** Why a task seems to need help. */
+export type StuckReason =
+  /** No runner has taken it, although one may. */
+  | "overdue"
+  /** Its runner was lost, and no other has taken it. */
+  | "lost"
+  /** Its questions have waited for long. */
+  | "waiting";
+
+/** Something that happened to a task and that its requestor does not see. */
+export type HistoryEntry = { at: string } & (
+  | { event: "taken"; holder: Holder }
+  | { event: "given back"; error?: string | undefined }
+  | { event: "requeued" }
+  | { event: "rerun"; taskId: string }
+);
+
+/** A field of an operator's record that is read only if it is asked for. */
+export type OperatorField = RecordField | "rerunOf";
+
+/** A task as an operator sees it. */
+export interface OperatorRecord extends Omit<TaskRecord, OperatorField>, Partial<Pick<TaskRecord, RecordField>> {
+  /** ISO 8601, UTC: when the task ended. */
+  endedAt: string | undefined;
+  /** ISO 8601, UTC: when the store deletes the task. */
+  expiresAt: string | undefined;
+  /** The runner that holds the task's lease now. */
+  holder: Holder | undefined;
+  stuck: StuckReason | undefined;
+  /** What happened last, oldest first: about 30 entries. */
+  history: readonly HistoryEntry[];
+  /** The task whose request this one repeats. */
+  rerunOf?: string | undefined;
+}
+
+/** A record with these fields, and with those that cost nothing to read. */
+export type OperatorRecordWith<Field extends OperatorField> = Omit<OperatorRecord, OperatorField> &
+  Pick<TaskRecordWith<Extract<Field, RecordField>>, Extract<Field, RecordField>> &
+  Pick<OperatorRecord, Exclude<Field, RecordField>>;
+
+export interface ListRecordsOptions<Field extends OperatorField = never> {
+  /** @default every task */
+  where?: TaskFilter | undefined;
+  /**
+   * By the time of creation.
+   * @default "newest"
+   */
+  order?: "newest" | "oldest" | undefined;
+  /**
+   * Most records: 1 to 1,000, and to 100 with `fields`.
+   * @default 50
+   */
+  limit?: number | undefined;
+  /** The `nextCursor` of the page before, which had the same `order`. */
+  cursor?: string | undefined;
+  /**
+   * Most tasks to look at. A page may be short, even empty, and have a cursor to go on from.
+   * @default 100_000
+   */
+  scan?: number | undefined;
+  /**
+   * Payloads to read with each record.
+   * @default none
+   */
+  fields?: readonly Field[] | undefined;
+}
+
+export interface RecordPage<Field extends OperatorField = never> {
+  records: OperatorRecordWith<Field>[];
+  /** Present unless all tasks were looked at. */
+  nextCursor?: string;
+  /** How many tasks the store looked at for this page. */
+  scanned: number;
+}
+
+export interface BulkOptions {
+  /**
+   * Counts what would be done, and changes nothing.
+   * @default false
+   */
+  dryRun?: boolean | undefined;
+  /** Ends the work between two tasks: the call rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called from time to time with the counts so far. */
+  onProgress?: ((soFar: BulkOutcome) => void) | undefined;
+}
+
+export interface BulkOutcome {
+  /** Tasks to which it was done, or with `dryRun` would be. */
+  done: number;
+  /** Tasks of the filter that were left as they are, by reason. */
+  skipped: Partial<Record<"ended" | "active" | "changed", number>>;
+  /** How many tasks the store looked at. */
+  scanned: number;
+}
+
+export interface CancelTasksOptions extends BulkOptions {
+  /**
+   * The status message of the cancelled tasks.
+   * @default "The task was cancelled."
+   */
+  statusMessage?: string | undefined;
+}
+
+export interface RerunOptions {
+  /**
+   * Arguments in place of the first task's.
+   * @default those of the first task
+   */
+  arguments?: Record<string, unknown> | undefined;
+  /** @default `generateTaskId()` */
+  taskId?: string | undefined;
+  /**
+   * Milliseconds after which a worker may claim the new task.
+   * @default 0
+   */
+  claimAfterMs?: number | undefined;
+}
+
+/** Operators' view of a store, and what they do. For trusted code: it sees every owner's tasks. */
+export interface TaskOperations {
+  /**
+   * A page of tasks, newest first. The cost of a page is bounded: see `scan` and `scanned`.
+   * @throws `INVALID_ARGUMENT`, `INVALID_CURSOR`
+   * @example
+   * const where = { stuck: true, payload: { arguments: { customer: "acme" } } };
+   * const { records } = await store.operations.listRecords({ where, fields: ["request"] });
+   */
+  listRecords<Field extends OperatorField = never>(options?: ListRecordsOptions<Field>): Promise<RecordPage<Field>>;
+  /** The task with its payloads, or `null` if there is none of this id. */
+  getRecord(taskId: string): Promise<OperatorRecordWith<OperatorField> | null>;
+  /**
+   * Counts and times. What is counted from a part of the tasks says so.
+   */
+  stats(options?: StatsOptions): Promise<TaskStats>;
+  /**
+   * Cancels the active tasks that match, in bounded steps.
+   * @throws `INVALID_ARGUMENT`
+   */
+  cancelTasks(where: TaskFilter, options?: CancelTasksOptions): Promise<BulkOutcome>;
+  /**
+   * Deletes the ended tasks that match, in bounded steps. Cancel active ones first.
+   * @throws `INVALID_ARGUMENT`
+   */
+  removeTasks(where: TaskFilter, options?: BulkOptions): Promise<BulkOutcome>;
+  /**
+   * Ends the lease now, so that another runner may take the task: for a runner that hangs. Its
+   * writes are refused from then on. A task that no runner has taken becomes claimable at once.
+   * @throws `TASK_NOT_FOUND`, `TASK_TERMINAL`
+   */
+  requeueTask(taskId: string): Promise<TaskSnapshot>;
+  /**
+   * Makes a new task of the request of one that has ended. The history of the first names the new
+   * one, and `rerunOf` of the new one the first.
+   * @throws `TASK_NOT_FOUND`, `INVALID_ARGUMENT` while the task is active, `LIMIT_EXCEEDED`
+   */
+  rerunTask(taskId: string, options?: RerunOptions): Promise<Task>;
+  /**
+   * Answers a question of a task in its requestor's place.
+   * @throws `TASK_NOT_FOUND`, `INVALID_ARGUMENT` if no such question is open
+   */
+  answerInput(taskId: string, key: string, response: unknown): Promise<void>;
+  /**
+   * From now on no worker of any process claims tasks of this name. Runs that have begun go on.
+   */
+  pauseClaims(name: string): Promise<void>;
+  /** Undoes `pauseClaims`. Workers look again within their `claimPollMs`. */
+  resumeClaims(name: string): Promise<void>;
+  /** The names whose claims are paused, sorted. */
+  pausedNames(): Promise<string[]>;
+}
+
+export interface StatsOptions {
+  /**
+   * Most tasks to look at, newest first. Active tasks beyond it are looked at, too.
+   * @default 100_000
+   */
+  scan?: number | undefined;
+}
+
+/** Milliseconds at which 50, 95 and 99 % of the values are reached. */
+export interface Percentiles {
+  p50: number;
+  p95: number;
+  p99: number;
+}
+
+export interface NameStats {
+  counts: Record<TaskStatus, number>;
+  /** Active tasks that a runner holds. */
+  running: number;
+  /** Active tasks that a runner may take now. */
+  claimable: number;
+  /** For how long the oldest claimable task could have been taken, in milliseconds. */
+  oldestClaimableMs: number | undefined;
+  stuck: number;
+  paused: boolean;
+}
+
+/** The tasks that ended in one minute. */
+export interface MinuteStats {
+  /** ISO 8601, UTC: the beginning of the minute. */
+  minute: string;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  /** From creation to the first runner; `undefined` without runs. */
+  waitMs: Percentiles | undefined;
+  /** From the last runner's start to the end; `undefined` without runs. */
+  runMs: Percentiles | undefined;
+}
+
+export interface TaskStats {
+  /** ISO 8601, UTC, by the store's clock. */
+  at: string;
+  counts: Record<TaskStatus, number>;
+  names: Record<string, NameStats>;
+  /** Counts by owner; `""` is for tasks without owner. The 100 owners with most tasks. */
+  owners: Record<string, Record<TaskStatus, number>>;
+  running: number;
+  claimable: number;
+  oldestClaimableMs: number | undefined;
+  stuck: number;
+  /** The last 60 minutes, the present one last. */
+  minutes: MinuteStats[];
+  /** How many tasks the store looked at. */
+  scanned: number;
+  /** Whether these were all tasks. If not, counts of ended tasks are of the newest ones only. */
+  complete: boolean;
+}

@@ -1,0 +1,48 @@
+import { hostname } from "node:os";
+import type { StoredTask } from "../../backend/stored-task.ts";
+import { decodeJson } from "../../contract/json.ts";
+import type { HistoryEntry } from "../../contract/operations.ts";
+import type { Holder } from "../../contract/options.ts";
+
+type Stored = HistoryEntry extends infer Entry ? (Entry extends HistoryEntry ? Omit<Entry, "at"> : never) : never;
+
+/** The line to append for this event. The backend adds the time. */
+export function historyLine(entry: Stored): string {
+  return JSON.stringify(entry);
+}
+
+let here: Pick<Holder, "host" | "pid"> | undefined;
+
+/** This process as the holder of leases. */
+export function holderHere(given: Pick<Holder, "worker" | "version"> | undefined): Holder {
+  here ??= { host: hostname(), pid: process.pid };
+  return { ...here, ...given };
+}
+
+/** The entries of a history, without the oldest one if it was cut. */
+export function historyOf({ history }: StoredTask): HistoryEntry[] {
+  return (history ?? "").split("\n").flatMap((line) => {
+    const space = line.indexOf(" ");
+    const time = Number(line.slice(0, space));
+    // A cut line may begin in the middle of its time, but then no other line stands before it.
+    if (space < 13 || !line.endsWith("}")) return [];
+    try {
+      const entry = decodeJson<Stored>(line.slice(space + 1));
+      return [{ at: new Date(time).toISOString(), ...entry } as HistoryEntry];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** The runner that holds the task's lease, of a task that was read with its history. */
+export function heldBy(task: StoredTask): Holder | undefined {
+  if (!isHeld(task)) return undefined;
+  const taken = historyOf(task).findLast(({ event }) => event === "taken");
+  return taken?.event === "taken" ? taken.holder : undefined;
+}
+
+/** Whether a runner holds the lease. */
+export function isHeld({ leaseExpiresAt, leaseToken, attempt, readAt }: StoredTask): boolean {
+  return leaseToken > 0 && attempt > 0 && leaseExpiresAt !== null && leaseExpiresAt > readAt;
+}

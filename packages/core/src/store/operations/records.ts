@@ -1,0 +1,44 @@
+import { stuckReason } from "../../backend/search.ts";
+import type { PayloadField, StoredTask } from "../../backend/stored-task.ts";
+import { decodeJson } from "../../contract/json.ts";
+import { OPERATOR_FIELDS } from "../../contract/operation-options.ts";
+import type { OperatorField, OperatorRecord } from "../../contract/operations.ts";
+import type { RecordField } from "../../contract/record.ts";
+import { isTerminal } from "../../contract/task.ts";
+import { payloadsOf, toRecord } from "../record.ts";
+import { OVERDUE_MS, WAITING_MS } from "./filter.ts";
+import { heldBy, historyOf } from "./history.ts";
+
+function isoOf(time: number | null): string | undefined {
+  return time === null ? undefined : new Date(time).toISOString();
+}
+
+function recordFields(fields: readonly OperatorField[]): RecordField[] {
+  return fields.filter((field) => field !== "rerunOf");
+}
+
+/** The payloads to read for these fields. */
+export function payloadsFor(fields: readonly OperatorField[]): PayloadField[] {
+  // The link to the first task is kept beside the request.
+  const wanted = fields.includes("rerunOf") ? [...recordFields(fields), "request" as const] : recordFields(fields);
+  return [...payloadsOf(wanted), "history"];
+}
+
+/** The record of a task that was read with the payloads of these fields. */
+export function toOperatorRecord(
+  stored: StoredTask,
+  fields: readonly OperatorField[] = OPERATOR_FIELDS,
+  stuck = { overdueMs: OVERDUE_MS, waitingMs: WAITING_MS },
+): OperatorRecord {
+  return {
+    ...toRecord(stored, recordFields(fields)),
+    endedAt: isTerminal(stored.status) ? isoOf(stored.updatedAt) : undefined,
+    expiresAt: isoOf(stored.expiresAt),
+    holder: heldBy(stored),
+    stuck: stuckReason(stored, stuck),
+    history: historyOf(stored),
+    ...(fields.includes("rerunOf")
+      ? { rerunOf: decodeJson<{ rerunOf?: string }>(stored.request ?? "{}").rerunOf }
+      : {}),
+  };
+}
