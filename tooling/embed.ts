@@ -13,6 +13,9 @@ const MODULES: readonly (readonly [path: string, source: string, make: (files: r
   ["packages/redis/src/commands.generated.ts", "packages/redis/src/commands/*.lua", commands],
 ];
 
+/** The first line of a migration that packages of the versions before it may ignore. */
+const ADDITION = "-- An addition: packages that know only the versions before it go on.";
+
 const stale: string[] = [];
 for (const [path, source, make] of MODULES) {
   const files = globSync(source, { cwd: repositoryRoot }).map((file) => file.replaceAll("\\", "/"));
@@ -33,10 +36,12 @@ function migrations(files: readonly string[]): string {
     const [, number, name] = /^(\d{4})_(\w+)\.sql$/.exec(basename(file)) ?? [];
     if (Number(number) !== version) throw new Error(`${file}: expected the number ${version}, as in 0001_name.sql`);
     const sql = read(file);
+    // The ledger has additions under their negative number.
+    const recorded = sql.startsWith(ADDITION) ? -version : version;
     // Users may run PostgreSQL's files themselves, so each file records itself.
-    if (file.includes("postgres") && !sql.includes(`(version, name) VALUES (${version}, '${name}');`))
+    if (file.includes("postgres") && !sql.includes(`(version, name) VALUES (${recorded}, '${name}');`))
       throw new Error(`${file} does not record itself`);
-    return `  { version: ${version}, name: ${JSON.stringify(name)}, sql: ${JSON.stringify(sql)} },\n`;
+    return `  { version: ${recorded}, name: ${JSON.stringify(name)}, sql: ${JSON.stringify(sql)} },\n`;
   });
   return `export const migrations: readonly { readonly version: number; readonly name: string; readonly sql: string }[] = [
 ${entries.join("")}];

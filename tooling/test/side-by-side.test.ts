@@ -54,6 +54,7 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
   postgres: {
     "notify.ts": ["Notifier"],
     "parts.ts": ["Parts"],
+    "search.ts": ["Search"],
     "prepared-query.ts": ["PreparedQuery"],
     "session.ts": [],
     "statement.ts": ["Statement"],

@@ -17,6 +17,8 @@ import {
   type Patch,
   type PayloadField,
   type PushOutcome,
+  type SearchPage,
+  type SearchQuery,
   type StoredTask,
   type TaskBackend,
   type UpdateOutcome,
@@ -31,6 +33,7 @@ import { migrateWith, SCHEMA_VERSION, versionOf } from "./migrate.ts";
 import { namesOf } from "./names.ts";
 import { Notifier } from "./notify.ts";
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from "./options.ts";
+import { Search } from "./search.ts";
 import { read } from "./statement.ts";
 import { Statements } from "./statements.ts";
 
@@ -50,6 +53,7 @@ export class PostgresBackend implements TaskBackend {
   readonly #creations: Creations;
   readonly #claims: Claims;
   readonly #messages: Messages;
+  readonly #search: Search;
   #notifier: Notifier | undefined;
   #changes: ChangeFeed | undefined;
 
@@ -62,6 +66,7 @@ export class PostgresBackend implements TaskBackend {
     this.#creations = new Creations(this.#connections, this.#statements, settings.schema);
     this.#claims = new Claims(this.#connections, this.#statements);
     this.#messages = new Messages(this.#connections, settings.schema);
+    this.#search = new Search(this.#connections, settings.schema);
   }
 
   async open(host: BackendHost): Promise<{ storeId: string }> {
@@ -137,6 +142,21 @@ export class PostgresBackend implements TaskBackend {
   async listen(onChange: OnChange): Promise<() => Promise<void>> {
     if (!this.#changes) throw new TaskStoreError("STORE_CLOSED", "The store is not open");
     return this.#changes.listen(onChange);
+  }
+
+  search(query: SearchQuery): Promise<SearchPage> {
+    return this.#search.find(query);
+  }
+
+  async remove(taskIds: readonly string[]): Promise<string[]> {
+    const removed = await this.#connections.run(this.#statements.remove, taskIds);
+    return removed.map(({ taskId }) => taskId);
+  }
+
+  async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }): Promise<string[]> {
+    if (pause.length > 0) await this.#connections.run(this.#statements.pause, pause);
+    if (resume.length > 0) await this.#connections.run(this.#statements.resume, resume);
+    return (await this.#connections.run(this.#statements.paused)).map(({ name }) => name);
   }
 
   async close(): Promise<void> {

@@ -32,12 +32,13 @@ export class Claims {
     return this.#gathered.claim(query);
   }
 
-  async #claim({ names, leaseMs, limit }: ClaimQuery): Promise<StoredTask[]> {
+  async #claim({ names, leaseMs, limit, history }: ClaimQuery): Promise<StoredTask[]> {
     const key = JSON.stringify(names);
     const hint = this.#hint;
     let since = hint.names === key && realTime.now() < hint.until ? hint.since : 0;
     for (let attempt = 1; ; attempt += 1) {
-      const rows = await this.#connections.run(this.#statements.claim, names, Math.ceil(leaseMs), limit, since);
+      const values = [names, Math.ceil(leaseMs), limit, since, history ?? ""] as const;
+      const rows = await this.#connections.run(this.#statements.claim, ...values);
       const first = rows[0]?.since ?? null;
       const tasks = rows.filter(isClaimed).map(({ since: _, ...task }) => task);
       if (tasks.length > 0 && first !== null) {

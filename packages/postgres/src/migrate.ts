@@ -1,6 +1,8 @@
-import { checkOptions, mismatch } from "@mcp-task-store/core/backend";
+import { isTaskStoreError } from "@mcp-task-store/core";
+import { checkOptions, mismatch, realTime } from "@mcp-task-store/core/backend";
 import { Connections, type Runner, type Transaction } from "./connection.ts";
 import type { PgPool } from "./driver.ts";
+import { isLockTimeout } from "./errors.ts";
 import { migrations } from "./migrations.generated.ts";
 import { DEFAULT_SCHEMA, namesOf, quoted } from "./names.ts";
 import { postgresSettings, schemaCheck } from "./options.ts";
@@ -14,11 +16,16 @@ export interface MigrateOptions {
   schema?: string | undefined;
 }
 
-/** The version that this package reads and writes. */
+/**
+ * The version that this package reads and writes. The ledger has an addition under its negative
+ * number, so that a package that knows only the versions before it goes on beside a newer one.
+ */
 export const SCHEMA_VERSION: number = migrations.length;
 
 /** Longest time for a migration, and to wait for one that another process runs. */
 const TIMEOUT_MS = 120_000;
+/** Longest wait for a table that a transaction uses. Then the migration lets others pass first. */
+const LOCK_MS = 2_000;
 
 /**
  * Brings the tables of a database up to date, all or nothing. Any number of processes may run it at
@@ -35,7 +42,14 @@ export async function migrate(pool: PgPool, options: MigrateOptions = {}): Promi
 export async function migrateWith(connections: Connections, schemaName: string): Promise<number> {
   // The usual case takes no lock.
   if ((await versionOf(connections, schemaName)) === SCHEMA_VERSION) return 0;
-  return connections.transaction((transaction) => migrateLocked(transaction, schemaName), TIMEOUT_MS);
+  const giveUpAt = realTime.now() + TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await connections.transaction((transaction) => migrateLocked(transaction, schemaName), TIMEOUT_MS);
+    } catch (error) {
+      if (!isTaskStoreError(error) || !isLockTimeout(error.cause) || realTime.now() > giveUpAt) throw error;
+    }
+  }
 }
 
 /**
@@ -47,13 +61,17 @@ export async function versionOf(runner: Runner, schemaName: string): Promise<num
   const exists = read<[string], { exists: boolean }>("ledger", "SELECT to_regclass($1) IS NOT NULL AS exists");
   const [found] = await runner.run(exists, ledger);
   if (!found?.exists) return 0;
-  const newest = read<[], { version: number }>("version", `SELECT coalesce(max(version), 0) AS version FROM ${ledger}`);
-  const [{ version } = { version: 0 }] = await runner.run(newest);
-  if (version > SCHEMA_VERSION)
+  const versions = read<[], { needed: number; version: number }>(
+    "version",
+    `SELECT coalesce(max(version), 0) AS needed, coalesce(max(abs(version)), 0) AS version FROM ${ledger}`,
+  );
+  const [{ needed, version } = { needed: 0, version: 0 }] = await runner.run(versions);
+  if (needed > SCHEMA_VERSION)
     throw mismatch(
-      `The database has version ${version} of the tables, this package knows ${SCHEMA_VERSION}: update @mcp-task-store/postgres`,
+      `The database has version ${needed} of the tables, this package knows ${SCHEMA_VERSION}: update @mcp-task-store/postgres`,
     );
-  return version;
+  // Additions of later packages change nothing for this one.
+  return Math.min(version, SCHEMA_VERSION);
 }
 
 /**
@@ -71,6 +89,8 @@ async function migrateLocked(transaction: Transaction, schemaName: string): Prom
   // CREATE SCHEMA IF NOT EXISTS would need the privilege to create one even where there is one.
   const [found] = await transaction.run(schemaExists, schemaName);
   if (!found?.exists) await transaction.command(`CREATE SCHEMA ${quoted(schemaName)}`);
+  // A migration that waits for a table holds up every call after it.
+  await transaction.command(`SET LOCAL lock_timeout = ${LOCK_MS}`);
   const before = await versionOf(transaction, schemaName);
   for (const { sql } of migrations.slice(before)) await transaction.command(inSchema(sql, schemaName));
   return SCHEMA_VERSION - before;

@@ -33,13 +33,20 @@ export const TABLES = {
   tasks: "tasks",
   messages: "task_messages",
   store: "task_store",
+  pauses: "task_pauses",
   migrations: "task_store_migrations",
 } as const;
 
 /** The names of the tables, qualified and quoted, for the statements. */
 export function namesOf(schemaName: string): Record<keyof typeof TABLES, string> {
   const name = (table: keyof typeof TABLES) => `${quoted(schemaName)}.${TABLES[table]}`;
-  return { tasks: name("tasks"), messages: name("messages"), store: name("store"), migrations: name("migrations") };
+  return {
+    tasks: name("tasks"),
+    messages: name("messages"),
+    store: name("store"),
+    pauses: name("pauses"),
+    migrations: name("migrations"),
+  };
 }
 
 export function quoted(identifier: string): string {

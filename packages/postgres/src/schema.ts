@@ -47,6 +47,7 @@ export function schema(name: string = DEFAULT_SCHEMA) {
       inputs: text(COLUMNS.inputs),
       checkpoint: text(COLUMNS.checkpoint),
       outcome: text(COLUMNS.outcome),
+      history: text(COLUMNS.history),
     },
     (columns) => [
       uniqueIndex("tasks_by_id").on(columns.taskId),
@@ -54,6 +55,7 @@ export function schema(name: string = DEFAULT_SCHEMA) {
       index("tasks_by_change").on(columns.changedSecond),
       index("tasks_by_expiry").on(columns.expiresAt).where(sql`expires_at IS NOT NULL`),
       index("tasks_by_lease").on(columns.name, columns.leaseExpiresAt).where(sql`lease_expires_at IS NOT NULL`),
+      index("tasks_failed").on(columns.position).where(sql`status = 'failed'::text`),
       index("tasks_active").on(columns.owner, columns.expiresAt).where(sql`lease_expires_at IS NOT NULL`),
     ],
   );
@@ -74,12 +76,15 @@ export function schema(name: string = DEFAULT_SCHEMA) {
     id: integer("id").primaryKey(),
     storeId: text("store_id").notNull(),
   });
+  const pauses = table(TABLES.pauses, {
+    name: text("name").primaryKey(),
+  });
   const migrations = table(TABLES.migrations, {
     version: integer("version").primaryKey(),
     name: text("name").notNull(),
     appliedAt: timestamp("applied_at", { withTimezone: true }).notNull().defaultNow(),
   });
-  return { tasks, messages, store, migrations };
+  return { tasks, messages, store, pauses, migrations };
 }
 
 export type Schema = ReturnType<typeof schema>;

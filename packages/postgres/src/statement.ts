@@ -40,5 +40,6 @@ function prepared<Parameters extends readonly unknown[], Row>(
   lane: Lane | undefined,
 ): Statement<Parameters, Row> {
   const hash = createHash("sha256").update(text).digest("hex").slice(0, 16);
-  return Object.freeze({ name: `mcp_${label}_${hash}`, text, writes, lane });
+  // PostgreSQL keeps 63 characters of a name.
+  return Object.freeze({ name: `mcp_${label.slice(0, 40)}_${hash}`, text, writes, lane });
 }

@@ -1,6 +1,7 @@
 import { isTerminal } from "@mcp-task-store/core";
 import {
   type Guard,
+  HISTORY_LENGTH,
   isVisibleChange,
   type OwnerScope,
   type Patch,
@@ -41,6 +42,10 @@ const LEASE_CHANGES = {
   release: ["attempt = t.attempt - 1", "lease_token = t.lease_token + 1"],
 } as const;
 
+/** The history with one more line: see `appendHistory` in core. */
+const appended = (entry: string) =>
+  `history = right(concat(t.history, ${CLOCK}, ' ', ${entry}::text, E'\\n'), ${HISTORY_LENGTH})`;
+
 /** A claimable task has no outcome. */
 const CLAIMED: readonly PayloadField[] = ["request", "inputs", "checkpoint"];
 
@@ -63,8 +68,16 @@ export class Statements {
     [taskId: string, owner: string | null, activeTasks: number | null, activeTasksPerOwner: number | null],
     { duplicate: boolean; activeTasks: boolean; activeTasksPerOwner: boolean }
   >;
-  readonly claim: Statement<[names: readonly string[], leaseMs: number, limit: number, since: number], ClaimRow>;
+  readonly claim: Statement<
+    [names: readonly string[], leaseMs: number, limit: number, since: number, history: string],
+    ClaimRow
+  >;
   readonly deleteExpired: Statement<[limit: number], { count: number }>;
+
+  readonly remove: Statement<[taskIds: readonly string[]], { taskId: string }>;
+  readonly pause: Statement<[names: readonly string[]], never>;
+  readonly resume: Statement<[names: readonly string[]], never>;
+  readonly paused: Statement<[], { name: string }>;
 
   readonly listAll: Statement<[after: number, limit: number], StoredTask>;
   readonly listOwner: Statement<[after: number, limit: number, owner: string], StoredTask>;
@@ -85,7 +98,7 @@ export class Statements {
   readonly #prepared = new Map<string, Statement<readonly unknown[], never>>();
 
   constructor(schemaName: string) {
-    const { tasks } = namesOf(schemaName);
+    const { tasks, messages, pauses } = namesOf(schemaName);
     this.#tasks = tasks;
     const columns = columnsOf(NOW);
     const written = columnsOf(CLOCK);
@@ -107,7 +120,7 @@ export class Statements {
           changed_second = excluded.changed_second, ttl = excluded.ttl, expires_at = excluded.expires_at,
           poll_interval = excluded.poll_interval, revision = 1, attempt = 0, lease_token = 0,
           lease_expires_at = excluded.lease_expires_at, request = excluded.request,
-          inputs = NULL, checkpoint = NULL, outcome = NULL
+          inputs = NULL, checkpoint = NULL, outcome = NULL, history = NULL
         WHERE t.expires_at <= excluded.created_at`),
     );
     this.lockCap = read("lock_cap", "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))");
@@ -143,6 +156,7 @@ export class Statements {
         SELECT names.name, head.lease_expires_at
         FROM unnest($1::text[]) AS names (name), LATERAL (
           SELECT t.lease_expires_at FROM ${claimable("names.name", "1")}) AS head
+        WHERE NOT EXISTS (SELECT FROM ${pauses} AS p WHERE p.name = names.name)
       ), first AS MATERIALIZED (
         SELECT found.position
         FROM (SELECT name, lease_expires_at FROM heads ORDER BY lease_expires_at) AS head, LATERAL (
@@ -152,6 +166,7 @@ export class Statements {
         UPDATE ${tasks} AS t SET
           attempt = t.attempt + 1,
           lease_token = t.lease_token + 1,
+          ${appended("$5")},
           lease_expires_at = ${CLOCK} + $2::bigint,
           expires_at = greatest(t.created_at + t.ttl, ${CLOCK} + CASE WHEN t.ttl IS NOT NULL THEN $2::bigint END)
         WHERE t.position = ANY (ARRAY(SELECT position FROM first))
@@ -169,6 +184,19 @@ export class Statements {
         RETURNING 1
       ) SELECT count(*) AS count FROM deleted`,
     );
+
+    this.remove = write(
+      "remove",
+      `WITH removed AS (
+        DELETE FROM ${tasks} WHERE task_id = ANY ($1::text[])
+          AND lease_expires_at IS NULL AND (expires_at IS NULL OR expires_at > ${CLOCK})
+        RETURNING task_id
+      ), emptied AS (DELETE FROM ${messages} AS m USING removed WHERE m.task_id = removed.task_id)
+      SELECT task_id AS "taskId" FROM removed`,
+    );
+    this.pause = write("pause", `INSERT INTO ${pauses} (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`);
+    this.resume = write("resume", `DELETE FROM ${pauses} WHERE name = ANY ($1::text[])`);
+    this.paused = read("paused", `SELECT name FROM ${pauses}`);
 
     const page = (where: string, order = "t.position") =>
       `SELECT ${columns} FROM ${tasks} AS t WHERE ${where} t.position > $1::bigint AND ${alive} ORDER BY ${order} LIMIT $2`;
@@ -229,7 +257,8 @@ export class Statements {
     const { lease, status } = patch;
     const ends = status !== undefined && isTerminal(status);
     const visible = isVisibleChange(patch);
-    const parts = new Parts(["update", lease?.action ?? "", ends ? "ends" : "", guard.leaseFree ? "free" : ""], taskId)
+    const kind = [lease?.action ?? "", ends ? "ends" : "", guard.leaseFree ? "free" : "", guard.ended ? "ended" : ""];
+    const parts = new Parts(["update", ...kind], taskId)
       .addScope(guard.scope)
       .add("revision", guard.revision)
       .add("leaseToken", guard.leaseToken)
@@ -238,6 +267,7 @@ export class Statements {
       .add("inputs", patch.inputs)
       .add("checkpoint", patch.checkpoint)
       .add("outcome", patch.outcome)
+      .add("history", patch.history)
       .add("leaseMs", lease && !ends ? Math.ceil(lease.leaseMs) : undefined);
     return this.#call(parts, () => {
       const parameter = (part: string) => parts.parameter(part);
@@ -247,6 +277,7 @@ export class Statements {
         `revision = t.revision + ${visible ? 1 : 0}`,
         ...(visible ? [`updated_at = ${CLOCK}`, `changed_second = ${CLOCK} / 1000`] : []),
         ...(lease ? LEASE_CHANGES[lease.action] : []),
+        ...(parts.has("history") ? [appended(parameter("history"))] : []),
         ...(ends ? ["lease_expires_at = NULL", `expires_at = ${CLOCK} + t.ttl`] : []),
         ...(lease && !ends
           ? [
@@ -261,7 +292,7 @@ export class Statements {
         "update",
         `UPDATE ${this.#tasks} AS t SET ${changes.join(", ")}
           WHERE t.task_id = $1 ${inScope(parts)}
-            AND t.lease_expires_at IS NOT NULL AND (t.expires_at IS NULL OR t.expires_at > ${CLOCK})
+            AND t.lease_expires_at IS ${guard.ended ? "" : "NOT"} NULL AND (t.expires_at IS NULL OR t.expires_at > ${CLOCK})
             ${parts.has("revision") ? `AND t.revision = ${parameter("revision")}::bigint` : ""}
             ${parts.has("leaseToken") ? `AND t.lease_token = ${parameter("leaseToken")}::bigint` : ""}
             ${guard.leaseFree ? `AND (t.lease_token = 0 OR t.lease_expires_at <= ${CLOCK})` : ""}

@@ -3,13 +3,17 @@ import { migrate, PostgresTaskStore, SCHEMA_VERSION } from "@mcp-task-store/post
 import { schema } from "@mcp-task-store/postgres/schema";
 import { getTableName, SQL } from "drizzle-orm";
 import { getTableConfig, type IndexedColumn, PgDialect } from "drizzle-orm/pg-core";
-import { expect, test } from "vitest";
+import type pg from "pg";
+import { expect, test, vi } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
 import { run } from "./support/process.ts";
 import { newSchema, poolOf, sql } from "./support/sql.ts";
 
 const database = useDatabase();
 const request = { method: "tools/call", params: { name: "grind" } };
+const FILES = ["0001_tasks", "0002_operators"].map((name) =>
+  readFileSync(new URL(`../migrations/${name}.sql`, import.meta.url), "utf8"),
+);
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 test("ten processes can open a new database at once, and it is migrated once", async () => {
@@ -18,6 +22,7 @@ test("ten processes can open a new database at once, and it is migrated once", a
   expect(ended).toEqual(Array(10).fill({ code: 0, output: "created" }));
   expect(await sql(database.url, `SELECT version FROM ${quoted(name)}.task_store_migrations`)).toEqual([
     { version: 1 },
+    { version: -2 },
   ]);
   expect(await sql(database.url, `SELECT count(*)::int FROM ${quoted(name)}.tasks`)).toEqual([{ count: 10 }]);
 });
@@ -83,7 +88,7 @@ test("with `migrate: false` a store refuses to open until psql has run the SQL f
   await expect(store.getTask("any")).rejects.toMatchObject({ code: "SCHEMA_MISMATCH", message: /migrate\(\)/ });
   expect((await pool.query("SELECT FROM pg_namespace WHERE nspname = 'mcp_tasks'")).rowCount).toBe(0);
   await pool.query("CREATE SCHEMA mcp_tasks");
-  await pool.query(readFileSync(new URL("../migrations/0001_tasks.sql", import.meta.url), "utf8"));
+  for (const file of FILES) await pool.query(file);
   expect(await store.getTask("any")).toBeNull();
   await store.close();
 });
@@ -98,6 +103,78 @@ test("a newer schema version is refused and left as it is", async () => {
     await expect(store.createTask({}, 1, request)).rejects.toMatchObject({ code: "SCHEMA_MISMATCH", message: /1000/ });
     await store.close();
   }
+});
+
+/** A schema of version 1 with a task that waits, one that a runner holds, and one that failed. */
+async function versionOne(pool: pg.Pool): Promise<string> {
+  const name = newSchema();
+  await pool.query(`CREATE SCHEMA ${quoted(name)}`);
+  await pool.query((FILES[0] as string).replaceAll("mcp_tasks.", `${quoted(name)}.`));
+  for (const [id, status, lease] of [
+    ["waits", "working", "0"],
+    ["runs", "working", "now + 3600000"],
+    ["failed", "failed", "NULL"],
+  ])
+    await pool.query(`INSERT INTO ${quoted(name)}.tasks (task_id, name, status, created_at, updated_at, changed_second,
+        lease_expires_at, lease_token, revision, attempt, request)
+      SELECT '${id}', 'grind', '${status}', now, now, now / 1000, ${lease}, 0, 1, 0, '{"request":{"method":"grind"}}'
+      FROM (SELECT floor(extract(epoch FROM now()) * 1000)::bigint AS now) AS clock`);
+  return name;
+}
+
+/** What version 1 of the package asks before it opens a store. */
+const NEEDED = "SELECT coalesce(max(version), 0) AS version FROM";
+
+test("tables of version 1 with tasks are brought up to date, and version 1 goes on beside them", async () => {
+  const pool = poolOf(database.url);
+  const name = await versionOne(pool);
+  const store = new PostgresTaskStore({ pool, schema: name });
+  const { records } = await store.operations.listRecords({ fields: ["request"] });
+  expect(records.map(({ task, history }) => [task.taskId, task.status, history])).toEqual([
+    ["failed", "failed", []],
+    ["runs", "working", []],
+    ["waits", "working", []],
+  ]);
+  const claimed = await store.claimTask({ names: ["grind"] });
+  expect(claimed?.lease.taskId).toBe("waits");
+  expect((await store.operations.getRecord("waits"))?.holder?.pid).toBe(process.pid);
+  // An old process opens the store, makes a task, and takes its lease.
+  expect((await pool.query(`${NEEDED} ${quoted(name)}.task_store_migrations`)).rows).toEqual([{ version: 1 }]);
+  await pool.query(`INSERT INTO ${quoted(name)}.tasks AS t (task_id, owner, name, status, created_at, updated_at,
+      changed_second, ttl, expires_at, poll_interval, revision, attempt, lease_token, lease_expires_at, request)
+    VALUES ('old', NULL, 'grind', 'working', 1, 1, 0, NULL, NULL, NULL, 1, 0, 0, 1, '{}')`);
+  await pool.query(`UPDATE ${quoted(name)}.tasks SET attempt = attempt + 1, lease_token = lease_token + 1,
+    lease_expires_at = floor(extract(epoch FROM now()) * 1000)::bigint + 60000 WHERE task_id = 'old'`);
+  expect((await store.operations.getRecord("old"))?.holder).toBeUndefined();
+  await store.operations.requeueTask("old");
+  expect((await store.claimTask({ names: ["grind"] }))?.lease.taskId).toBe("old");
+  await store.close();
+});
+
+test("a migration that waits for a table lets calls of other processes pass", async () => {
+  const pool = poolOf(database.url);
+  const name = await versionOne(pool);
+  const reader = await pool.connect();
+  await reader.query(`BEGIN; SELECT FROM ${quoted(name)}.tasks`);
+  const migrated = migrate(pool, { schema: name });
+  const waits = `SELECT FROM pg_locks WHERE NOT granted AND relation = '${quoted(name)}.tasks'::regclass`;
+  await vi.waitFor(async () => expect(await sql(database.url, waits)).toHaveLength(1), 30_000);
+  // It stands behind the migration, and passes while that one begins anew.
+  await sql(database.url, `UPDATE ${quoted(name)}.tasks SET revision = 2 WHERE task_id = 'waits'`);
+  await reader.query("ROLLBACK");
+  reader.release();
+  expect(await migrated).toBe(1);
+});
+
+test("additions of a later version are no reason to refuse", async () => {
+  const pool = poolOf(database.url);
+  const name = newSchema();
+  await migrate(pool, { schema: name });
+  await pool.query(`INSERT INTO ${quoted(name)}.task_store_migrations (version, name) VALUES (-1000, 'later')`);
+  expect(await migrate(pool, { schema: name })).toBe(0);
+  const store = new PostgresTaskStore({ pool, schema: name, migrate: false });
+  await store.createTask({}, 1, request);
+  await store.close();
 });
 
 test("the drizzle schema matches the migrated tables", async () => {

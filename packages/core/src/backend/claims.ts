@@ -9,7 +9,7 @@ interface Claim {
 }
 
 /**
- * Merges claims of the same names that are made together into one claim of as many tasks. Each
+ * Merges claims of the same names and holder that are made together into one claim of as many tasks. Each
  * caller gets at most as many as it asked for. For backends that answer by I/O.
  */
 export class GatheredClaims {
@@ -33,16 +33,16 @@ export class GatheredClaims {
   }
 
   async #send(claims: readonly Claim[]): Promise<void> {
-    const alike = Map.groupBy(claims, ({ query: { names, leaseMs } }) => JSON.stringify([leaseMs, names]));
+    const alike = Map.groupBy(claims, ({ query }) => JSON.stringify({ ...query, limit: 0 }));
     await Promise.all([...alike.values()].map((group) => this.#sendAlike(group)));
   }
 
   async #sendAlike(claims: readonly Claim[]): Promise<void> {
-    const { names, leaseMs } = (claims[0] as Claim).query;
+    const { query } = claims[0] as Claim;
     try {
       const limit = claims.reduce((sum, { query }) => sum + query.limit, 0);
-      const tasks = await this.#claim({ names, leaseMs, limit });
-      for (const { query, resolve } of claims) resolve(tasks.splice(0, query.limit));
+      const tasks = await this.#claim({ ...query, limit });
+      for (const each of claims) each.resolve(tasks.splice(0, each.query.limit));
     } catch (error) {
       // The waiting claims would fail as well, after as long a wait.
       for (const { reject } of [...claims, ...this.#batches.drop()]) reject(error);

@@ -122,8 +122,6 @@ export const operatorActCases = [
       const holder = { worker: "mill", version: "1.2.3" };
       const claimed = await store.claimTask({ ...CLAIM, holder });
       const record = await scene.open().operations.getRecord(taskId);
-      // A store without histories keeps no holders.
-      if (record?.history.length === 0) return;
       assert.deepEqual({ ...record?.holder, host: "" }, { host: "", pid: process.pid, ...holder });
       const { records } = await store.operations.listRecords({
         where: { holder: { worker: "mill", pid: process.pid } },
@@ -163,7 +161,6 @@ export const operatorActCases = [
         await store.releaseLease(lease);
       }
       const { history = [] } = (await store.operations.getRecord(taskId)) ?? {};
-      if (history.length === 0) return;
       assert(history.length > 10 && history.length < 80, `It has ${history.length} entries`);
       assert.equal(history.at(-1)?.event, "given back");
       const last = history.at(-2);
@@ -212,8 +209,7 @@ export const operatorActCases = [
       );
       const old = await store.operations.getRecord(first);
       assert.deepEqual([old?.task.status, old?.result, old?.rerunOf], ["failed", RESULT, undefined]);
-      const link = old?.history.at(-1);
-      if (link !== undefined) assert.deepEqual({ ...link, at: "" }, { at: "", event: "rerun", taskId: again.taskId });
+      assert.deepEqual({ ...old?.history.at(-1), at: "" }, { at: "", event: "rerun", taskId: again.taskId });
       assert.equal(await claimedId(store), again.taskId);
       const changed = await store.operations.rerunTask(first, { arguments: { grain: "oat" }, taskId: "mine" });
       assert.equal(changed.taskId, "mine");
