@@ -10,6 +10,7 @@ export {
   type TaskStoreErrorCode,
   type TaskStoreErrorDetails,
 } from "./contract/errors.ts";
+export { FILTER_WORDS, parseTaskFilter } from "./contract/filter-text.ts";
 export type { QueuedMessage, TaskMessageQueue } from "./contract/messages.ts";
 export type {
   BulkOptions,
