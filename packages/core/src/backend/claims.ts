@@ -9,8 +9,8 @@ interface Claim {
 }
 
 /**
- * Merges claims of the same names and holder that are made together into one claim of as many tasks. Each
- * caller gets at most as many as it asked for. For backends that answer by I/O.
+ * Merges claims of the same names and holder that are made together into one claim of as many
+ * tasks. Each caller gets at most as many as it asked for. For backends that answer by I/O.
  */
 export class GatheredClaims {
   readonly #claim: (query: ClaimQuery) => Promise<StoredTask[]>;
