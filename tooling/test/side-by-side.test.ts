@@ -55,6 +55,7 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "notify.ts": ["Notifier"],
     "parts.ts": ["Parts"],
     "search.ts": ["Search"],
+    "settled.ts": ["Settled"],
     "prepared-query.ts": ["PreparedQuery"],
     "session.ts": [],
     "statement.ts": ["Statement"],

@@ -15,6 +15,7 @@ import {
   type OwnerScope,
   type Patch,
   type PayloadField,
+  type RestoredTask,
   type StoredTask,
   type TaskBackend,
   withPayloads,
@@ -182,6 +183,35 @@ export class SqliteBackend implements TaskBackend {
       for (const name of resume) this.#run("delete from paused where name = ?", name);
       return this.#texts("select name as value from paused");
     });
+  }
+
+  async restore(tasks: readonly RestoredTask[]) {
+    return this.#transaction(() =>
+      tasks.flatMap(({ messages, ...task }) => {
+        const readAt = this.#now();
+        if (this.#find(task.taskId, readAt)) return [];
+        this.#save({ ...task, position: this.#next(), readAt });
+        for (const { message, expiresAt } of messages)
+          this.#run(
+            "insert into messages (task_id, expires_at, body) values (?, ?, ?)",
+            task.taskId,
+            expiresAt,
+            message,
+          );
+        return [task.taskId];
+      }),
+    );
+  }
+
+  async messagesOf(taskIds: readonly string[]) {
+    const wanted = "task_id in (select value from json_each(?)) and expires_at > ?";
+    const row = "json_object('taskId', task_id, 'message', body, 'expiresAt', expires_at) as value";
+    const found = this.#texts(
+      `select ${row} from messages where ${wanted} order by seq`,
+      JSON.stringify(taskIds),
+      this.#now(),
+    );
+    return found.map((each) => JSON.parse(each) as { taskId: string; message: string; expiresAt: number });
   }
 
   async close() {

@@ -16,7 +16,13 @@ export type {
   BulkOptions,
   BulkOutcome,
   CancelTasksOptions,
+  CopyOptions,
+  CopyOutcome,
+  ExportedTask,
+  ExportOptions,
   HistoryEntry,
+  ImportOptions,
+  ImportOutcome,
   ListRecordsOptions,
   MinuteStats,
   NameStats,
@@ -116,3 +122,4 @@ export {
   type TaskWorker,
   type WorkerOptions,
 } from "./runner/worker.ts";
+export { copyTasks } from "./store/operations/copy.ts";

@@ -16,6 +16,7 @@ import {
   type OwnerScope,
   type Patch,
   type PushOutcome,
+  type RestoredTask,
   type SearchPage,
   type SearchQuery,
   type StoredTask,
@@ -146,6 +147,24 @@ export class MemoryBackend implements TaskBackend {
     for (const name of pause) paused.add(name);
     for (const name of resume) paused.delete(name);
     return [...paused];
+  }
+
+  async restore(tasks: readonly RestoredTask[]): Promise<string[]> {
+    const now = this.#storage.clock.now();
+    return tasks.flatMap(({ messages, ...task }) => {
+      if (this.#storage.find(task.taskId, now)) return [];
+      this.#storage.add({ ...task, position: this.#storage.nextPosition(), readAt: now });
+      for (const { message, expiresAt } of messages)
+        this.#storage.messages.push(task.taskId, message, null, expiresAt, now);
+      return [task.taskId];
+    });
+  }
+
+  async messagesOf(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]> {
+    const now = this.#storage.clock.now();
+    return taskIds.flatMap((taskId) =>
+      this.#storage.messages.peek(taskId, now).map(({ text, expiresAt }) => ({ taskId, message: text, expiresAt })),
+    );
   }
 
   async close(): Promise<void> {

@@ -31,6 +31,11 @@ export class Messages {
     return taken.map((message) => message.text);
   }
 
+  /** The unexpired messages, which stay. */
+  peek(taskId: string, now: number): readonly Readonly<Message>[] {
+    return this.#fresh(taskId, now);
+  }
+
   delete(taskId: string): void {
     this.#queues.delete(taskId);
   }

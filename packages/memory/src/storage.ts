@@ -72,7 +72,8 @@ export class MemoryStorage {
     }
     ofOwner.add(entry);
     if (task.expiresAt !== null) this.#expiring.add(task.expiresAt, entry);
-    this.#activate(entry);
+    if (!isTerminal(task.status)) this.#activate(entry);
+    else if (task.status === "failed") this.#failed.add(entry);
     this.#signal(task);
   }
 

@@ -17,6 +17,7 @@ import {
   type Patch,
   type PayloadField,
   type PushOutcome,
+  type RestoredTask,
   type SearchPage,
   type SearchQuery,
   type StoredTask,
@@ -34,8 +35,9 @@ import { namesOf } from "./names.ts";
 import { Notifier } from "./notify.ts";
 import { type PostgresOptions, type PostgresSettings, postgresSettings } from "./options.ts";
 import { Search } from "./search.ts";
+import { Settled } from "./settled.ts";
 import { read } from "./statement.ts";
-import { Statements } from "./statements.ts";
+import { RESTORED, Statements } from "./statements.ts";
 
 const CAPABILITIES: Capabilities = Object.freeze({ durable: true, multiProcess: true });
 
@@ -54,6 +56,7 @@ export class PostgresBackend implements TaskBackend {
   readonly #claims: Claims;
   readonly #messages: Messages;
   readonly #search: Search;
+  readonly #settled: Settled;
   #notifier: Notifier | undefined;
   #changes: ChangeFeed | undefined;
 
@@ -67,6 +70,7 @@ export class PostgresBackend implements TaskBackend {
     this.#claims = new Claims(this.#connections, this.#statements);
     this.#messages = new Messages(this.#connections, settings.schema);
     this.#search = new Search(this.#connections, settings.schema);
+    this.#settled = new Settled(this.#connections, settings.schema);
   }
 
   async open(host: BackendHost): Promise<{ storeId: string }> {
@@ -157,6 +161,35 @@ export class PostgresBackend implements TaskBackend {
     if (pause.length > 0) await this.#connections.run(this.#statements.pause, pause);
     if (resume.length > 0) await this.#connections.run(this.#statements.resume, resume);
     return (await this.#connections.run(this.#statements.paused)).map(({ name }) => name);
+  }
+
+  async restore(tasks: readonly RestoredTask[]): Promise<string[]> {
+    const { deleteExpiredOf, restore } = this.#statements;
+    const restored = await this.#connections.transaction(async (transaction) => {
+      await transaction.run(
+        deleteExpiredOf,
+        tasks.map(({ taskId }) => taskId),
+      );
+      const written: StoredTask[] = [];
+      for (const task of tasks) {
+        const [row] = await transaction.run(restore, ...RESTORED.map((field) => task[field]));
+        if (!row) continue;
+        written.push(row);
+        for (const { message, expiresAt } of task.messages)
+          await this.#messages.restore(transaction, task.taskId, message, expiresAt);
+      }
+      return written;
+    });
+    for (const task of restored) this.#changed(task);
+    return restored.map(({ taskId }) => taskId);
+  }
+
+  messagesOf(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]> {
+    return this.#messages.peek(taskIds);
+  }
+
+  settled(): Promise<number> {
+    return this.#settled.position();
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { PushOutcome } from "@mcp-task-store/core/backend";
-import type { Connections } from "./connection.ts";
+import type { Connections, Runner } from "./connection.ts";
 import { namesOf } from "./names.ts";
 import { CLOCK, NOW } from "./rows.ts";
 import { read, type Statement, write } from "./statement.ts";
@@ -12,6 +12,8 @@ export class Messages {
   readonly #lock: Statement<[queue: string], never>;
   readonly #count: Statement<[taskId: string], { count: number }>;
   readonly #shift: Statement<[taskId: string, limit: number | null], { body: string }>;
+  readonly #restore: Statement<[taskId: string, body: string, expiresAt: number], never>;
+  readonly #peek: Statement<[taskIds: readonly string[]], { taskId: string; message: string; expiresAt: number }>;
   readonly #deleteExpired: Statement<[limit: number], { count: number }>;
 
   constructor(connections: Connections, schemaName: string) {
@@ -21,6 +23,12 @@ export class Messages {
     this.#push = write(
       "push",
       `INSERT INTO ${messages} (task_id, body, expires_at) VALUES ($1, $2, ${CLOCK} + $3::bigint)`,
+    );
+    this.#restore = write("restore_message", `INSERT INTO ${messages} (task_id, body, expires_at) VALUES ($1, $2, $3)`);
+    this.#peek = read(
+      "peek",
+      `SELECT task_id AS "taskId", body AS message, expires_at AS "expiresAt" FROM ${messages}
+        WHERE task_id = ANY ($1::text[]) AND expires_at > ${CLOCK} ORDER BY id`,
     );
     this.#lock = read("lock_queue", "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))");
     this.#count = read(
@@ -65,6 +73,16 @@ export class Messages {
   async shift(taskId: string, limit: number | null): Promise<string[]> {
     const rows = await this.#connections.run(this.#shift, taskId, limit === null ? null : Math.floor(limit));
     return rows.map(({ body }) => body);
+  }
+
+  /** Adds a message with an expiry of its own. */
+  async restore(runner: Runner, taskId: string, body: string, expiresAt: number): Promise<void> {
+    await runner.run(this.#restore, taskId, body, expiresAt);
+  }
+
+  /** The unexpired messages, which stay. */
+  peek(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]> {
+    return this.#connections.run(this.#peek, taskIds);
   }
 
   async deleteExpired(limit: number): Promise<number> {

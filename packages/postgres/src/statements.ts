@@ -4,6 +4,7 @@ import {
   HISTORY_LENGTH,
   isVisibleChange,
   type OwnerScope,
+  PAYLOAD_FIELDS,
   type Patch,
   type PayloadField,
   type StoredTask,
@@ -42,6 +43,26 @@ const LEASE_CHANGES = {
   release: ["attempt = t.attempt - 1", "lease_token = t.lease_token + 1"],
 } as const;
 
+/** The columns of an imported task. Its position is a new one. */
+export const RESTORED = [
+  "taskId",
+  "owner",
+  "name",
+  "status",
+  "statusMessage",
+  "createdAt",
+  "updatedAt",
+  "ttl",
+  "expiresAt",
+  "pollInterval",
+  "revision",
+  "attempt",
+  "leaseToken",
+  "leaseExpiresAt",
+  ...PAYLOAD_FIELDS,
+  "history",
+] as const;
+
 /** The history with one more line: see `appendHistory` in core. */
 const appended = (entry: string) =>
   `history = right(concat(t.history, ${CLOCK}, ' ', ${entry}::text, E'\\n'), ${HISTORY_LENGTH})`;
@@ -75,6 +96,9 @@ export class Statements {
   readonly deleteExpired: Statement<[limit: number], { count: number }>;
 
   readonly remove: Statement<[taskIds: readonly string[]], { taskId: string }>;
+  /** The values of `RESTORED`, in that order. */
+  readonly restore: Statement<unknown[], StoredTask>;
+  readonly deleteExpiredOf: Statement<[taskIds: readonly string[]], never>;
   readonly pause: Statement<[names: readonly string[]], never>;
   readonly resume: Statement<[names: readonly string[]], never>;
   readonly paused: Statement<[], { name: string }>;
@@ -193,6 +217,17 @@ export class Statements {
         RETURNING task_id
       ), emptied AS (DELETE FROM ${messages} AS m USING removed WHERE m.task_id = removed.task_id)
       SELECT task_id AS "taskId" FROM removed`,
+    );
+    const restored = [...RESTORED, "changedSecond"].map((field) => COLUMNS[field as (typeof RESTORED)[number]]);
+    this.restore = write(
+      "restore",
+      `INSERT INTO ${tasks} AS t (${restored.join(", ")})
+        VALUES (${RESTORED.map((_, index) => `$${index + 1}`).join(", ")}, $${RESTORED.indexOf("updatedAt") + 1}::bigint / 1000)
+        ON CONFLICT (task_id) DO NOTHING RETURNING ${written}`,
+    );
+    this.deleteExpiredOf = write(
+      "delete_expired_of",
+      `DELETE FROM ${tasks} WHERE task_id = ANY ($1::text[]) AND expires_at <= ${CLOCK}`,
     );
     this.pause = write("pause", `INSERT INTO ${pauses} (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`);
     this.resume = write("resume", `DELETE FROM ${pauses} WHERE name = ANY ($1::text[])`);

@@ -42,7 +42,7 @@ export {
 } from "./rules.ts";
 export { matchesFilter, searchByList, stuckReason } from "./search.ts";
 export type { Bounds, SearchFilter, SearchPage, SearchQuery } from "./search-query.ts";
-export type { PayloadField, StoredTask } from "./stored-task.ts";
+export { PAYLOAD_FIELDS, type PayloadField, type StoredTask } from "./stored-task.ts";
 export type {
   BackendHost,
   Caps,
@@ -57,6 +57,7 @@ export type {
   OwnerScope,
   Patch,
   PushOutcome,
+  RestoredTask,
   TaskBackend,
   UpdateOutcome,
 } from "./task-backend.ts";

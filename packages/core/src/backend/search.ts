@@ -120,7 +120,7 @@ async function* walkDown(backend: TaskBackend, after: number | null): AsyncGener
 }
 
 /** The position of the newest task, or 0, by a binary search. */
-async function lastPosition(backend: TaskBackend): Promise<number> {
+export async function lastPosition(backend: TaskBackend): Promise<number> {
   const next = async (after: number) => (await backend.list({ scope: null, after, limit: 1 }))[0]?.position;
   // There is a task at `low`, and none beyond `high`.
   let low = (await next(0)) ?? 0;

@@ -107,6 +107,11 @@ export interface DeletionStep {
   readonly more: boolean;
 }
 
+/** A task to write as it is, with its messages in their order. */
+export interface RestoredTask extends Omit<Required<StoredTask>, "position" | "readAt"> {
+  readonly messages: readonly { readonly message: string; readonly expiresAt: number }[];
+}
+
 /** The part of a task that a signal may carry, after the change. See `aboutChange`. */
 export interface ChangedTask extends Pick<StoredTask, "owner" | "name" | "status"> {
   /** Whether a claim may take the task. */
@@ -220,6 +225,23 @@ export interface TaskBackend {
    * @default operators cannot pause claims
    */
   pauses?(change: { readonly pause: readonly string[]; readonly resume: readonly string[] }): Promise<string[]>;
+  /**
+   * Writes tasks as they are, with new positions in this order, and returns the ids of those whose
+   * id did not exist. The others stay.
+   * @default operators cannot import tasks
+   */
+  restore?(tasks: readonly RestoredTask[]): Promise<string[]>;
+  /**
+   * The messages of these tasks, each queue in its order, which stay where they are.
+   * @default exported tasks have no messages
+   */
+  messagesOf?(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]>;
+  /**
+   * A position up to which no task can appear any more: those that have smaller ones are committed,
+   * or never will be. An export that follows new tasks goes up to there.
+   * @default the last position, for backends that commit in the order of positions
+   */
+  settled?(): Promise<number>;
   /**
    * Ends what `open` and `listen` started, and closes only connections that this backend opened.
    */

@@ -169,6 +169,11 @@ export function invalid(message: string, taskId?: string, cause?: unknown): Task
   return new TaskStoreError("INVALID_ARGUMENT", message, { taskId, cause });
 }
 
+/** An operator's call needs a method that the backend lacks. */
+export function notSupported(what: string, method: string): TaskStoreError {
+  return new TaskStoreError("NOT_SUPPORTED", `The store's backend cannot ${what}: it has no ${method}()`);
+}
+
 export function storeClosed(): TaskStoreError {
   return new TaskStoreError("STORE_CLOSED", "The task store is closed");
 }

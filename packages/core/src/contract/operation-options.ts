@@ -3,6 +3,8 @@ import { isStorableKey } from "./checks.ts";
 import type {
   BulkOptions,
   CancelTasksOptions,
+  ExportOptions,
+  ImportOptions,
   ListRecordsOptions,
   OperatorField,
   PayloadFilter,
@@ -53,6 +55,7 @@ const PAYLOAD: OptionTable<PayloadFilter> = {
 export const FILTER_OPTIONS: OptionTable<TaskFilter> = {
   status: oneOrMore(isStatus, "working, input_required, completed, failed, cancelled, active or ended"),
   name: oneOrMore(isKey, "a name"),
+  id: oneOrMore(isKey, "an id"),
   owner: oneOrMore((value) => value === null || isKey(value), "an owner or null"),
   idPrefix: checks.text,
   created: checks.options(RANGE),
@@ -94,5 +97,14 @@ export const RERUN_OPTIONS: OptionTable<RerunOptions> = {
   taskId: checks.anything,
   claimAfterMs: checks.anything,
 };
+
+export const EXPORT_OPTIONS: OptionTable<ExportOptions> = {
+  where: checks.anything,
+  follow: checks.flag,
+  pollMs: checks.milliseconds(1),
+  signal: checks.signal,
+};
+
+export const IMPORT_OPTIONS: OptionTable<ImportOptions> = { signal: checks.signal, onProgress: checks.callable };
 
 export const STATS_OPTIONS: OptionTable<StatsOptions> = { scan: checks.whole(1) };

@@ -38,6 +38,8 @@ export interface TaskFilter {
   name?: string | readonly string[] | undefined;
   /** `null` = without owner. */
   owner?: string | null | readonly (string | null)[] | undefined;
+  /** The ids themselves, at most 1,000. */
+  id?: string | readonly string[] | undefined;
   /** How the task's id begins. */
   idPrefix?: string | undefined;
   created?: TimeRange | undefined;
@@ -238,6 +240,109 @@ export interface TaskOperations {
   resumeClaims(name: string): Promise<void>;
   /** The names whose claims are paused, sorted. */
   pausedNames(): Promise<string[]>;
+  /**
+   * Everything that the tasks are, oldest first, as objects that are JSON: write one a line.
+   * @throws `INVALID_ARGUMENT`
+   * @example
+   * for await (const task of store.operations.exportTasks()) out.write(JSON.stringify(task) + "\n");
+   */
+  exportTasks(options?: ExportOptions): AsyncIterable<ExportedTask>;
+  /**
+   * Writes tasks as they were exported, with their ids, times, revisions and tokens. A task whose
+   * id exists stays as it is, so an import may be begun again.
+   * @throws `INVALID_ARGUMENT` for something that is no exported task, `PAYLOAD_TOO_LARGE`
+   */
+  importTasks(
+    tasks: AsyncIterable<ExportedTask> | Iterable<ExportedTask>,
+    options?: ImportOptions,
+  ): Promise<ImportOutcome>;
+}
+
+/** Everything that a task is, as JSON. Times are ISO 8601, UTC. */
+export interface ExportedTask {
+  /** The version of this form. */
+  format: 1;
+  taskId: string;
+  owner: string | null;
+  name: string;
+  status: TaskStatus;
+  statusMessage: string | null;
+  createdAt: string;
+  updatedAt: string;
+  /** Milliseconds. */
+  ttl: number | null;
+  expiresAt: string | null;
+  /** Milliseconds. */
+  pollInterval: number | null;
+  revision: number;
+  attempt: number;
+  leaseToken: number;
+  /** `null` of an ended task. */
+  leaseExpiresAt: string | null;
+  /** The request with its id and context. */
+  request: unknown;
+  inputs: unknown;
+  checkpoint: unknown;
+  outcome: unknown;
+  history: string | null;
+  /** The queued messages of SDK 1.x, the first one first. */
+  messages: { message: unknown; expiresAt: string }[];
+}
+
+export interface ExportOptions {
+  /** @default every task */
+  where?: TaskFilter | undefined;
+  /**
+   * Goes on with each new task, as it is when the store sees it, until the signal aborts.
+   * @default false
+   */
+  follow?: boolean | undefined;
+  /**
+   * Milliseconds between two looks for new tasks.
+   * @default 1_000
+   */
+  pollMs?: number | undefined;
+  /** Ends the export: the iteration throws the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface ImportOptions {
+  /** Ends the import between two steps: the call rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called after each step with the counts so far. */
+  onProgress?: ((soFar: ImportOutcome) => void) | undefined;
+}
+
+export interface ImportOutcome {
+  /** Tasks that were written. */
+  imported: number;
+  /** Tasks whose id existed already. They stay as they are. */
+  existing: number;
+}
+
+export interface CopyOptions extends Omit<ExportOptions, "signal"> {
+  /**
+   * What becomes of an active task. `leave`: it is not copied. `move`: its lease ends, so that its
+   * runner writes no more. The second store gets the task, and any worker there may take it. In the
+   * first one it fails with a message that says so.
+   * @default "leave"
+   */
+  active?: "leave" | "move" | undefined;
+  /** Ends the copy between two tasks: the call rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called after each task with the counts so far. */
+  onProgress?: ((soFar: CopyOutcome) => void) | undefined;
+}
+
+export interface CopyOutcome {
+  /** Ended tasks that were written. */
+  copied: number;
+  /** Tasks whose id existed already in the second store. */
+  existing: number;
+  /** Active tasks that are in the second store now, and ended in the first one. */
+  moved: number;
+  /** Active tasks that stay in the first store. */
+  left: number;
 }
 
 export interface StatsOptions {

@@ -98,6 +98,9 @@ function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
     ...(backend.listenForClaims && { listenForClaims: listening(backend.listenForClaims.bind(backend)) }),
     ...(backend.search && { search: guarded(backend.search.bind(backend)) }),
     ...(backend.remove && { remove: guarded(backend.remove.bind(backend)) }),
+    ...(backend.restore && { restore: guarded(backend.restore.bind(backend)) }),
+    ...(backend.messagesOf && { messagesOf: guarded(backend.messagesOf.bind(backend)) }),
+    ...(backend.settled && { settled: guarded(backend.settled.bind(backend)) }),
     ...(backend.pauses && { pauses: guarded(backend.pauses.bind(backend)) }),
     close: () => backend.close(),
   };

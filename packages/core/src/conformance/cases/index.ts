@@ -11,6 +11,7 @@ import { listCases } from "./lists.ts";
 import { messageCases } from "./messages.ts";
 import { operatorActCases } from "./operator-acts.ts";
 import { operatorListCases } from "./operator-lists.ts";
+import { operatorTransferCases } from "./operator-transfer.ts";
 import { payloadCases } from "./payloads.ts";
 import { processCases } from "./processes.ts";
 import { raceCases } from "./races.ts";
@@ -42,5 +43,6 @@ export const conformanceCases: readonly ConformanceCase[] = Object.freeze([
   ...lifecycleCases,
   ...operatorListCases,
   ...operatorActCases,
+  ...operatorTransferCases,
   ...processCases,
 ]);

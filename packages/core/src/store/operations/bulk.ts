@@ -24,6 +24,7 @@ interface Page {
 /** The next tasks that the condition takes, of at most `scan` tasks. */
 export async function search(gateway: BackendGateway, condition: Condition, page: Page): Promise<SearchPage> {
   const payloads = [...new Set([...page.payloads, ...condition.payloads])];
+  if (condition.ids) return ofIds(gateway, condition, condition.ids, page, payloads);
   const tasks: StoredTask[] = [];
   let { after } = page;
   let step = Math.max(FIRST_STEP, page.limit);
@@ -45,6 +46,31 @@ export async function search(gateway: BackendGateway, condition: Condition, page
     if (after === null || tasks.length >= page.limit || scanned >= page.scan) return { tasks, scanned, next: after };
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** Tasks that are read at once. */
+const READ_STEP = 100;
+
+/** The tasks of these ids that the condition takes, all on one page. */
+async function ofIds(
+  gateway: BackendGateway,
+  condition: Condition,
+  ids: readonly string[],
+  { order, after }: Page,
+  payloads: readonly PayloadField[],
+): Promise<SearchPage> {
+  const texts = (condition.filter.texts ?? []).map(({ field }) => field);
+  const tasks: StoredTask[] = [];
+  for (let index = 0; index < ids.length; index += READ_STEP) {
+    const step = ids.slice(index, index + READ_STEP);
+    tasks.push(...(await gateway.call((backend) => backend.readMany(step, [...new Set([...payloads, ...texts])]))));
+  }
+  const sign = order === "oldest" ? 1 : -1;
+  const found = tasks
+    .filter((task) => matchesFilter(task, condition.filter) && condition.holds(task))
+    .filter(({ position }) => after === null || sign * position > sign * after)
+    .toSorted((one, other) => sign * (one.position - other.position));
+  return { tasks: found, scanned: ids.length, next: null };
 }
 
 /**

@@ -14,10 +14,13 @@ const ACTIVE: readonly TaskStatus[] = STATUSES.filter((status) => !isTerminal(st
 
 export const OVERDUE_MS = 60_000;
 export const WAITING_MS = 3_600_000;
+const MOST_IDS = 1000;
 
 /** A filter as a backend gets it, and the conditions that core checks alone. */
 export interface Condition {
   readonly filter: SearchFilter;
+  /** The only tasks that it may take. */
+  readonly ids: readonly string[] | undefined;
   /** The payloads that `holds` reads. */
   readonly payloads: readonly PayloadField[];
   holds(task: StoredTask): boolean;
@@ -26,7 +29,7 @@ export interface Condition {
 /** @throws TaskStoreError `INVALID_ARGUMENT` */
 export function conditionOf(where: TaskFilter, call: string): Condition {
   checkOptions(call, where, FILTER_OPTIONS, "where");
-  const { status, name, owner, idPrefix, created, changed, ended, attempts, stuck, holder, payload } = where;
+  const { status, name, owner, id, idPrefix, created, changed, ended, attempts, stuck, holder, payload } = where;
   const filter: { -readonly [Field in keyof SearchFilter]: SearchFilter[Field] } = {};
   let statuses = status === undefined ? STATUSES : listOf(status).flatMap(statusesOf);
   // An ended task changed last when it ended.
@@ -50,8 +53,11 @@ export function conditionOf(where: TaskFilter, call: string): Condition {
   if (texts.length > 0) filter.texts = texts;
   const fields = new Set<PayloadField>(parts.map(({ field }) => field));
   if (holder !== undefined) fields.add("history");
+  const ids = id === undefined ? undefined : [...new Set(listOf(id))];
+  if (ids !== undefined && ids.length > MOST_IDS) throw invalid(`where.id takes at most ${MOST_IDS} ids`);
   return {
     filter,
+    ids,
     payloads: [...fields],
     holds: (task) =>
       parts.every(({ field, path, wanted }) => {

@@ -1,9 +1,11 @@
 import type { Patch, TaskBackend } from "../../backend/task-backend.ts";
 import { isStorableKey } from "../../contract/checks.ts";
-import { cannotUpdate, invalid, isTaskStoreError, notFound, TaskStoreError } from "../../contract/errors.ts";
+import { cannotUpdate, invalid, isTaskStoreError, notFound, notSupported } from "../../contract/errors.ts";
 import {
   BULK_OPTIONS,
   CANCEL_TASKS_OPTIONS,
+  EXPORT_OPTIONS,
+  IMPORT_OPTIONS,
   LIST_RECORDS_OPTIONS,
   OPERATOR_FIELDS,
   RERUN_OPTIONS,
@@ -13,6 +15,10 @@ import type {
   BulkOptions,
   BulkOutcome,
   CancelTasksOptions,
+  ExportedTask,
+  ExportOptions,
+  ImportOptions,
+  ImportOutcome,
   ListRecordsOptions,
   OperatorField,
   OperatorRecordWith,
@@ -37,6 +43,7 @@ import { historyLine } from "./history.ts";
 import { payloadsFor, toOperatorRecord } from "./records.ts";
 import { rerun } from "./rerun.ts";
 import { statsOf } from "./stats.ts";
+import { exportTasks, importTasks } from "./transfer.ts";
 
 const ANYONE = { scope: null } as const;
 
@@ -153,6 +160,19 @@ export class Operations implements TaskOperations {
     return (await this.#pauses({ pause: [], resume: [] })).toSorted();
   }
 
+  exportTasks(options: ExportOptions = {}): AsyncIterable<ExportedTask> {
+    checkOptions("exportTasks", options, EXPORT_OPTIONS);
+    return exportTasks(this.#gateway, options);
+  }
+
+  async importTasks(
+    tasks: AsyncIterable<ExportedTask> | Iterable<ExportedTask>,
+    options: ImportOptions = {},
+  ): Promise<ImportOutcome> {
+    checkOptions("importTasks", options, IMPORT_OPTIONS);
+    return importTasks(this.#gateway, tasks, options);
+  }
+
   async #pauses(change: Parameters<NonNullable<TaskBackend["pauses"]>>[0]): Promise<string[]> {
     const pauses = await this.#optional("pauses", "pause claims");
     return this.#gateway.call(() => pauses(change));
@@ -167,7 +187,7 @@ export class Operations implements TaskOperations {
   #optional<Name extends "remove" | "pauses">(name: Name, what: string): Promise<NonNullable<TaskBackend[Name]>> {
     return this.#gateway.call(async (backend) => {
       const method = backend[name];
-      if (!method) throw new TaskStoreError("NOT_SUPPORTED", `The store's backend cannot ${what}: it has no ${name}()`);
+      if (!method) throw notSupported(what, name);
       return method.bind(backend) as NonNullable<TaskBackend[Name]>;
     });
   }

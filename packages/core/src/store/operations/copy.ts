@@ -1,0 +1,84 @@
+import { isTaskStoreError } from "../../contract/errors.ts";
+import type { CopyOptions, CopyOutcome, ExportedTask } from "../../contract/operations.ts";
+import { checkOptions, checks, type OptionTable } from "../../contract/option-checks.ts";
+import { ANY_OWNER } from "../../contract/owner.ts";
+import type { Lease } from "../../contract/record.ts";
+import { isTerminal } from "../../contract/task.ts";
+import type { TaskStore } from "../../contract/task-store.ts";
+
+const COPY_OPTIONS: OptionTable<CopyOptions> = {
+  where: checks.anything,
+  active: checks.oneOf("leave", "move"),
+  follow: checks.flag,
+  pollMs: checks.milliseconds(1),
+  signal: checks.signal,
+  onProgress: checks.callable,
+};
+
+/**
+ * How long the copy holds an active task while it moves. A copy that died has to be begun again by
+ * then.
+ */
+const MOVING_MS = 3_600_000;
+
+/**
+ * Copies tasks from one store to another, of any kind, while both are in use. It may be interrupted
+ * and begun again: a task that is there already stays as it is.
+ * @throws TaskStoreError `INVALID_ARGUMENT`, and what the two stores throw
+ * @example
+ * const outcome = await copyTasks(oldStore, newStore, { active: "move" });
+ */
+export async function copyTasks(from: TaskStore, to: TaskStore, options: CopyOptions = {}): Promise<CopyOutcome> {
+  checkOptions("copyTasks", options, COPY_OPTIONS);
+  const { where, active = "leave", follow, pollMs, signal, onProgress } = options;
+  const outcome: CopyOutcome = { copied: 0, existing: 0, moved: 0, left: 0 };
+  for await (const task of from.operations.exportTasks({ where, follow, pollMs, signal })) {
+    if (isTerminal(task.status)) {
+      const { imported } = await to.operations.importTasks([task]);
+      outcome[imported === 1 ? "copied" : "existing"] += 1;
+    } else if (active === "leave") outcome.left += 1;
+    else outcome[(await move(from, to, task.taskId)) ? "moved" : "left"] += 1;
+    onProgress?.({ ...outcome });
+  }
+  return outcome;
+}
+
+/**
+ * Moves an active task. From its lease on, no runner of the first store has the task. It is
+ * cancelled there once the second store has it.
+ */
+async function move(from: TaskStore, to: TaskStore, taskId: string): Promise<boolean> {
+  const lease = await hold(from, taskId);
+  if (!lease) return false;
+  for await (const task of from.operations.exportTasks({ where: { id: taskId } })) {
+    await to.operations.importTasks([released(task)]);
+    const error = { code: -32000, message: "The task was moved to another store" };
+    await from.finishTask(
+      taskId,
+      { status: "failed", error, statusMessage: error.message },
+      { lease, owner: ANY_OWNER },
+    );
+    return true;
+  }
+  return false;
+}
+
+async function hold(from: TaskStore, taskId: string): Promise<Lease | undefined> {
+  for (;;) {
+    try {
+      await from.operations.requeueTask(taskId);
+      return await from.acquireLease(taskId, { owner: ANY_OWNER, leaseMs: MOVING_MS, holder: { worker: "copy" } });
+    } catch (error) {
+      if (isTaskStoreError(error, "TASK_TERMINAL") || isTaskStoreError(error, "TASK_NOT_FOUND")) return undefined;
+      // A worker was quicker: its lease ends, too.
+      if (!isTaskStoreError(error, "LEASE_HELD")) throw error;
+    }
+  }
+}
+
+/** The task without the lease of the copy, so that any worker of the other store may take it. */
+function released(task: ExportedTask): ExportedTask {
+  // A time that has passed by every clock.
+  const leaseExpiresAt = task.updatedAt;
+  return { ...task, attempt: Math.max(0, task.attempt - 1), leaseToken: task.leaseToken + 1, leaseExpiresAt };
+}

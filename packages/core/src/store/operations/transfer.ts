@@ -1,0 +1,174 @@
+import { lastPosition } from "../../backend/search.ts";
+import type { StoredTask } from "../../backend/stored-task.ts";
+import type { RestoredTask } from "../../backend/task-backend.ts";
+import { isStorableKey } from "../../contract/checks.ts";
+import { invalid, notSupported } from "../../contract/errors.ts";
+import { decodeJson, encodeJson } from "../../contract/json.ts";
+import type { ExportedTask, ExportOptions, ImportOptions, ImportOutcome } from "../../contract/operations.ts";
+import { isTaskStatus, isTerminal } from "../../contract/task.ts";
+import { onAbort } from "../../process/aborts.ts";
+import { clearTimeout, setTimeout } from "../../process/real-time.ts";
+import type { BackendGateway } from "../backend-gateway.ts";
+import { search } from "./bulk.ts";
+import { conditionOf } from "./filter.ts";
+
+/** Tasks that are read or written at once. */
+const STEP = 100;
+const SCAN_STEP = 10_000;
+const EVERYTHING = ["request", "inputs", "checkpoint", "outcome", "history"] as const;
+
+/** The tasks that match, oldest first. With `follow`, each new one comes once it is there. */
+export async function* exportTasks(gateway: BackendGateway, options: ExportOptions): AsyncGenerator<ExportedTask> {
+  const { where = {}, follow = false, pollMs = 1000, signal } = options;
+  const condition = conditionOf(where, "exportTasks");
+  let after: number | null = null;
+  for (;;) {
+    signal?.throwIfAborted();
+    // Asked before the walk, which then sees every task up to there.
+    const settled = follow ? await settledPosition(gateway) : Number.POSITIVE_INFINITY;
+    const page = { order: "oldest", after, limit: STEP, scan: SCAN_STEP, payloads: EVERYTHING } as const;
+    const found: Awaited<ReturnType<typeof search>> = await search(gateway, condition, page);
+    const tasks = found.tasks.filter(({ position }) => position <= settled);
+    const messages = await messagesOf(gateway, tasks);
+    for (const task of tasks) yield toExported(task, messages.get(task.taskId) ?? []);
+    if (found.next !== null && found.next < settled) after = found.next;
+    else if (!follow) return;
+    else {
+      after = Math.max(after ?? 0, settled);
+      await pause(pollMs, signal);
+    }
+  }
+}
+
+/** Writes tasks as they were exported. A task whose id exists stays as it is. */
+export async function importTasks(
+  gateway: BackendGateway,
+  tasks: AsyncIterable<ExportedTask> | Iterable<ExportedTask>,
+  { signal, onProgress }: ImportOptions,
+): Promise<ImportOutcome> {
+  const outcome: ImportOutcome = { imported: 0, existing: 0 };
+  let step: RestoredTask[] = [];
+  const flush = async () => {
+    signal?.throwIfAborted();
+    const written = await gateway.call((backend) => {
+      if (!backend.restore) throw notSupported("import tasks", "restore");
+      return backend.restore(step);
+    });
+    outcome.imported += written.length;
+    outcome.existing += step.length - written.length;
+    step = [];
+    onProgress?.({ ...outcome });
+  };
+  for await (const task of tasks)
+    if (step.push(toRestored(task, gateway.settings.limits.payloadBytes)) === STEP) await flush();
+  if (step.length > 0) await flush();
+  return outcome;
+}
+
+function settledPosition(gateway: BackendGateway): Promise<number> {
+  return gateway.call((backend) => backend.settled?.() ?? lastPosition(backend));
+}
+
+async function messagesOf(gateway: BackendGateway, tasks: readonly StoredTask[]) {
+  const ids = tasks.map(({ taskId }) => taskId);
+  const found = ids.length > 0 ? await gateway.call(async (backend) => (await backend.messagesOf?.(ids)) ?? []) : [];
+  return Map.groupBy(found, ({ taskId }) => taskId);
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const forget = onAbort(signal, () => resolve());
+  return promise.finally(() => {
+    clearTimeout(timer);
+    forget();
+  });
+}
+
+const jsonOf = (text: string | null | undefined): unknown => (text == null ? null : decodeJson(text));
+const isoOf = (time: number | null) => (time === null ? null : new Date(time).toISOString());
+
+function toExported(task: StoredTask, messages: readonly { message: string; expiresAt: number }[]): ExportedTask {
+  const { taskId, owner, name, status, ttl, pollInterval, revision, attempt, leaseToken } = task;
+  return {
+    format: 1,
+    taskId,
+    owner,
+    name,
+    status,
+    statusMessage: jsonOf(task.statusMessage) as string | null,
+    createdAt: isoOf(task.createdAt) as string,
+    updatedAt: isoOf(task.updatedAt) as string,
+    ttl,
+    expiresAt: isoOf(task.expiresAt),
+    pollInterval,
+    revision,
+    attempt,
+    leaseToken,
+    leaseExpiresAt: isoOf(task.leaseExpiresAt),
+    request: jsonOf(task.request),
+    inputs: jsonOf(task.inputs),
+    checkpoint: jsonOf(task.checkpoint),
+    outcome: jsonOf(task.outcome),
+    history: task.history ?? null,
+    messages: messages.map(({ message, expiresAt }) => ({
+      message: jsonOf(message),
+      expiresAt: isoOf(expiresAt) as string,
+    })),
+  };
+}
+
+function toRestored(given: ExportedTask, maxBytes: number): RestoredTask {
+  const wrong = (field: string) => invalid(`The exported task has no valid ${field}`, String(given?.taskId));
+  const timeOf = (field: string, value: unknown): number => {
+    const time = typeof value === "string" ? new Date(value).getTime() : Number.NaN;
+    if (Number.isNaN(time)) throw wrong(field);
+    return time;
+  };
+  const optionalTime = (field: string, value: unknown) => (value === null ? null : timeOf(field, value));
+  const count = (field: "revision" | "attempt" | "leaseToken") => {
+    if (!Number.isSafeInteger(given[field]) || given[field] < 0) throw wrong(field);
+    return given[field];
+  };
+  const number = (field: "ttl" | "pollInterval") => {
+    const value = given[field];
+    if (value !== null && !(typeof value === "number" && value >= 0)) throw wrong(field);
+    return value;
+  };
+  const textOf = (field: string, value: unknown) => (value == null ? null : encodeJson(value, field, maxBytes));
+  const key = (field: "taskId" | "name") => {
+    if (typeof given[field] !== "string" || !isStorableKey(given[field])) throw wrong(field);
+    return given[field];
+  };
+  if (given?.format !== 1) throw invalid("The exported task has a format that this version does not know");
+  if (!isTaskStatus(given.status)) throw wrong("status");
+  if (given.owner !== null && !isStorableKey(given.owner)) throw wrong("owner");
+  if (given.request === null || given.request === undefined) throw wrong("request");
+  if (isTerminal(given.status) !== (given.leaseExpiresAt === null)) throw wrong("leaseExpiresAt");
+  if (!Array.isArray(given.messages)) throw wrong("messages");
+  return {
+    taskId: key("taskId"),
+    owner: given.owner,
+    name: key("name"),
+    status: given.status,
+    statusMessage: textOf("status message", given.statusMessage),
+    createdAt: timeOf("createdAt", given.createdAt),
+    updatedAt: timeOf("updatedAt", given.updatedAt),
+    ttl: number("ttl"),
+    expiresAt: optionalTime("expiresAt", given.expiresAt),
+    pollInterval: number("pollInterval"),
+    revision: count("revision"),
+    attempt: count("attempt"),
+    leaseToken: count("leaseToken"),
+    leaseExpiresAt: optionalTime("leaseExpiresAt", given.leaseExpiresAt),
+    request: encodeJson(given.request, "request", maxBytes),
+    inputs: textOf("inputs", given.inputs),
+    checkpoint: textOf("checkpoint", given.checkpoint),
+    outcome: textOf("outcome", given.outcome),
+    history: typeof given.history === "string" ? given.history : null,
+    messages: given.messages.map(({ message, expiresAt }) => ({
+      message: encodeJson(message, "message", maxBytes),
+      expiresAt: timeOf("messages", expiresAt),
+    })),
+  };
+}
