@@ -103,6 +103,7 @@ export type {
 export type { RemoteOutcome, RemoteReference, RemoteTask } from "./poller/remote-task.ts";
 export { startPoller } from "./poller/start-poller.ts";
 export type { FollowedTask, FollowOptions, PollerOptions, TaskPoller } from "./poller/task-poller.ts";
+export type { LostMessage, TracedOperation, TraceMessage } from "./process/tracing.ts";
 export type {
   CreateMessageResult,
   ElicitedContent,

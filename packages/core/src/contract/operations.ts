@@ -244,7 +244,7 @@ export interface TaskOperations {
    * Everything that the tasks are, oldest first, as objects that are JSON: write one a line.
    * @throws `INVALID_ARGUMENT`
    * @example
-   * for await (const task of store.operations.exportTasks()) out.write(JSON.stringify(task) + "\n");
+   * for await (const task of store.operations.exportTasks()) lines.push(JSON.stringify(task));
    */
   exportTasks(options?: ExportOptions): AsyncIterable<ExportedTask>;
   /**

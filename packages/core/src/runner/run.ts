@@ -17,6 +17,7 @@ import type { ErrorObject, Result, TaskStatus } from "../contract/task.ts";
 import { deadline, onAbort } from "../process/aborts.ts";
 import { keepAlive } from "../process/keep-alive.ts";
 import { clearInterval, now, setInterval, setTimeout } from "../process/real-time.ts";
+import { isTraced, publishLost, traced } from "../process/tracing.ts";
 import type { CreateMessageResult } from "./questions.ts";
 import type { RunOutcome, RunTaskOptions } from "./run-options.ts";
 import type { InputOptions, TaskContext, TaskHandler } from "./task-handler.ts";
@@ -73,7 +74,15 @@ export class Run {
     this.#status = record.task.status;
   }
 
-  async run(handler: TaskHandler): Promise<RunOutcome> {
+  run(handler: TaskHandler): Promise<RunOutcome> {
+    if (!isTraced("run")) return this.#run(handler);
+    const { name, request } = this.#record;
+    const { taskId, lease } = this.#leased;
+    const message = { operation: "run", method: "run", taskId, name, attempt: lease.attempt, request } as const;
+    return traced(message, () => this.#run(handler));
+  }
+
+  async #run(handler: TaskHandler): Promise<RunOutcome> {
     const { signal, timeoutMs, onLost } = this.#options;
     if (onLost === "fail" && this.#leased.lease.attempt > 1)
       return this.giveUp("The process that ran this task was lost");
@@ -201,6 +210,10 @@ export class Run {
   /** Marks the task as lost, and aborts the handler. */
   #over(error: TaskStoreError): void {
     if (error.status) this.#status = error.status;
+    if (error.code === "LEASE_LOST" && !this.#lost) {
+      const { taskId, lease } = this.#leased;
+      publishLost({ taskId, name: this.#record.name, attempt: lease.attempt, error });
+    }
     this.#lost = true;
     this.#abort.abort(error.code === "TASK_NOT_FOUND" ? expired(this.#leased.taskId) : error);
   }

@@ -56,6 +56,7 @@ import { payloadsOf, toRecord } from "./record.ts";
 import { settingsOf } from "./settings.ts";
 import { toSnapshot, toTask } from "./snapshot.ts";
 import { deleteExpired, Sweeper } from "./sweeper.ts";
+import { traceMethods } from "./traced-methods.ts";
 import { Waiting } from "./waiting.ts";
 
 /**
@@ -270,3 +271,5 @@ export class DurableTaskStore implements TaskStore {
     return this.#gateway.write(taskId, guard, patch, (at) => cannotStoreResult(taskId, at));
   }
 }
+
+traceMethods(DurableTaskStore.prototype);

@@ -1,4 +1,5 @@
 import { clearTimeout, setImmediate, setTimeout } from "../process/real-time.ts";
+import { isTraced, traced } from "../process/tracing.ts";
 import type { BackendGateway } from "./backend-gateway.ts";
 
 const BATCH = 1000;
@@ -8,11 +9,16 @@ const BATCH = 1000;
  * bounded, and the event loop gets a turn between two steps. Stops early when `stopped` returns
  * true. Returns how many tasks and messages were deleted.
  */
-export async function deleteExpired(
+export function deleteExpired(
   gateway: BackendGateway,
   limit: number,
   stopped: () => boolean = () => false,
 ): Promise<number> {
+  const run = () => deleteInSteps(gateway, limit, stopped);
+  return isTraced("sweep") ? traced({ operation: "sweep", method: "deleteExpired" }, run) : run();
+}
+
+async function deleteInSteps(gateway: BackendGateway, limit: number, stopped: () => boolean): Promise<number> {
   let total = 0;
   for (;;) {
     const left = Math.min(limit - total, BATCH);

@@ -1,0 +1,66 @@
+import { channel, tracingChannel } from "node:diagnostics_channel";
+import type { Request } from "../contract/task.ts";
+
+/** What is published, as `mcp-task-store.create` and so on. */
+export type TracedOperation = "create" | "claim" | "run" | "write" | "wait" | "ask" | "answer" | "lease" | "sweep";
+
+/**
+ * What subscribers get of an operation, the same object at its start and at its end. Node adds
+ * `result` or `error`.
+ */
+export interface TraceMessage {
+  readonly operation: TracedOperation;
+  /** The method that was called, for instance `finishTask`. */
+  readonly method: string;
+  taskId?: string | undefined;
+  /** The tool's name; of a claim, the names that it asks for. */
+  readonly name?: string | undefined;
+  readonly names?: readonly string[] | undefined;
+  /** Of a run: 1 for the first one. More means that the runner before it was lost. */
+  readonly attempt?: number | undefined;
+  /**
+   * The request of a new task or of a run. At the start of `create`, a subscriber may replace it,
+   * for instance by one whose `_meta` has a `traceparent`.
+   */
+  request?: Request | undefined;
+  /** At the start, a subscriber may set it: the operation then runs inside. */
+  within?: (<T>(run: () => T) => T) | undefined;
+  result?: unknown;
+  error?: unknown;
+}
+
+const PREFIX = "mcp-task-store";
+const channels = new Map<TracedOperation, ReturnType<typeof tracingChannel<object, TraceMessage>>>();
+
+function channelOf(operation: TracedOperation) {
+  let found = channels.get(operation);
+  if (!found) {
+    found = tracingChannel<object, TraceMessage>(`${PREFIX}.${operation}`);
+    channels.set(operation, found);
+  }
+  return found;
+}
+
+const lost = channel(`${PREFIX}.lost`);
+
+/** Whether anybody listens to this operation. Ask before making a message. */
+export function isTraced(operation: TracedOperation): boolean {
+  return channelOf(operation).hasSubscribers;
+}
+
+/** Runs the operation, and publishes its start and its end. */
+export function traced<T>(message: TraceMessage, run: () => Promise<T>): Promise<T> {
+  return channelOf(message.operation).tracePromise(() => (message.within ? message.within(run) : run()), message);
+}
+
+/** What subscribers of `mcp-task-store.lost` get when a run has lost its lease. */
+export interface LostMessage {
+  readonly taskId: string;
+  readonly name: string;
+  readonly attempt: number;
+  readonly error: unknown;
+}
+
+export function publishLost(message: LostMessage): void {
+  if (lost.hasSubscribers) lost.publish(message);
+}

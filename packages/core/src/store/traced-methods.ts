@@ -1,0 +1,63 @@
+import { invalid } from "../contract/errors.ts";
+import type { Request } from "../contract/task.ts";
+import { isTraced, type TracedOperation, type TraceMessage, traced } from "../process/tracing.ts";
+
+type Method = (...args: unknown[]) => Promise<unknown>;
+
+/** The operation of each traced method. The first argument is a task's id unless it says otherwise. */
+const OPERATIONS: Readonly<Record<string, TracedOperation>> = {
+  createTask: "create",
+  claimTask: "claim",
+  claimTasks: "claim",
+  storeTaskResult: "write",
+  updateTaskStatus: "write",
+  updateTask: "write",
+  finishTask: "write",
+  cancelTask: "write",
+  requestInputs: "ask",
+  provideInputs: "answer",
+  waitForTask: "wait",
+  waitForResult: "wait",
+  awaitInput: "wait",
+  acquireLease: "lease",
+  renewLease: "lease",
+  releaseLease: "lease",
+};
+
+/**
+ * Makes the methods of a store publish what they do. Without a subscriber each costs one more call.
+ */
+export function traceMethods(prototype: object): void {
+  const methods = prototype as Record<string, Method>;
+  for (const [name, operation] of Object.entries(OPERATIONS)) {
+    const method = methods[name];
+    if (!method) throw invalid(`There is no method ${name} to trace`);
+    methods[name] = function (this: unknown, ...args: unknown[]): Promise<unknown> {
+      // The short form of createTask calls the long one.
+      if (!isTraced(operation) || (operation === "create" && args.length < 3)) return method.apply(this, args);
+      const message = messageOf(operation, name, args);
+      return traced(message, () => {
+        if (operation === "create") args[2] = message.request;
+        return method.apply(this, args);
+      });
+    };
+  }
+}
+
+function messageOf(operation: TracedOperation, method: string, args: readonly unknown[]): TraceMessage {
+  const [first] = args;
+  switch (operation) {
+    case "create": {
+      const request = args[2] as Request | undefined;
+      const tool = request?.params?.["name"];
+      const { taskId } = (first ?? {}) as { taskId?: string };
+      return { operation, method, taskId, name: typeof tool === "string" ? tool : request?.method, request };
+    }
+    case "claim":
+      return { operation, method, names: (first as { names?: readonly string[] } | undefined)?.names };
+    default: {
+      const taskId = typeof first === "string" ? first : (first as { taskId?: string } | undefined)?.taskId;
+      return { operation, method, taskId };
+    }
+  }
+}
