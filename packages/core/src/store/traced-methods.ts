@@ -4,7 +4,7 @@ import { isTraced, type TracedOperation, type TraceMessage, traced } from "../pr
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
-/** The operation of each traced method. The first argument is a task's id unless it says otherwise. */
+/** The operation of each traced method. Its first argument is a task, or what messageOf says. */
 const OPERATIONS: Readonly<Record<string, TracedOperation>> = {
   createTask: "create",
   claimTask: "claim",
