@@ -10,6 +10,9 @@ import { COLUMNS } from "./names.ts";
  */
 export const NOW = "floor(date_part('epoch', now()) * 1000)::bigint";
 
+/** The start of this statement, also after others of its transaction. An index can look it up. */
+export const STATEMENT = "floor(date_part('epoch', statement_timestamp()) * 1000)::bigint";
+
 /** The clock at this moment, for statements that may have waited for a lock. */
 export const CLOCK = "floor(date_part('epoch', clock_timestamp()) * 1000)::bigint";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 /** Statements of one lane may go together: see `Together`. */
-export type Lane = "reads" | "writes" | "inserts";
+export type Lane = "reads" | "payloads" | "writes" | "inserts" | "claims";
 
 /** A statement with its parameters by position and its rows. */
 export interface Statement<Parameters extends readonly unknown[], Row> {

@@ -11,7 +11,7 @@ import {
 } from "@mcp-task-store/core/backend";
 import { COLUMNS, namesOf } from "./names.ts";
 import { inScope, Parts } from "./parts.ts";
-import { CLOCK, columnsOf, NOW } from "./rows.ts";
+import { CLOCK, columnsOf, NOW, STATEMENT } from "./rows.ts";
 import { read, type Statement, write } from "./statement.ts";
 
 /**
@@ -172,8 +172,8 @@ export class Statements {
     // statistics. (A claim among 600 waiting tasks: 83 µs, 36 buffers; otherwise 295 µs, 598.)
     const claimable = (name: string, limit: string) =>
       `${tasks} AS t WHERE (t.name, t.lease_expires_at) >= (${name}, $4::bigint)
-        AND (t.name, t.lease_expires_at) <= (${name}, ${NOW})
-        AND t.lease_expires_at IS NOT NULL AND ${alive} ORDER BY t.name, t.lease_expires_at LIMIT ${limit}`;
+        AND (t.name, t.lease_expires_at) <= (${name}, ${STATEMENT})
+        AND t.lease_expires_at IS NOT NULL AND (t.expires_at IS NULL OR t.expires_at > ${STATEMENT}) ORDER BY t.name, t.lease_expires_at LIMIT ${limit}`;
     this.claim = write(
       "claim",
       `WITH heads AS MATERIALIZED (
@@ -198,6 +198,7 @@ export class Statements {
       )
       SELECT (SELECT min(lease_expires_at) FROM heads) AS since, claimed.*
       FROM (SELECT) AS one LEFT JOIN claimed ON true`,
+      "claims",
     );
     // SKIP LOCKED, so that a sweep waits for no call. It goes in order of expiry.
     this.deleteExpired = write(
@@ -267,7 +268,7 @@ export class Statements {
         ["task", ...payloads].join("_"),
         `SELECT ${columnsOf(NOW, payloads)} FROM ${this.#tasks} AS t
           WHERE t.task_id = $1 ${inScope(parts)} AND (t.expires_at IS NULL OR t.expires_at > ${NOW})`,
-        "reads",
+        payloads.length > 0 ? "payloads" : "reads",
       ),
     );
   }

@@ -1,8 +1,8 @@
 import type { TaskStoreError } from "@mcp-task-store/core";
-import { Batches, realTime } from "@mcp-task-store/core/backend";
+import { Batches, type BatchLimits, type Gathering, realTime } from "@mcp-task-store/core/backend";
 import { type Lane, read, type Statement } from "./statement.ts";
 
-/** A call that may go with others. Its first parameter is the id of its task. */
+/** A call that may go with others. Its first parameter is its task's id, or a claim's names. */
 export interface Call {
   readonly statement: Statement<readonly unknown[], unknown>;
   readonly parameters: readonly unknown[];
@@ -22,6 +22,9 @@ export type Sent =
   /** They may have run or not. Or they were not sent, for a reason common to all. */
   | { readonly error: (writes: boolean) => TaskStoreError };
 
+type Lanes = readonly Batches<Call>[];
+type Send = (calls: readonly Call[], lane: Batches<Call>) => Promise<void>;
+
 /** Sends calls to the database. */
 export interface Sender {
   /** In its own transaction, repeated after conflicts. */
@@ -33,8 +36,10 @@ export interface Sender {
 }
 
 /** Most calls and characters in a batch. */
-const LIMITS = { calls: 64, size: 64 * 1024 };
-/** Two, so that one batch fills while the other is under way. */
+const LIMITS: BatchLimits = { calls: 64, size: 64 * 1024 };
+/** Most payload rows in a batch's answer, because each call waits for the whole of it. */
+const PAYLOADS = 32;
+/** Two, so that one batch leaves while the other is under way. */
 const LANES = 2;
 /** How often a batch is sent again without the calls that wait for a lock. */
 const MOST_ROUNDS = 2;
@@ -54,53 +59,72 @@ const LOCK_TIMEOUT = read<readonly [], unknown>(
  * Sends concurrent calls in one transaction, with one commit and one round trip. A lone call goes
  * unchanged.
  *
- * - Reads go apart from writes, which may wait for a lock.
- * - The writes of one task go in one lane, and so keep their order. Each batch locks its rows in
- *   order of their ids, so that batches of two processes cannot deadlock.
+ * - Reads go apart from writes, which may wait for a lock. Reads of payloads go apart from others.
+ * - A call goes in the lane in which it leaves first, but the writes of one task stay in one lane,
+ *   and so keep their order. Each batch locks its rows in order of their ids, so that batches of
+ *   two processes cannot deadlock.
+ * - A claim joins the writes of its turn: a worker stores an outcome and takes the next task in one
+ *   commit. It does not wait for a batch that is under way.
  * - Creations have one lane, so tasks are listed in the order of the calls. They lock no row, so
  *   their batches have no lock timeout.
  */
 export class Together {
   readonly #sender: Sender;
-  readonly #reads: readonly Batches<Call>[];
-  readonly #writes: readonly Batches<Call>[];
+  readonly #reads: Lanes;
+  readonly #payloads: Lanes;
+  readonly #writes: Lanes;
   readonly #inserts: Batches<Call>;
+  /** By task, the lane of its writes that have no outcome yet, and how many they are. */
+  readonly #homes = new Map<unknown, { readonly lane: Batches<Call>; calls: number }>();
   /** By task, the end of its writes outside of a batch. */
   readonly #outside = new Map<unknown, Promise<void>>();
 
   constructor(sender: Sender) {
     this.#sender = sender;
-    const lane = (send: (calls: readonly Call[], lane: Batches<Call>) => Promise<void>): Batches<Call> => {
-      const batches: Batches<Call> = new Batches<Call>(
-        (calls) => send(calls, batches),
-        "nextTick",
-        LIMITS,
-        ({ size }) => size,
-      );
-      return batches;
+    const sizeOfCall = ({ size }: Call) => size;
+    const lane = (send: Send, limits = LIMITS, gathering: Gathering = "nextTick"): Batches<Call> => {
+      const own: Batches<Call> = new Batches<Call>((calls) => send(calls, own), gathering, limits, sizeOfCall);
+      return own;
     };
-    const lanes = (make: () => Batches<Call>) => Array.from({ length: LANES }, make);
-    this.#reads = lanes(() => lane((calls, own) => this.#read(calls, own)));
-    this.#writes = lanes(() => lane((calls, own) => this.#write(calls, own)));
+    const lanes = (make: () => Batches<Call>): Lanes => Array.from({ length: LANES }, make);
+    const reads: Send = (calls, own) => this.#read(calls, own);
+    this.#reads = lanes(() => lane(reads));
+    this.#payloads = lanes(() => lane(reads, { ...LIMITS, calls: PAYLOADS }));
+    // Claims gather for one tick before they join.
+    this.#writes = lanes(() => lane((calls, own) => this.#write(calls, own), LIMITS, "secondTick"));
     this.#inserts = lane((calls, own) => this.#insert(calls, own));
   }
 
   run<Row>(lane: Lane, statement: Statement<never, Row>, parameters: readonly unknown[]): Promise<Row[]> {
     return new Promise<Row[]>((resolve, reject) => {
-      this.#laneOf(lane, parameters[0] as string).add({
+      const call: Call = {
         statement: statement as Statement<readonly unknown[], unknown>,
         parameters,
         size: sizeOf(parameters),
         resolve: resolve as (rows: unknown[]) => void,
         reject,
-      });
+      };
+      const batches = this.#laneOf(lane, parameters);
+      if (batches) batches.add(call);
+      else void this.#alone(call);
     });
   }
 
-  #laneOf(lane: Lane, taskId: string): Batches<Call> {
+  /** `undefined`: the call goes alone. */
+  #laneOf(lane: Lane, parameters: readonly unknown[]): Batches<Call> | undefined {
+    const [taskId, , limit] = parameters;
     if (lane === "inserts") return this.#inserts;
-    const lanes = lane === "reads" ? this.#reads : this.#writes;
-    return lanes[taskId.charCodeAt(taskId.length - 1) % LANES || 0] as Batches<Call>;
+    if (lane === "writes") return this.#homeOf(taskId);
+    if (lane !== "claims") return soonest(lane === "payloads" ? this.#payloads : this.#reads);
+    if ((limit as number) > PAYLOADS) return undefined;
+    return this.#writes.find(({ hasRoom, waiting }) => hasRoom && waiting > 0);
+  }
+
+  #homeOf(taskId: unknown): Batches<Call> {
+    const home = this.#homes.get(taskId) ?? { lane: soonest(this.#writes), calls: 0 };
+    home.calls += 1;
+    this.#homes.set(taskId, home);
+    return home.lane;
   }
 
   async #insert(calls: readonly Call[], lane: Batches<Call>): Promise<void> {
@@ -205,14 +229,28 @@ export class Together {
   }
 
   #resolve(call: Call, rows: unknown[]): void {
-    this.#sender.settled();
+    this.#settled(call);
     call.resolve(rows);
   }
 
   #reject(call: Call, error: unknown): void {
-    this.#sender.settled();
+    this.#settled(call);
     call.reject(error);
   }
+
+  #settled({ statement, parameters: [taskId] }: Call): void {
+    this.#sender.settled();
+    if (statement.lane !== "writes") return;
+    const home = this.#homes.get(taskId);
+    if (!home) return;
+    home.calls -= 1;
+    if (home.calls === 0) this.#homes.delete(taskId);
+  }
+}
+
+/** The lane in which a call leaves first. */
+function soonest(lanes: Lanes): Batches<Call> {
+  return lanes.find(({ hasRoom }) => hasRoom) ?? lanes.reduce((a, b) => (b.waiting < a.waiting ? b : a));
 }
 
 /**
@@ -237,10 +275,16 @@ function held(calls: Promise<unknown>, lane: Batches<Call>, onFree?: () => void)
   });
 }
 
+/** Claims come last: they skip locked rows, so the locks that they hold delay no other batch. */
 function inLockOrder(calls: readonly Call[]): readonly Call[] {
-  return calls.toSorted(({ parameters: [a] }, { parameters: [b] }) =>
-    (a as string) < (b as string) ? -1 : a === b ? 0 : 1,
-  );
+  const byTask = calls
+    .filter((call) => !isClaim(call))
+    .sort(({ parameters: [a] }, { parameters: [b] }) => ((a as string) < (b as string) ? -1 : a === b ? 0 : 1));
+  return byTask.length === calls.length ? byTask : [...byTask, ...calls.filter(isClaim)];
+}
+
+function isClaim({ statement }: Call): boolean {
+  return statement.lane === "claims";
 }
 
 function sizeOf(parameters: readonly unknown[]): number {

@@ -6,24 +6,14 @@ import { TcpProxy } from "../../../tooling/databases/proxy.ts";
 import { expectOnlyRefusedCallsToFail } from "../../../tooling/test/fixtures/refused-calls.ts";
 import { PostgresProxy } from "./support/proxy.ts";
 import { newSchema, sql } from "./support/sql.ts";
+import { connect, openStore, recordingPool } from "./support/store.ts";
 
 const database = useDatabase();
 const request = { method: "tools/call", params: { name: "grind" } };
 
 /** A store that closes with the test, and its quoted schema. */
-function open(options: PostgresTaskStoreOptions = {}) {
-  const schema = newSchema();
-  const store = new PostgresTaskStore({ connectionString: database.url, schema, ...options });
-  onTestFinished(() => store.close());
-  return { store, tables: `"${schema.replaceAll('"', '""')}"` };
-}
-
-async function connected(): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  onTestFinished(() => client.end());
-  return client;
-}
+const open = (options: PostgresTaskStoreOptions = {}) => openStore(database.url, options);
+const connected = () => connect(database.url);
 
 test.each([1, 4])("one refused call fails no other call made with it, over %d connections", async (maxConnections) => {
   const schema = `together_${maxConnections}`;
@@ -249,7 +239,8 @@ test("a call whose connection is cut before its answer is unknown, and done at m
     await Promise.all([store.close(), direct.close()]);
     await proxy.begin();
   });
-  const ids = Array.from({ length: 20 }, (_, index) => `${index}`);
+  // More than a batch takes.
+  const ids = Array.from({ length: 100 }, (_, index) => `${index}`);
   await Promise.all(ids.map((taskId) => store.createTask({ taskId }, 1, request)));
   // Opens the connections that the batches need. Otherwise the proxy may harm a new one, and the
   // store would know that nothing was applied.
@@ -275,4 +266,31 @@ test("a call whose connection is cut before its answer is unknown, and done at m
   expect(proxy.harmed).toBe(1);
   await store.updateTask("0", { statusMessage: "again" });
   expect((await direct.getTask("0"))?.statusMessage).toBe("again");
+});
+
+test("a batch answers few payloads, and reads without payloads do not wait for them", async () => {
+  const { pool, sent } = recordingPool(database.url);
+  const { store } = open({ pool, claimAfterMs: 0 });
+  const ids = Array.from({ length: 50 }, (_, index) => `${index}`);
+  await Promise.all(ids.map((taskId) => store.createTask({ taskId, name: "grind" })));
+  /** The tasks that each batch answers, sorted. */
+  const batchesOf = async (calls: () => Promise<unknown>[]) => {
+    sent.length = 0;
+    await Promise.all(calls());
+    const batches = sent.flatMap(({ results }) => {
+      const rows = results.flatMap((result) => result.rows).filter((row) => "taskId" in row);
+      const payloads = rows.filter((row) => "request" in row).length;
+      return rows.length > 0 ? [`${payloads} with payloads, ${rows.length - payloads} without`] : [];
+    });
+    return batches.sort();
+  };
+  expect(await batchesOf(() => ids.flatMap((id) => [store.getTask(id), store.getRecord(id)]))).toEqual([
+    "0 with payloads, 50 without",
+    "18 with payloads, 0 without",
+    "32 with payloads, 0 without",
+  ]);
+  const claimBeside = (limit: number) =>
+    batchesOf(() => [store.updateTask("0", { statusMessage: "half" }), store.claimTasks({ names: ["grind"], limit })]);
+  expect(await claimBeside(32)).toEqual(["32 with payloads, 1 without"]);
+  expect(await claimBeside(33)).toEqual(["0 with payloads, 1 without", "18 with payloads, 0 without"]);
 });

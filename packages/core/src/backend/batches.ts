@@ -13,7 +13,15 @@ export type Gathering =
   /** After the code that is running now. For backends that answer without I/O. */
   | "microtask"
   /** After all the code that answers of one turn have started. For backends that answer by I/O. */
-  | "nextTick";
+  | "nextTick"
+  /** One tick later, so that calls which gather on their own until then can join. */
+  | "secondTick";
+
+const GATHER: Readonly<Record<Gathering, (run: () => void) => void>> = {
+  microtask: real.microtask,
+  nextTick: real.nextTick,
+  secondTick: (run) => real.nextTick(() => real.nextTick(run)),
+};
 
 /**
  * Gathers the calls of one turn, and those made while a batch is under way, in the order of the
@@ -27,6 +35,8 @@ export class Batches<Call> {
   readonly #limits: BatchLimits;
   readonly #gather: (run: () => void) => void;
   #pending: Call[] = [];
+  /** The sum of the sizes of the pending calls. */
+  #size = 0;
   /** The context of the first pending call. The batch is sent in it. */
   #context: Context | undefined;
   #gathering = false;
@@ -47,13 +57,14 @@ export class Batches<Call> {
     this.#send = send;
     this.#sizeOf = sizeOf;
     this.#limits = limits;
-    this.#gather = gathering === "microtask" ? real.microtask : real.nextTick;
+    this.#gather = GATHER[gathering];
   }
 
   add(call: Call): void {
     // While nothing is under way, the call's own turn ends the gathering, in its context.
     if (this.#pending.length === 0) this.#context = this.#underWay ? presentContext() : undefined;
     this.#pending.push(call);
+    this.#size += this.#sizeOf(call);
     if (this.#underWay) this.#tellWaiting();
     if (this.#gathering || this.#underWay) return;
     this.#gathering = true;
@@ -61,6 +72,16 @@ export class Batches<Call> {
       this.#gathering = false;
       this.flush();
     });
+  }
+
+  /** How many calls wait to leave. */
+  get waiting(): number {
+    return this.#pending.length;
+  }
+
+  /** A call that is added now leaves in this turn, with those that wait. */
+  get hasRoom(): boolean {
+    return !this.#underWay && this.#pending.length < this.#limits.calls && this.#size < this.#limits.size;
   }
 
   /** Calls back once, when a call waits behind the batch that is being sent or is under way. */
@@ -75,10 +96,11 @@ export class Batches<Call> {
     listener?.();
   }
 
-  /** Removes the waiting calls and returns them. For a backend that does not answer. */
+  /** Removes the waiting calls and returns them. */
   drop(): readonly Call[] {
     const dropped = this.#pending;
     this.#pending = [];
+    this.#size = 0;
     return dropped;
   }
 
@@ -112,10 +134,9 @@ export class Batches<Call> {
       if (count > 0 && sum > size) break;
       count += 1;
     }
-    if (count === pending.length) {
-      this.#pending = [];
-      return pending;
-    }
-    return pending.splice(0, count);
+    if (count === pending.length) return this.drop();
+    const taken = pending.splice(0, count);
+    for (const call of taken) this.#size -= this.#sizeOf(call);
+    return taken;
   }
 }
