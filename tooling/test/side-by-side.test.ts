@@ -41,6 +41,8 @@ const SHARED: readonly (readonly [file: string, exports: readonly string[], back
   ["migrate.ts", ["migrate", "MigrateOptions", "SCHEMA_VERSION"], ["sqlite", "postgres"]],
   ["migrations.generated.ts", ["migrations"], ["sqlite", "postgres"]],
   ["statements.ts", ["Statements"], ["sqlite", "postgres"]],
+  // Operators' searches.
+  ["search.ts", ["Search"], ["sqlite", "postgres"]],
 ];
 
 /** Parts of one database alone. */
@@ -54,7 +56,6 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
   postgres: {
     "notify.ts": ["Notifier"],
     "parts.ts": ["Parts"],
-    "search.ts": ["Search"],
     "settled.ts": ["Settled"],
     "prepared-query.ts": ["PreparedQuery"],
     "session.ts": [],

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { type Capabilities, TaskStoreError } from "@mcp-task-store/core";
+import { type Capabilities, isTerminal, TaskStoreError } from "@mcp-task-store/core";
 import {
   applyPatch,
   type Caps,
@@ -20,6 +20,8 @@ import {
   type PayloadField,
   type PushOutcome,
   realTime,
+  type SearchPage,
+  type SearchQuery,
   type StoredTask,
   type TaskBackend,
   type UpdateOutcome,
@@ -35,6 +37,7 @@ import { type CapStatements, type ClaimStatements, capsOnDemand, claimsOnDemand,
 import { configure, openDatabase } from "./open.ts";
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from "./options.ts";
 import { type TaskRow, toStored } from "./rows.ts";
+import { Search } from "./search.ts";
 import { Statements } from "./statements.ts";
 import { Transactions } from "./transactions.ts";
 
@@ -56,6 +59,7 @@ interface Open {
   readonly changes: ChangeFeed;
   readonly claims: OnDemand<ClaimStatements>;
   readonly caps: OnDemand<CapStatements>;
+  readonly finder: Search;
 }
 
 /**
@@ -127,8 +131,8 @@ export class SqliteBackend implements TaskBackend {
     let seq: number | undefined;
     const outcome = await this.#write(({ statements, changes }): UpdateOutcome => {
       const now = this.#now();
-      const task = alive(statements.read(taskId, guard.scope), now);
-      if (!task || !guardHolds(task, guard, now)) return { applied: false, task };
+      const task = alive(statements.read(taskId, guard.scope, historyFor(patch)), now);
+      if (!task || !guardHolds(task, guard, now)) return { applied: false, task: task && withPayloads(task) };
       const next = applyPatch(task, patch, now);
       statements.update(next, patch);
       if (visible) seq = changes.log(next);
@@ -151,17 +155,20 @@ export class SqliteBackend implements TaskBackend {
     });
   }
 
-  async claim({ names, leaseMs, limit }: ClaimQuery): Promise<StoredTask[]> {
+  async claim({ names, leaseMs, limit, history }: ClaimQuery): Promise<StoredTask[]> {
     const { lapsedFirst } = await this.#run((opened) => opened.claims.get());
     // Most claims find nothing. This check takes no lock.
-    if (!(await this.#run(() => firstOf(lapsedFirst, names, this.#now())))) return [];
+    const check = ({ statements }: Open) => firstOf(lapsedFirst, statements.withoutPaused(names), this.#now());
+    if (!(await this.#run(check))) return [];
     return this.#write(({ statements }) => {
       const now = this.#now();
-      const patch: Patch = { lease: { action: "take", leaseMs } };
+      const free = statements.withoutPaused(names);
+      const patch: Patch = { lease: { action: "take", leaseMs }, history };
+      const payloads = [...BEFORE_THE_END, ...historyFor(patch)];
       const claimed: StoredTask[] = [];
       while (claimed.length < limit) {
-        const found = firstOf(lapsedFirst, names, now);
-        const row = found && statements.read(found.taskId, null, BEFORE_THE_END);
+        const found = firstOf(lapsedFirst, free, now);
+        const row = found && statements.read(found.taskId, null, payloads);
         if (!row) break;
         const taken = applyPatch(toStored(row, now), patch, now);
         statements.update(taken, patch);
@@ -201,6 +208,35 @@ export class SqliteBackend implements TaskBackend {
     return async () => stop();
   }
 
+  async search(query: SearchQuery): Promise<SearchPage> {
+    return this.#run(({ finder }) => finder.search(query));
+  }
+
+  async remove(taskIds: readonly string[]): Promise<string[]> {
+    const removed: string[] = [];
+    for (let index = 0; index < taskIds.length; index += DELETE_BATCH) {
+      const batch = taskIds.slice(index, index + DELETE_BATCH);
+      const ended = await this.#write(({ statements, messages }) => {
+        const now = this.#now();
+        const rows = statements.readMany(batch, []).filter((row) => isTerminal(row.status) && !isExpired(row, now));
+        deleteTasks(statements, rows);
+        for (const { taskId } of rows) messages.delete(taskId);
+        return rows.map(({ taskId }) => taskId);
+      });
+      removed.push(...ended);
+    }
+    return removed;
+  }
+
+  async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }): Promise<string[]> {
+    if (pause.length + resume.length > 0)
+      await this.#write(({ statements }) => {
+        for (const name of pause) statements.pause.run(name);
+        for (const name of resume) statements.resume.run(name);
+      });
+    return this.#run(({ statements }) => statements.paused.all().map(({ name }) => name));
+  }
+
   async close(): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
@@ -232,6 +268,7 @@ export class SqliteBackend implements TaskBackend {
         changes: new ChangeFeed(database, statements, transactions, changePollMs, this.#now),
         claims: claimsOnDemand(database, tablePrefix, transactions),
         caps: capsOnDemand(database, tablePrefix, transactions),
+        finder: new Search(database, tablePrefix, transactions, this.#now),
       };
       return { storeId };
     } catch (error) {
@@ -256,6 +293,11 @@ export class SqliteBackend implements TaskBackend {
 
 function alive(row: TaskRow | undefined, now: number): StoredTask | undefined {
   return row && !isExpired(row, now) ? toStored(row, now) : undefined;
+}
+
+/** What a write has to read, so that it can append to the task's history. */
+function historyFor(patch: Patch): readonly "history"[] {
+  return patch.history === undefined ? [] : ["history"];
 }
 
 function capReached(counts: CapStatements, caps: Caps, owner: string | null, now: number) {

@@ -15,6 +15,7 @@ export class Messages {
   readonly #count: Statement<[taskId: string, now: number], { count: number }>;
   readonly #first: Statement<[taskId: string, now: number, limit: number], { id: number; body: string }>;
   readonly #delete: Statement<[id: number], never>;
+  readonly #deleteQueue: Statement<[taskId: string], never>;
   readonly #deleteExpired: Statement<[now: number, limit: number], never>;
 
   constructor(database: SqliteDatabase, tablePrefix: string, transactions: Transactions, now: () => number) {
@@ -28,6 +29,7 @@ export class Messages {
       `SELECT id, body FROM ${messages} WHERE task_id = ? AND +expires_at > ? ORDER BY id LIMIT ?`,
     );
     this.#delete = prepare(database, `DELETE FROM ${messages} WHERE id = ?`);
+    this.#deleteQueue = prepare(database, `DELETE FROM ${messages} WHERE task_id = ?`);
     this.#deleteExpired = prepare(
       database,
       `DELETE FROM ${messages} WHERE id IN (SELECT id FROM ${messages} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
@@ -55,6 +57,11 @@ export class Messages {
       for (const { id } of taken) this.#delete.run(id);
       return taken.map(({ body }) => body);
     });
+  }
+
+  /** Deletes the queue of a task. Call this in the transaction that deletes the task. */
+  delete(taskId: string): void {
+    this.#deleteQueue.run(taskId);
   }
 
   deleteExpired(limit: number): Promise<number> {

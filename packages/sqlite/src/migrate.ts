@@ -36,20 +36,23 @@ export function migrate(database: SqliteDatabase, options: MigrateOptions = {}):
 }
 
 /**
- * The version of the tables, 0 if there are none.
+ * The version of the tables, 0 if there are none. The ledger has an addition under its negative
+ * number: a package that does not know it works beside one that does.
  * @throws TaskStoreError `SCHEMA_MISMATCH` for a newer version
  */
 export function versionOf(database: SqliteDatabase, tablePrefix: string): number {
   const ledger = `${tablePrefix}migrations`;
   const tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?";
   if (!prepare<[string], { name: string }>(database, tables).get(ledger)) return 0;
-  const newest = `SELECT ifnull(max(version), 0) AS version FROM ${ledger}`;
-  const { version } = prepare<[], { version: number }>(database, newest).get() ?? { version: 0 };
-  if (version > SCHEMA_VERSION)
+  const applied = prepare<[], { version: number }>(database, `SELECT version FROM ${ledger}`)
+    .all()
+    .map(({ version }) => version);
+  const newest = Math.max(0, ...applied);
+  if (newest > SCHEMA_VERSION)
     throw mismatch(
-      `The database has version ${version} of the tables, this package knows ${SCHEMA_VERSION}: update @mcp-task-store/sqlite`,
+      `The database has version ${newest} of the tables, this package knows ${SCHEMA_VERSION}: update @mcp-task-store/sqlite`,
     );
-  return version;
+  return Math.max(0, ...applied.map(Math.abs).filter((version) => version <= SCHEMA_VERSION));
 }
 
 /** Tables and ledger change in one transaction, which holds the write lock from its start. */

@@ -25,9 +25,10 @@ export const COLUMNS = {
   inputs: "inputs",
   checkpoint: "checkpoint",
   outcome: "outcome",
+  history: "history",
 } as const;
 
-const TABLES = ["tasks", "payloads", "listeners", "changes", "messages", "store", "migrations"] as const;
+const TABLES = ["tasks", "payloads", "listeners", "changes", "messages", "paused", "store", "migrations"] as const;
 
 /** The names of the tables. */
 export function namesOf(tablePrefix: string): Record<(typeof TABLES)[number], string> {

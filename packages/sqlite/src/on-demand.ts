@@ -58,6 +58,31 @@ export function claimsOnDemand(
   );
 }
 
+/** The tasks that a search for active or failed tasks walks along. */
+const ACTIVE_OR_FAILED = "status IN ('working', 'input_required', 'failed')";
+
+/** The rows that a search walks along, by position. */
+export interface Walk {
+  readonly from: string;
+  /** Conditions, each with an `AND` behind it. */
+  readonly where: string;
+  readonly values: readonly unknown[];
+}
+
+export function activeOrFailedOnDemand(
+  database: SqliteDatabase,
+  tablePrefix: string,
+  transactions: Transactions,
+): OnDemand<Walk> {
+  const { tasks } = namesOf(tablePrefix);
+  const index = `${tasks}_active_or_failed`;
+  return new OnDemand(
+    transactions,
+    () => database.exec(`CREATE INDEX IF NOT EXISTS ${index} ON ${tasks} (position) WHERE ${ACTIVE_OR_FAILED}`),
+    () => ({ from: `${tasks} t INDEXED BY ${index}`, where: `${ACTIVE_OR_FAILED} AND`, values: [] }),
+  );
+}
+
 export interface CapStatements {
   readonly countActive: Statement<[now: number, limit: number], { count: number }>;
   readonly countActiveOfOwner: Statement<[owner: string | null, now: number, limit: number], { count: number }>;

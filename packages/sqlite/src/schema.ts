@@ -41,6 +41,7 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
       inputs: text(COLUMNS.inputs),
       checkpoint: text(COLUMNS.checkpoint),
       outcome: text(COLUMNS.outcome),
+      history: text(COLUMNS.history),
     },
     (table) => [
       uniqueIndex(`${names.tasks}_by_id`).on(table.taskId),
@@ -52,7 +53,7 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
     names.payloads,
     {
       position: integer("position").notNull(),
-      field: text("field").$type<PayloadField>().notNull(),
+      field: text("field").$type<Exclude<PayloadField, "history">>().notNull(),
       body: text("body").notNull(),
     },
     (table) => [primaryKey({ columns: [table.position, table.field] })],
@@ -79,6 +80,9 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
       index(`${names.messages}_by_expiry`).on(table.expiresAt),
     ],
   );
+  const paused = sqliteTable(names.paused, {
+    name: text("name").primaryKey(),
+  });
   const store = sqliteTable(names.store, {
     id: integer("id").primaryKey(),
     storeId: text("store_id").notNull(),
@@ -88,7 +92,7 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
     name: text("name").notNull(),
     appliedAt: integer("applied_at").notNull(),
   });
-  return { tasks, payloads, listeners, changes, messages, store, migrations };
+  return { tasks, payloads, listeners, changes, messages, paused, store, migrations };
 }
 
 export type Schema = ReturnType<typeof schema>;

@@ -18,7 +18,7 @@ import { columnsOf, type TaskRow } from "./rows.ts";
 const SMALL = 1024;
 
 /** The payloads that patches write. The request is written once, with the task. */
-const WRITTEN_LATER = ["inputs", "checkpoint", "outcome"] as const;
+const WRITTEN_LATER = ["inputs", "checkpoint", "outcome", "history"] as const;
 
 // The columns that an update stores. Progress does not touch the indexes on expiry and lease.
 const VISIBLE = ["status", "statusMessage", "updatedAt", "revision"] as const;
@@ -64,6 +64,10 @@ export class Statements {
   readonly deleteTask: Statement<[position: number], never>;
   readonly deletePayloads: Statement<[position: number], never>;
 
+  readonly paused: Statement<[], { name: string }>;
+  readonly pause: Statement<[name: string], never>;
+  readonly resume: Statement<[name: string], never>;
+
   readonly expired: Statement<[now: number, limit: number], { position: number }>;
 
   readonly listAll: Statement<[after: number, now: number, limit: number], TaskRow>;
@@ -81,7 +85,7 @@ export class Statements {
   constructor(database: SqliteDatabase, tablePrefix: string) {
     this.#database = database;
     this.#tablePrefix = tablePrefix;
-    const { tasks, payloads, listeners, changes, store } = namesOf(tablePrefix);
+    const { tasks, payloads, listeners, changes, paused, store } = namesOf(tablePrefix);
     const columns = columnsOf(tablePrefix);
     const sql = <Parameters extends readonly unknown[], Row = never>(text: string) =>
       prepare<Parameters, Row>(database, text);
@@ -118,6 +122,9 @@ export class Statements {
     );
     this.deleteTask = sql(`DELETE FROM ${tasks} WHERE position = ?`);
     this.deletePayloads = sql(`DELETE FROM ${payloads} WHERE position = ?`);
+    this.paused = sql(`SELECT name FROM ${paused}`);
+    this.pause = sql(`INSERT OR IGNORE INTO ${paused} (name) VALUES (?)`);
+    this.resume = sql(`DELETE FROM ${paused} WHERE name = ?`);
 
     this.expired = sql(`SELECT position FROM ${tasks} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`);
 
@@ -158,6 +165,12 @@ export class Statements {
       this.#reads.set(key, statement);
     }
     return statement;
+  }
+
+  /** The names whose tasks may be claimed. */
+  withoutPaused(names: readonly string[]): readonly string[] {
+    const paused = this.paused.all();
+    return paused.length === 0 ? names : names.filter((each) => !paused.some(({ name }) => name === each));
   }
 
   /** The change counter's next value. */
@@ -208,10 +221,11 @@ export class Statements {
 
   /**
    * The value of a payload's column in the task's own row. A large payload goes to the table of
-   * payloads instead, and stays there, unread, after a small one has replaced it.
+   * payloads instead, and stays there, unread, after a small one has replaced it. A history has a
+   * bound and stays in the row.
    */
   #columnOf(position: number, field: PayloadField, body: string): string | null {
-    if (body.length <= SMALL) return body;
+    if (body.length <= SMALL || field === "history") return body;
     this.putPayload.run(position, field, body);
     return null;
   }

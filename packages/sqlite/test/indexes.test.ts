@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { SqliteTaskStore } from "@mcp-task-store/sqlite";
 import Database from "better-sqlite3";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "./support/folder.ts";
 
 const request = { method: "tools/call", params: { name: "grind" } };
@@ -37,4 +37,27 @@ test("the first claim or cap creates its index, and all stores use it", async ()
   await expect(create(capped)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
   database.close();
   await Promise.all([plain, working, capped].map((store) => store.close()));
+});
+
+test("the first search for active or failed tasks creates its index, and other searches create none", async () => {
+  const path = join(temporaryFolder(), "tasks.db");
+  const [plain, watched] = [new SqliteTaskStore({ path }), new SqliteTaskStore({ path })];
+  const database = new Database(path);
+  onTestFinished(async () => {
+    database.close();
+    await Promise.all([plain.close(), watched.close()]);
+  });
+  const found = database
+    .prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'mcp_tasks_active_or_failed'")
+    .pluck();
+  const active = () => watched.operations.listRecords({ where: { status: "active" } });
+  const { taskId } = await plain.createTask({}, 1, request);
+  expect((await watched.operations.listRecords()).records.length).toBe(1);
+  expect(found.get()).toBe(0);
+  expect((await active()).records.length).toBe(1);
+  expect(found.get()).toBe(1);
+  // These statements were prepared before the index existed.
+  await plain.storeTaskResult(taskId, "completed", {});
+  await plain.createTask({}, 1, request);
+  expect(await active()).toMatchObject({ records: [{ name: "grind" }], scanned: 1 });
 });

@@ -16,7 +16,7 @@ test("ten processes can open a new file at once, and it is migrated once", async
   await Promise.all(processes.map(({ ended }) => ended));
   expect(processes.map(({ lines }) => lines)).toEqual(Array(10).fill(["created"]));
   const database = new Database(path);
-  expect(database.prepare("SELECT version FROM mcp_migrations").all()).toEqual([{ version: 1 }]);
+  expect(database.prepare("SELECT version FROM mcp_migrations").all()).toEqual([{ version: -2 }, { version: 1 }]);
   expect(database.prepare("SELECT count(*) AS count FROM mcp_tasks").get()).toEqual({ count: 10 });
   database.close();
 });
@@ -86,8 +86,13 @@ test("the drizzle schema matches the migrated tables", () => {
   const actual = all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table'").map(({ name }) => ({
     name,
     columns: all<{ name: string; type: string; notnull: number; pk: number }>(`PRAGMA table_xinfo(${name})`).map(
-      // SQLite treats a single key column as not null without a declaration.
-      ({ name, type, notnull, pk }) => ({ name, type: type.toLowerCase(), notNull: notnull === 1, key: pk > 0 }),
+      // A column of a key is never null, declared or not.
+      ({ name, type, notnull, pk }) => ({
+        name,
+        type: type.toLowerCase(),
+        notNull: notnull === 1 && pk === 0,
+        key: pk > 0,
+      }),
     ),
     indexes: all<{ name: string; unique: number; origin: string }>(`PRAGMA index_list(${name})`)
       .filter(({ origin }) => origin === "c")
@@ -107,12 +112,10 @@ test("the drizzle schema matches the migrated tables", () => {
     const keys = new Set(primaryKeys.flatMap((key) => key.columns.map(({ name }) => name)));
     return {
       name: getTableName(table),
-      columns: columns.map((column) => ({
-        name: column.name,
-        type: column.getSQLType(),
-        notNull: column.notNull && !column.primary,
-        key: column.primary || keys.has(column.name),
-      })),
+      columns: columns.map((column) => {
+        const key = column.primary || keys.has(column.name);
+        return { name: column.name, type: column.getSQLType(), notNull: column.notNull && !key, key };
+      }),
       indexes: indexes.map(({ config: { name, unique, columns, where } }) => ({
         name,
         unique,

@@ -1,3 +1,4 @@
+import type { SearchFilter, SearchPage } from "@mcp-task-store/core/backend";
 import { SqliteBackend, type SqliteDatabase } from "@mcp-task-store/sqlite";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
@@ -21,7 +22,9 @@ test("no statement scans a table or sorts its rows", async () => {
   await backend.insert(task, { activeTasks: 1, activeTasksPerOwner: 1 });
   await backend.read("a", null, ["request", "outcome"]);
   await backend.claim({ names: ["n"], leaseMs: 1, limit: 2 });
-  await backend.update("a", { scope: null }, { status: "completed", outcome: "{}" });
+  await backend.update("a", { scope: null }, { status: "completed", outcome: "{}", history: "{}" });
+  await backend.pauses({ pause: ["n"], resume: ["m"] });
+  await backend.remove(["a"]);
 
   const plans = [...prepared]
     .filter((sql) => /^(SELECT|UPDATE|DELETE|INSERT)/.test(sql) && !/sqlite_schema|mcp_migrations/.test(sql))
@@ -37,8 +40,9 @@ test("no statement scans a table or sorts its rows", async () => {
       (step) =>
         /USE TEMP B-TREE/.test(step) ||
         // Allowed scans: given lists of ids, results of subqueries, the index of active tasks up to
-        // a cap, and a table of one row per process.
-        (/^SCAN/.test(step) && !/json_each|\(subquery|CONSTANT ROW|INDEX mcp_tasks_active$|mcp_listeners/.test(step)),
+        // a cap, and tables of one row per process or paused name.
+        (/^SCAN/.test(step) &&
+          !/json_each|\(subquery|CONSTANT ROW|INDEX mcp_tasks_active$|mcp_listeners|mcp_paused/.test(step)),
     ),
   );
   expect(wasteful).toEqual([]);
@@ -84,6 +88,89 @@ test("lists by owner use their index, even if statistics show an owner with many
     const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values) as { detail: string }[];
     expect(plan.map(({ detail }) => detail).join("\n")).toMatch(/mcp_tasks_by_owner \(owner=\? AND rowid>\?\)/);
   }
+  await backend.close();
+  database.close();
+});
+
+test("searches walk along the positions of one index, and look at no more rows than allowed", async () => {
+  const database = new Database(":memory:");
+  let prepared: string[] = [];
+  const recording: SqliteDatabase = {
+    memory: true,
+    inTransaction: false,
+    prepare(sql) {
+      prepared.push(sql);
+      return database.prepare(sql);
+    },
+    exec: (sql) => database.exec(sql),
+    close: () => database.close(),
+  };
+  const backend = new SqliteBackend({ database: recording });
+  await backend.open();
+  // Each eighth task failed, and one owner has each fifth.
+  database.exec(`WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 20000)
+    INSERT INTO mcp_tasks (position, task_id, owner, name, status, created_at, updated_at, revision, attempt, lease_token)
+    SELECT n, n, n % 5, 'name', iif(n % 8 = 0, 'failed', 'completed'), n, n, 1, 0, 0 FROM numbers`);
+  database.exec("ANALYZE");
+  const search = async (filter: SearchFilter, order: "newest" | "oldest", walk: RegExp): Promise<SearchPage> => {
+    prepared = [];
+    const query = { filter, order, after: 10_000, limit: 1000, scan: 100, payloads: ["request", "history"] } as const;
+    const page = await backend.search(query);
+    const statements = prepared.filter((sql) => sql.startsWith("SELECT"));
+    expect(statements.length).toBeGreaterThanOrEqual(2);
+    for (const sql of statements) {
+      const values = Array.from(sql.matchAll(/\?/g), () => 0);
+      const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values) as { detail: string }[];
+      const steps = plan.map(({ detail }) => detail).join("\n");
+      expect(steps).toMatch(walk);
+      expect(steps).not.toMatch(/B-TREE FOR|SCAN (t|mcp_tasks)\b/);
+    }
+    return page;
+  };
+
+  const rest = { names: ["name"], created: { from: 10_040, before: null }, idPrefix: "1" };
+  const all = /SEARCH t USING INTEGER PRIMARY KEY \(rowid[<>]\?/;
+  expect(await search({ ...rest, owners: ["0", null, "1"] }, "oldest", all)).toMatchObject({
+    scanned: 100,
+    next: 10_100,
+  });
+  expect(await search({ ...rest, statuses: ["completed"] }, "newest", all)).toMatchObject({ scanned: 100, next: 9900 });
+  const owner = /SEARCH t USING (COVERING )?INDEX mcp_tasks_by_owner \(owner=\? AND rowid[<>]\?/;
+  const own = await search({ ...rest, owners: ["0"], statuses: ["completed", "failed"] }, "oldest", owner);
+  expect(own).toMatchObject({ scanned: 100, next: 10_500 });
+  expect(own.tasks.length).toBe(93);
+  const few = /SEARCH t USING (COVERING )?INDEX mcp_tasks_active_or_failed \(position[<>]\?/;
+  const failed = await search({ ...rest, statuses: ["failed"], owners: ["0"] }, "oldest", few);
+  expect(failed).toMatchObject({ scanned: 100, next: 10_800 });
+  expect(await search({ statuses: ["working", "input_required"] }, "newest", few)).toMatchObject({
+    tasks: [],
+    scanned: 100,
+  });
+  await backend.close();
+  database.close();
+});
+
+test("a search reads no payload of a task that another condition refuses", async () => {
+  const database = new Database(":memory:");
+  const backend = new SqliteBackend({ database });
+  await backend.open();
+  const caps = { activeTasks: null, activeTasksPerOwner: null };
+  for (const name of ["n", "m", "n", "m"]) {
+    const request = JSON.stringify({ name, text: "x".repeat(2000) });
+    const task = { taskId: crypto.randomUUID(), owner: null, name, ttl: null, pollInterval: null, claimAfterMs: 0 };
+    await backend.insert({ ...task, request }, caps);
+  }
+  const read: unknown[] = [];
+  database.function("seen", (position, body) => {
+    read.push(position);
+    return body;
+  });
+  database.exec(`ALTER TABLE mcp_payloads RENAME TO real_payloads;
+    CREATE VIEW mcp_payloads AS SELECT position, field, seen(position, body) AS body FROM real_payloads`);
+  const filter = { texts: [{ field: "request", text: '"name":"n"' } as const], names: ["n"] };
+  const { tasks } = await backend.search({ filter, order: "oldest", after: null, limit: 10, scan: 10, payloads: [] });
+  expect(tasks.map(({ position }) => position)).toEqual([1, 3]);
+  expect(read).toEqual([1, 3]);
   await backend.close();
   database.close();
 });
