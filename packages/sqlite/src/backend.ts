@@ -59,7 +59,7 @@ interface Open {
   readonly changes: ChangeFeed;
   readonly claims: OnDemand<ClaimStatements>;
   readonly caps: OnDemand<CapStatements>;
-  readonly finder: Search;
+  readonly search: Search;
 }
 
 /**
@@ -209,7 +209,7 @@ export class SqliteBackend implements TaskBackend {
   }
 
   async search(query: SearchQuery): Promise<SearchPage> {
-    return this.#run(({ finder }) => finder.search(query));
+    return this.#run((opened) => opened.search.find(query));
   }
 
   async remove(taskIds: readonly string[]): Promise<string[]> {
@@ -268,7 +268,7 @@ export class SqliteBackend implements TaskBackend {
         changes: new ChangeFeed(database, statements, transactions, changePollMs, this.#now),
         claims: claimsOnDemand(database, tablePrefix, transactions),
         caps: capsOnDemand(database, tablePrefix, transactions),
-        finder: new Search(database, tablePrefix, transactions, this.#now),
+        search: new Search(database, tablePrefix, transactions, this.#now),
       };
       return { storeId };
     } catch (error) {

@@ -31,7 +31,7 @@ export class Search {
     this.#activeOrFailed = activeOrFailedOnDemand(database, tablePrefix, transactions);
   }
 
-  async search({ filter, order, after, limit, scan, payloads }: SearchQuery): Promise<SearchPage> {
+  async find({ filter, order, after, limit, scan, payloads }: SearchQuery): Promise<SearchPage> {
     const { from, where, values } = await this.#walkOf(filter);
     const up = order === "oldest";
     const [beyond, upTo, last, direction] = up ? [">", "<=", "max", "ASC"] : ["<", ">=", "min", "DESC"];

@@ -7,6 +7,8 @@ import { limitMutants } from "./limits.ts";
 import { listMutants } from "./lists.ts";
 import { messageMutants } from "./messages.ts";
 import type { Mutant } from "./mutant.ts";
+import { operatorActMutants } from "./operator-acts.ts";
+import { operatorListMutants } from "./operator-lists.ts";
 import { payloadMutants } from "./payloads.ts";
 import { stateMutants } from "./states.ts";
 import { taskObjectMutants } from "./task-object.ts";
@@ -25,4 +27,6 @@ export const mutants: readonly Mutant[] = [
   ...limitMutants,
   ...payloadMutants,
   ...lifecycleMutants,
+  ...operatorListMutants,
+  ...operatorActMutants,
 ];

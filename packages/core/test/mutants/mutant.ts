@@ -38,12 +38,13 @@ export interface StoreContext {
   twin(options: TaskStoreOptions): TaskStore;
 }
 
-/** `messages` may also be replaced in part. */
+/** `messages` and `operations` may also be replaced in part. */
 export type Methods = Partial<
-  Omit<TaskStore, "messages" | "createTask" | "waitForTask"> & Pick<SdkTaskStore, "createTask">
+  Omit<TaskStore, "messages" | "operations" | "createTask" | "waitForTask"> & Pick<SdkTaskStore, "createTask">
 > & {
   waitForTask?(taskId: string, options?: WaitForTaskOptions): Promise<TaskSnapshot>;
   messages?: Partial<TaskStore["messages"]>;
+  operations?: Partial<TaskStore["operations"]>;
 };
 
 /** The example backend, with direct access to its rows. */

@@ -72,10 +72,15 @@ export const operatorActCases = [
     async (scene) => {
       const store = scene.open();
       await Promise.all(range(230).map(() => newTask(store)));
-      const { done } = await store.operations.cancelTasks({});
-      assert.equal(done, 230);
+      const { done, skipped } = await store.operations.cancelTasks({});
+      assert.deepEqual([done, skipped], [230, {}]);
       const { counts } = await store.operations.stats();
       assert.deepEqual([counts.working, counts.cancelled], [0, 230]);
+      const removals = [store, scene.open()].map((each) => ifSupported(each.operations.removeTasks({})));
+      const [one, other] = await Promise.all(removals);
+      if (!one || !other) return;
+      assert.equal(one.value.done + other.value.done, 230, "A task was removed twice, or not at all");
+      assert.deepEqual((await store.operations.listRecords()).records, []);
     },
   ),
 
@@ -86,7 +91,9 @@ export const operatorActCases = [
       const store = scene.open();
       const active = await newTask(store);
       const failed = await endedTask(store, "failed");
-      const completed = await endedTask(store, "completed");
+      const completed = await newTask(store);
+      const lease = await store.acquireLease(completed, { leaseMs: LONG });
+      await store.finishTask(completed, { status: "completed", result: RESULT }, { lease });
       await store.messages.enqueue(completed, message(1));
       await store.messages.enqueue(failed, message(2));
       const dry = await ifSupported(store.operations.removeTasks({}, { dryRun: true }));
@@ -107,9 +114,15 @@ export const operatorActCases = [
         (await store.listTasks()).tasks.map(({ taskId }) => taskId),
         [active, failed],
       );
-      // The id is free again.
+      // The id is free again, and nothing of the first task is left.
       await newTask(store, { taskId: completed });
-      assert.equal(await statusOf(store, completed), "working");
+      const again = await store.operations.getRecord(completed);
+      assert.deepEqual([again?.task.status, again?.result, again?.history], ["working", undefined, []]);
+      const { records: all } = await store.operations.listRecords();
+      assert.deepEqual(
+        all.map(({ task }) => task.taskId),
+        [completed, failed, active],
+      );
     },
   ),
 
@@ -121,6 +134,7 @@ export const operatorActCases = [
       const taskId = await newTask(store, { claimAfterMs: 0 });
       const holder = { worker: "mill", version: "1.2.3" };
       const claimed = await store.claimTask({ ...CLAIM, holder });
+      await refused(store.acquireLease(taskId, { leaseMs: LONG, holder: { worker: "thief" } }), "LEASE_HELD");
       const record = await scene.open().operations.getRecord(taskId);
       assert.deepEqual({ ...record?.holder, host: "" }, { host: "", pid: process.pid, ...holder });
       const { records } = await store.operations.listRecords({
@@ -148,6 +162,28 @@ export const operatorActCases = [
         assert(!JSON.stringify(seen).includes("bakery"), "A requestor's view has the holder");
     },
   ),
+
+  defineCase("operators/holders-together", "Leases that are taken at once have each its own holder.", async (scene) => {
+    const store = scene.open();
+    const workers = ["mill", "windmill", "watermill"];
+    for (const _ of range(6)) await newTask(store, { claimAfterMs: 0 });
+    const named = await Promise.all(workers.map(() => newTask(store, { claimAfterMs: LONG })));
+    const [claimed, acquired] = await Promise.all([
+      Promise.all(workers.map((worker) => store.claimTasks({ ...CLAIM, holder: { worker }, limit: 2 }))),
+      Promise.all(
+        workers.map((worker, index) =>
+          store.acquireLease(named[index] as string, { leaseMs: LONG, holder: { worker } }),
+        ),
+      ),
+    ]);
+    const holders = async (taskIds: readonly string[]) =>
+      Promise.all(taskIds.map(async (taskId) => (await store.operations.getRecord(taskId))?.holder?.worker));
+    assert(claimed.flat().length > 0);
+    for (const [index, worker] of workers.entries()) {
+      const taskIds = [...(claimed[index] ?? []).map(({ lease }) => lease), acquired[index]];
+      assert.deepEqual(new Set(await holders(taskIds.map((lease) => lease?.taskId as string))), new Set([worker]));
+    }
+  }),
 
   defineCase(
     "operators/history-bound",
@@ -199,7 +235,9 @@ export const operatorActCases = [
       const { taskId: first } = await store.createTask({ ttl: LONG, context }, 7, REQUEST, { owner: "ada" });
       await refused(store.operations.rerunTask(first), "INVALID_ARGUMENT");
       await store.storeTaskResult(first, "failed", RESULT, { owner: "ada" });
+      const before = await recordOf(store, first);
       const again = await store.operations.rerunTask(first);
+      assert.deepEqual(await recordOf(store, first), before, "A requestor sees a change of the first task");
       assert.notEqual(again.taskId, first);
       assert.equal(again.status, "working");
       const made = await store.operations.getRecord(again.taskId);
@@ -211,6 +249,7 @@ export const operatorActCases = [
       assert.deepEqual([old?.task.status, old?.result, old?.rerunOf], ["failed", RESULT, undefined]);
       assert.deepEqual({ ...old?.history.at(-1), at: "" }, { at: "", event: "rerun", taskId: again.taskId });
       assert.equal(await claimedId(store), again.taskId);
+      assert.equal(await claimedId(store), undefined);
       const changed = await store.operations.rerunTask(first, { arguments: { grain: "oat" }, taskId: "mine" });
       assert.equal(changed.taskId, "mine");
       const { request } = await recordOf(store, "mine");
@@ -245,8 +284,12 @@ export const operatorActCases = [
       const other = scene.open();
       const taskId = await newTask(other, { claimAfterMs: 0 });
       const { taskId: free } = await store.createTask({ name: "bake", claimAfterMs: 0, ttl: LONG });
-      if (!(await ifSupported(store.operations.pauseClaims("grind")))) return;
-      await store.operations.pauseClaims("sow");
+      // A pause outlives the handle that made it.
+      const brief = scene.open();
+      if (!(await ifSupported(brief.operations.pauseClaims("grind")))) return;
+      await brief.close();
+      for (const each of [store, other]) await each.operations.pauseClaims("sow");
+      await store.operations.resumeClaims("bake");
       assert.deepEqual(await other.operations.pausedNames(), ["grind", "sow"]);
       assert.equal(await claimedId(other), undefined);
       assert.equal(await claimedId(store), undefined);

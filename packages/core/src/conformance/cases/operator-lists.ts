@@ -23,6 +23,9 @@ async function takes(store: TaskStore, filters: readonly [TaskFilter, readonly s
     assert.deepEqual(new Set(await idsOf(store, { where })), new Set(wanted), JSON.stringify(where));
 }
 
+/** A name and an owner whose characters mean something in SQL, in Lua and in patterns. */
+const ODD = 'it\'s, "odd" %_*[?]\\ é';
+
 async function call(store: TaskStore, name: string, args: Record<string, unknown>, owner?: string): Promise<string> {
   return (await store.createTask({ name, arguments: args, owner, ttl: LONG, claimAfterMs: LONG })).taskId;
 }
@@ -38,12 +41,14 @@ export const operatorListCases = [
       const completed = await call(store, "grind", {}, "ada");
       const failed = await call(store, "grind", {}, "grace");
       const cancelled = await call(store, "sow", {}, "");
+      const odd = await call(store, ODD, {}, ODD);
       await store.requestInputs(asking, { fine: QUESTION });
       await store.storeTaskResult(completed, "completed", RESULT, { owner: "ada" });
       await store.storeTaskResult(failed, "failed", RESULT, { owner: "grace" });
       await store.cancelTask(cancelled, { owner: "" });
       await store.acquireLease(working, { owner: "ada", leaseMs: LONG });
-      const all = [working, asking, completed, failed, cancelled];
+      await store.cancelTask(odd, { owner: ODD });
+      const all = [working, asking, completed, failed, cancelled, odd];
       await takes(scene.open(), [
         [{}, all],
         [{ status: "working" }, [working]],
@@ -51,10 +56,12 @@ export const operatorListCases = [
         [{ status: ["completed", "failed"] }, [completed, failed]],
         [{ status: "failed" }, [failed]],
         [{ status: "active" }, [working, asking]],
-        [{ status: "ended" }, [completed, failed, cancelled]],
+        [{ status: "ended" }, [completed, failed, cancelled, odd]],
         [{ name: "bake" }, [working, asking]],
         [{ name: ["sow", "grind"] }, [completed, failed, cancelled]],
+        [{ name: [ODD, "unknown"] }, [odd]],
         [{ owner: "ada" }, [working, completed]],
+        [{ owner: ["grace", ODD] }, [failed, odd]],
         [{ owner: null }, [asking]],
         [{ owner: ["", null] }, [asking, cancelled]],
         [{ owner: "ada", status: "active" }, [working]],
@@ -133,6 +140,7 @@ export const operatorListCases = [
         method: "sow",
         params: { field: 3 },
       });
+      const large = await call(store, "bake", { padding: "x".repeat(20_000), sort: "large" });
       await store.storeTaskResult(other, "completed", { content: [], grade: "fine" });
       await store.finishTask(deep, { status: "failed", error: { code: -32001, message: "No flour" } });
       await takes(store, [
@@ -144,11 +152,12 @@ export const operatorListCases = [
         [{ payload: { arguments: { order: { customer: "acme" } } } }, [deep]],
         [{ payload: { arguments: { order: { odd } } } }, [deep]],
         [{ payload: { arguments: { order: {} } } }, [deep]],
+        [{ payload: { arguments: { sort: "large" } } }, [large]],
         [{ payload: { params: { field: 3 } } }, [told]],
         [{ payload: { context: { trace: { id: 7 } } } }, [told]],
         [{ payload: { result: { grade: "fine" } } }, [other]],
         [{ payload: { error: { code: -32001 } } }, [deep]],
-        [{ payload: { arguments: {} }, status: "active" }, [acme]],
+        [{ payload: { arguments: {} }, status: "active" }, [acme, large]],
       ]);
     },
   ),
@@ -229,12 +238,29 @@ export const operatorListCases = [
         assert(!Object.hasOwn(bare as object, hidden), `The record has ${hidden}`);
       assert.equal(bare?.["owner"], "ada");
       const [asked] = (await store.operations.listRecords({ fields: ["request", "result"] })).records;
-      assert.deepEqual(asked?.request.params?.["arguments"], { loaves: 2 });
+      assert.deepEqual(asked?.request?.params?.["arguments"], { loaves: 2 });
       assert.deepEqual(asked?.result, RESULT);
       const whole = await store.operations.getRecord(taskId);
       assert.deepEqual([whole?.result, whole?.owner, whole?.name, whole?.stuck], [RESULT, "ada", "bake", undefined]);
       assert.equal(Date.parse(whole?.expiresAt ?? "") - Date.parse(whole?.endedAt ?? ""), LONG);
       assert.equal(await store.operations.getRecord("no such task"), null);
+    },
+  ),
+
+  defineCase(
+    "operators/next-task",
+    "Nothing of an expired task is left in the next one with its id.",
+    async (scene) => {
+      const store = scene.open();
+      const ttl = scene.span(1000);
+      const taskId = await newTask(store, { ttl });
+      await store.acquireLease(taskId, { leaseMs: ttl });
+      await store.finishTask(taskId, { status: "completed", result: RESULT });
+      await scene.advance(ttl);
+      await newTask(store, { taskId });
+      const record = await store.operations.getRecord(taskId);
+      assert.deepEqual([record?.history, record?.result, record?.task.status], [[], undefined, "working"]);
+      assert.equal((await store.operations.listRecords()).records.length, 1);
     },
   ),
 
