@@ -8,7 +8,9 @@ import { listMutants } from "./lists.ts";
 import { messageMutants } from "./messages.ts";
 import type { Mutant } from "./mutant.ts";
 import { operatorActMutants } from "./operator-acts.ts";
+import { operatorHistoryMutants } from "./operator-histories.ts";
 import { operatorListMutants } from "./operator-lists.ts";
+import { operatorPauseMutants } from "./operator-pauses.ts";
 import { payloadMutants } from "./payloads.ts";
 import { stateMutants } from "./states.ts";
 import { taskObjectMutants } from "./task-object.ts";
@@ -29,4 +31,6 @@ export const mutants: readonly Mutant[] = [
   ...lifecycleMutants,
   ...operatorListMutants,
   ...operatorActMutants,
+  ...operatorHistoryMutants,
+  ...operatorPauseMutants,
 ];

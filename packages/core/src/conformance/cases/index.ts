@@ -10,6 +10,7 @@ import { limitCases } from "./limits.ts";
 import { listCases } from "./lists.ts";
 import { messageCases } from "./messages.ts";
 import { operatorActCases } from "./operator-acts.ts";
+import { operatorHistoryCases } from "./operator-histories.ts";
 import { operatorListCases } from "./operator-lists.ts";
 import { operatorTransferCases } from "./operator-transfer.ts";
 import { payloadCases } from "./payloads.ts";
@@ -44,5 +45,6 @@ export const conformanceCases: readonly ConformanceCase[] = Object.freeze([
   ...operatorListCases,
   ...operatorActCases,
   ...operatorTransferCases,
+  ...operatorHistoryCases,
   ...processCases,
 ]);
