@@ -11,6 +11,7 @@ import { operatorActMutants } from "./operator-acts.ts";
 import { operatorHistoryMutants } from "./operator-histories.ts";
 import { operatorListMutants } from "./operator-lists.ts";
 import { operatorPauseMutants } from "./operator-pauses.ts";
+import { operatorTransferMutants } from "./operator-transfers.ts";
 import { payloadMutants } from "./payloads.ts";
 import { stateMutants } from "./states.ts";
 import { taskObjectMutants } from "./task-object.ts";
@@ -33,4 +34,5 @@ export const mutants: readonly Mutant[] = [
   ...operatorActMutants,
   ...operatorHistoryMutants,
   ...operatorPauseMutants,
+  ...operatorTransferMutants,
 ];

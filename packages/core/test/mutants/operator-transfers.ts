@@ -1,0 +1,103 @@
+import type { ListQuery, RestoredTask, StoredTask } from "@mcp-task-store/core/backend";
+import { MutableBackend, type Mutant } from "./mutant.ts";
+
+/** A backend that changes tasks before it restores them. */
+function restoring(change: (task: RestoredTask) => RestoredTask): typeof MutableBackend {
+  return class extends MutableBackend {
+    override restore(tasks: readonly RestoredTask[]) {
+      return super.restore(tasks.map(change));
+    }
+  };
+}
+
+class Overwrites extends MutableBackend {
+  override async restore(tasks: readonly RestoredTask[]) {
+    for (const { taskId } of tasks) this.raw.prepare("delete from tasks where task_id = ?").run(taskId);
+    return super.restore(tasks);
+  }
+}
+
+class Refuses extends MutableBackend {
+  override async restore(tasks: readonly RestoredTask[]) {
+    const written = await super.restore(tasks);
+    if (written.length < tasks.length) throw new Error("UNIQUE constraint failed: tasks.task_id");
+    return written;
+  }
+}
+
+class TakesMessages extends MutableBackend {
+  override async messagesOf(taskIds: readonly string[]) {
+    const found = await super.messagesOf(taskIds);
+    for (const taskId of taskIds) await this.shift(taskId, null);
+    return found;
+  }
+}
+
+class LastFirst extends MutableBackend {
+  override async messagesOf(taskIds: readonly string[]) {
+    return (await super.messagesOf(taskIds)).toReversed();
+  }
+}
+
+/** Every second task is visible only at the second look, as one that commits late. */
+class CommitsLate extends MutableBackend {
+  readonly #seen = new Set<string>();
+  override async list(query: ListQuery): Promise<StoredTask[]> {
+    return (await super.list(query)).filter(({ taskId, position }) => {
+      const known = position % 4 < 2 || this.#seen.has(taskId);
+      this.#seen.add(taskId);
+      return known;
+    });
+  }
+}
+
+export const operatorTransferMutants: Mutant[] = [
+  {
+    id: "import-anew",
+    breaks: "An imported task is as new",
+    kills: ["operators/export-and-import"],
+    backend: restoring((task) => ({ ...task, revision: 1, attempt: 0, leaseToken: 0 })),
+  },
+  {
+    id: "import-without-checkpoint",
+    breaks: "An imported task has lost its checkpoint",
+    kills: ["operators/export-and-import", "operators/copy"],
+    backend: restoring((task) => ({ ...task, checkpoint: null })),
+  },
+  {
+    id: "import-without-messages",
+    breaks: "An imported task has lost its messages",
+    kills: ["operators/export-and-import"],
+    backend: restoring((task) => ({ ...task, messages: [] })),
+  },
+  {
+    id: "messages-turned",
+    breaks: "Exported messages are in the wrong order",
+    kills: ["operators/export-and-import"],
+    backend: LastFirst,
+  },
+  {
+    id: "export-takes-messages",
+    breaks: "An export takes the messages out of their queues",
+    kills: ["operators/export-and-import"],
+    backend: TakesMessages,
+  },
+  {
+    id: "import-overwrites",
+    breaks: "An import overwrites tasks that are there",
+    kills: ["operators/import-again", "operators/copy"],
+    backend: Overwrites,
+  },
+  {
+    id: "import-once",
+    breaks: "An import fails at a task that is there",
+    kills: ["operators/import-again", "operators/copy"],
+    backend: Refuses,
+  },
+  {
+    id: "follow-skips",
+    breaks: "A task may become visible after a later one, and the backend says nothing of it",
+    kills: ["operators/follow"],
+    backend: CommitsLate,
+  },
+];
