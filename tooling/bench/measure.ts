@@ -65,7 +65,7 @@ interface Run {
   readonly operations: number;
   readonly figures: Figures;
   readonly elapsedMs: number;
-  /** Of this process. */
+  /** Of the client's processes. */
   readonly cpuMs: number;
   readonly serverMs?: number;
 }
@@ -75,18 +75,20 @@ async function run({ contestant, operations }: Runner, serverCpu?: ServerCpu): P
   // Collects garbage, so that the next contestant does not pay for it. Needs --expose-gc.
   globalThis.gc?.();
   const serverBefore = await serverCpu?.();
+  const othersBefore = (await contestant.otherCpuMs?.()) ?? 0;
   const cpuBefore = process.cpuUsage();
   const start = performance.now();
   const figures = await contestant.run(operations);
   const elapsedMs = performance.now() - start;
   const { user, system } = process.cpuUsage(cpuBefore);
+  const othersAfter = (await contestant.otherCpuMs?.()) ?? 0;
   const serverAfter = await serverCpu?.();
   await contestant.after?.();
   return {
     operations,
     figures: figures ?? { [RATE]: (1000 * operations) / elapsedMs },
     elapsedMs,
-    cpuMs: (user + system) / 1000,
+    cpuMs: (user + system) / 1000 + othersAfter - othersBefore,
     ...(serverBefore === undefined || serverAfter === undefined ? {} : { serverMs: serverAfter - serverBefore }),
   };
 }

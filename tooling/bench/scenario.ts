@@ -61,6 +61,8 @@ export interface Contestant {
   /** The timed part. Returns a figure for each metric, or nothing if its time is the figure. */
   // biome-ignore lint/suspicious/noConfusingVoidType: an async function without a return statement returns it
   run(operations: number): Promise<Figures | void>;
+  /** The CPU time so far, in ms, of other client processes of this contestant. */
+  otherCpuMs?(): Promise<number>;
   /** Undoes `before`, and throws if the run left a wrong state. Not timed. */
   after?(): Promise<void>;
 }
@@ -92,7 +94,7 @@ export interface Measured {
   readonly figure: Spread;
   /** The share of all processors' time, over all rounds. */
   readonly busy?: {
-    /** Of this process. */
+    /** Of this process, and of other client processes that the contestant tells of. */
     readonly client: number;
     /** Absent if there is no server, or if it is not on this machine. */
     readonly server?: number;
@@ -114,7 +116,7 @@ export interface Row {
    */
   readonly ratio?: Spread & { readonly rounds: readonly number[] };
   /**
-   * This process's CPU time per operation: theirs divided by ours. Above 1, ours takes less. It
+   * The client's CPU time per operation: theirs divided by ours. Above 1, ours takes less. It
    * excludes servers and disks, and hardly depends on other load.
    */
   readonly cpu?: Spread;

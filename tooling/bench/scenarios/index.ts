@@ -6,6 +6,7 @@ import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
 import { oldSnapshot } from "./old-snapshot.ts";
 import { otherwise } from "./otherwise.ts";
+import { processes } from "./processes.ts";
 import { serving } from "./serving.ts";
 import { statusReads } from "./status-reads.ts";
 import { sweep } from "./sweep.ts";
@@ -15,6 +16,7 @@ import { wakeUp } from "./wake-up.ts";
 /** In the order of their runs. */
 export const SCENARIOS: readonly Scenario[] = [
   lifecycle,
+  processes,
   otherwise,
   claims,
   idleWorkers,

@@ -1,13 +1,9 @@
 import { startWorker, type TaskStore } from "@mcp-task-store/core";
 import { MemoryTaskStore } from "@mcp-task-store/memory";
 import { InMemoryTaskStore } from "@modelcontextprotocol/sdk/experimental/tasks";
-import { Redis } from "ioredis";
-import pg from "pg";
-import { barePostgres } from "../bare/postgres.ts";
-import { bareRedis } from "../bare/redis.ts";
-import { bareSqlite } from "../bare/sqlite.ts";
+import { bareLife } from "../bare/life.ts";
 import { inFlight, type Life, lifeIn, live, type SdkStore } from "../lives.ts";
-import { openSqlite, openStore, type Place } from "../places.ts";
+import { openStore, type Place } from "../places.ts";
 import type { Comparison, Contestant, Scenario } from "../scenario.ts";
 import type { StoreName } from "../stores.ts";
 
@@ -79,25 +75,4 @@ function inMemory(most: number, ttl: number | null, goal: number): Contestant[] 
       (store) => store.cleanup(),
     ),
   ];
-}
-
-async function bareLife(
-  place: Exclude<Place, { store: "memory" }>,
-  ttl: number | null,
-  cleanUp: AsyncDisposableStack,
-): Promise<{ driver: string; life: Life }> {
-  switch (place.store) {
-    case "sqlite":
-      return { driver: "better-sqlite3", life: bareSqlite(openSqlite(place, cleanUp), ttl) };
-    case "postgres": {
-      const pool = new pg.Pool({ connectionString: place.url, max: 10 });
-      cleanUp.defer(() => pool.end());
-      return { driver: "pg", life: await barePostgres(pool, ttl) };
-    }
-    case "redis": {
-      const redis = new Redis(place.url);
-      cleanUp.defer(() => redis.disconnect());
-      return { driver: "ioredis", life: await bareRedis(redis, place.prefix, ttl) };
-    }
-  }
 }
