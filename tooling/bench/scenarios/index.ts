@@ -1,6 +1,7 @@
 import type { Scenario } from "../scenario.ts";
 import { blockedResults } from "./blocked-results.ts";
 import { claims } from "./claims.ts";
+import { crowd } from "./crowd.ts";
 import { idleWorkers } from "./idle-workers.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
@@ -19,6 +20,7 @@ export const SCENARIOS: readonly Scenario[] = [
   processes,
   otherwise,
   claims,
+  crowd,
   idleWorkers,
   oldSnapshot,
   statusReads,

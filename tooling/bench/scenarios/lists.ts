@@ -1,14 +1,17 @@
-import type { TaskStore } from "@mcp-task-store/core";
+import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
 import { MemoryTaskStore } from "@mcp-task-store/memory";
+import { addCopies, settle } from "../copies.ts";
+import { inFlight, REQUEST, RESULT } from "../lives.ts";
 import { openStore, type Place } from "../places.ts";
 import type { Comparison, Contestant, Scenario, Settings } from "../scenario.ts";
-import { fill } from "./lists-fill.ts";
 
 const PAGES = { rate: { unit: "pages/s", better: "higher" } } as const;
 const SMALL = 1000;
 /** The store's default page size. */
 const PAGE = 10;
 const MIDDLE_PAGES = 10;
+/** In any part of the list, every third task belongs to one of them. */
+const OTHERS = 1000;
 const WHERE = ["first", "middle", "last"] as const;
 
 const SIZES: Readonly<Record<Settings["scale"], readonly number[]>> = {
@@ -120,4 +123,20 @@ async function walk(walker: TaskStore, store: TaskStore, size: number): Promise<
   const middle = [await cursorAfter(half - (half % PAGE))];
   while (middle.length < MIDDLE_PAGES) middle.push((await store.listTasks(middle.at(-1), { owner })).nextCursor);
   return { first: [undefined], middle, last: [await cursorAfter(size - PAGE)] };
+}
+
+/** Adds this many tasks of the owner, and half as many of others between them. */
+async function fill(place: Place, store: TaskStore, owner: string, tasks: number): Promise<void> {
+  const total = tasks + Math.floor(tasks / 2);
+  if (place.store !== "memory") {
+    await addCopies(place, store, "completed", { total, owner, others: { each: 3, many: OTHERS } });
+    return settle(place);
+  }
+  let index = 0;
+  await inFlight(64, total, async () => {
+    index += 1;
+    const whose = index % 3 === 0 ? `other-${index % OTHERS}` : owner;
+    const { taskId } = await store.createTask({}, 1, REQUEST, { owner: whose });
+    await store.finishTask(taskId, { status: "completed", result: RESULT }, { owner: ANY_OWNER });
+  });
 }
