@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TaskStore } from "@mcp-task-store/core";
+import { addCopies, settle } from "../copies.ts";
 import { inFlight, REQUEST } from "../lives.ts";
 import { openStore, type Place } from "../places.ts";
 import type { Comparison, Contestant, Figures, Scenario, Settings } from "../scenario.ts";
@@ -13,15 +14,17 @@ const EXPIRED: Readonly<Record<StoreName, number>> = {
   postgres: 10_000,
   redis: 30_000,
 };
+const MANY = 1_000_000;
 const WRITE_EACH_MS = 2;
 
 export const sweep: Scenario = {
   name: "sweep",
   title: "sweep: deleting expired tasks, and what writers of the same process notice of it",
   notes: [
-    "The tasks were made by the store with a ttl of 1 ms, and none was completed. deleteExpired is called with its default limit of 1,000 until none is left, again and again without a pause; a store left to itself does that once a minute.",
+    "The expired tasks are copies that the database makes of a working task of the store. On Redis, which expires the tasks themselves, only their index entries are left. In memory the store makes the tasks with a ttl of 1 ms.",
+    "deleteExpired is called with its default limit of 1,000 until none is left, again and again without a pause; a store left to itself does that once a minute.",
     `Writers: a task is created every ${WRITE_EACH_MS} ms, whether or not those before are there; the time is from when it was due, so that an event loop that is busy counts. Without a sweep for as long as the last one took.`,
-    "In memory, deleting ends before writers could notice.",
+    "In memory, deleting ends before writers could notice. With --full 1,000,000 tasks have expired, but in memory.",
   ],
   stores: ["memory", "sqlite", "postgres", "redis"],
   comparisons: (place, settings) =>
@@ -29,19 +32,25 @@ export const sweep: Scenario = {
 };
 
 function tasksFor(place: Place, { scale }: Settings): number {
-  return scale === "quick" ? 500 : EXPIRED[place.store];
+  if (scale === "quick") return 500;
+  return scale === "full" && place.store !== "memory" ? MANY : EXPIRED[place.store];
+}
+
+/** Few with many tasks, which take a while to fill. */
+function roundsFor({ scale }: Settings): number {
+  return scale === "full" ? 3 : 5;
 }
 
 function alone(place: Place, settings: Settings): Comparison {
   return {
-    title: "deleted, without writers",
+    title: `${tasksFor(place, settings).toLocaleString("en")} deleted, without writers`,
     operations: tasksFor(place, settings),
-    rounds: 5,
+    rounds: roundsFor(settings),
     async setUp(cleanUp) {
       const store = openStore(place, cleanUp);
       const contestant: Contestant = {
         name: `${place.store} store`,
-        before: (tasks) => createExpired(store, tasks),
+        before: (tasks) => addExpired(place, store, tasks),
         run: (tasks) => sweepAll(store, tasks),
       };
       return [contestant];
@@ -51,9 +60,9 @@ function alone(place: Place, settings: Settings): Comparison {
 
 function besideWriters(place: Place, settings: Settings): Comparison {
   return {
-    title: "writers",
+    title: `writers beside ${tasksFor(place, settings).toLocaleString("en")}`,
     operations: tasksFor(place, settings),
-    rounds: 5,
+    rounds: roundsFor(settings),
     metrics: {
       p50: { unit: "ms", better: "lower" },
       p99: { unit: "ms", better: "lower" },
@@ -63,7 +72,7 @@ function besideWriters(place: Place, settings: Settings): Comparison {
       let sweepMs = 500;
       const during: Contestant = {
         name: "during the sweep",
-        before: (tasks) => createExpired(store, tasks),
+        before: (tasks) => addExpired(place, store, tasks),
         async run(tasks) {
           const start = performance.now();
           const swept = sweepAll(store, tasks);
@@ -78,7 +87,11 @@ function besideWriters(place: Place, settings: Settings): Comparison {
   };
 }
 
-async function createExpired(store: TaskStore, tasks: number): Promise<void> {
+async function addExpired(place: Place, store: TaskStore, tasks: number): Promise<void> {
+  if (place.store !== "memory") {
+    await addCopies(place, store, "waiting", { total: tasks, owner: null, expired: true });
+    return settle(place);
+  }
   await inFlight(64, tasks, () => store.createTask({ ttl: 1 }, 1, REQUEST));
   await sleep(20);
 }
