@@ -26,7 +26,7 @@ export const HELP = `Measures the stores side by side with the bare drivers, and
   --store <names>     ${STORES.join(", ")} (default: all), with commas between them
   --scenario <names>  ${names} (default: all), likewise
   --rounds <number>   rounds of each comparison (default: ${SETTINGS.rounds})
-  --full              lists of 1,000,000 tasks as well, which take minutes to fill
+  --full              lists, crowds and sweeps of 1,000,000 tasks and a table of 10,000,000, which take minutes to fill
   --quick             a look whether everything runs: the figures mean nothing, and are written only with --out
   --out <directory>   where <store>.json, .svg and .md go (default: tooling/bench/results)
   --help              show this

@@ -1,4 +1,5 @@
 import type { Scenario } from "../scenario.ts";
+import { bigTable } from "./big-table.ts";
 import { blockedResults } from "./blocked-results.ts";
 import { claims } from "./claims.ts";
 import { crowd } from "./crowd.ts";
@@ -9,6 +10,7 @@ import { oldSnapshot } from "./old-snapshot.ts";
 import { otherwise } from "./otherwise.ts";
 import { processes } from "./processes.ts";
 import { serving } from "./serving.ts";
+import { size } from "./size.ts";
 import { statusReads } from "./status-reads.ts";
 import { sweep } from "./sweep.ts";
 import { waiters } from "./waiters.ts";
@@ -25,9 +27,11 @@ export const SCENARIOS: readonly Scenario[] = [
   oldSnapshot,
   statusReads,
   lists,
+  bigTable,
   wakeUp,
   waiters,
   blockedResults,
   sweep,
+  size,
   serving,
 ];
