@@ -2,13 +2,17 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { measure } from "../bench/measure.ts";
 import { parseOptions } from "../bench/options.ts";
-import type { Results } from "../bench/section.ts";
+import type { Results, Section } from "../bench/section.ts";
 import { spreadOf } from "../bench/statistics.ts";
 import { numberOf } from "../bench/table.ts";
 import { UsageError } from "../command.ts";
+import { useDatabase, useKeys } from "../databases/fixtures.ts";
 import { repositoryRoot, run } from "../packages.ts";
 
+const database = useDatabase();
+const keys = useKeys();
 let out: string;
 
 beforeAll(async () => {
@@ -18,7 +22,8 @@ beforeAll(async () => {
 afterAll(() => rm(out, { recursive: true, force: true }));
 
 function bench(...args: string[]): Promise<string> {
-  return run(process.execPath, ["--expose-gc", "tooling/bench/main.ts", ...args], { cwd: repositoryRoot });
+  const env = { ...process.env, TEST_POSTGRES_URL: database.url, TEST_REDIS_URL: keys.url };
+  return run(process.execPath, ["--expose-gc", "tooling/bench/main.ts", ...args], { cwd: repositoryRoot, env });
 }
 
 test("prints a table for each variant of a store, and writes JSON and a chart", async () => {
@@ -71,6 +76,39 @@ test("prints a table for each variant of a store, and writes JSON and a chart", 
   }
 });
 
+test("measures processes, crowds, sweeps, sizes and big tables on a server", async () => {
+  const scenarios = ["processes", "crowd", "big-table", "sweep", "size"];
+  await bench("--quick", "--scenario", scenarios.join(), "--store", "postgres,redis", "--out", out);
+  const sectionsOf = async (name: string): Promise<readonly Section[]> =>
+    (JSON.parse(await readFile(join(out, `${name}.json`), "utf8")) as Results).sections;
+
+  const postgres = await sectionsOf("postgres");
+  expect(postgres.map(({ scenario }) => scenario)).toEqual(scenarios);
+  const namesIn = (index: number) =>
+    postgres[index]?.rows.map(({ title, ours, other }) => [title, ours.name, other?.name]);
+  expect(namesIn(0)).toEqual([
+    ["1 process", "postgres store", "pg"],
+    ["2 processes", "postgres store", "pg"],
+  ]);
+  expect(namesIn(1)).toEqual([
+    ["5,000 waiting", "2 processes of 16 workers", "1 process of 16 workers"],
+    ["5,000 waiting", "2 processes of 16 workers", "1 worker"],
+  ]);
+  expect(namesIn(2)?.map(([title]) => title)).toEqual(
+    ["create", "claim and finish", "a page of 10", "a sweep step"].map((title) => `${title}, at 10,000`),
+  );
+  for (const { rows } of postgres)
+    for (const { ours, other, ratio } of rows)
+      for (const { min } of [ours.figure, other?.figure ?? ours.figure, ratio ?? ours.figure])
+        expect(min).toBeGreaterThan(0);
+  // The payloads alone are larger than that.
+  for (const { ours, other } of postgres[4]?.rows ?? [])
+    for (const measured of [ours, other]) expect(measured?.figure.min).toBeGreaterThan(200);
+
+  const redis = await sectionsOf("redis");
+  expect(redis.map(({ scenario }) => scenario)).toEqual(scenarios.filter((name) => name !== "big-table"));
+});
+
 /** Checks for one root, closed elements, quoted attributes, and escaped texts. */
 function expectWellFormed(xml: string): void {
   const open: string[] = [];
@@ -113,6 +151,20 @@ describe("options", () => {
     const help = await bench("--help");
     for (const option of ["--store", "--scenario", "--rounds", "--quick", "--out"]) expect(help).toContain(option);
   });
+});
+
+test("the CPU time of a contestant's other processes counts as the client's", async () => {
+  let cpuMs = 0;
+  const otherCpuMs = async () => {
+    cpuMs += 1_000_000;
+    return cpuMs;
+  };
+  const alone = { name: "alone", run: async () => undefined };
+  const setUp = async () => [{ ...alone, name: "with others", otherCpuMs }, alone];
+  const settings = { scale: "quick", rounds: 2, slotMs: 1, warmUpMs: 0 } as const;
+  const [row] = await measure({ title: "nothing", operations: 1, setUp }, settings);
+  expect(row?.ours.busy?.client).toBeGreaterThan(100);
+  expect(row?.cpu?.max).toBeLessThan(0.01);
 });
 
 test("quantiles are interpolated", () => {

@@ -5,12 +5,13 @@ import type { Comparison, Contestant, Scenario, Settings } from "../scenario.ts"
 import { Crew } from "./crew.ts";
 
 const WORKERS = 16;
-const PROCESSES = 8;
+/** A test runs few, because they share a server with other tests. */
+const PROCESSES = { quick: 2, usual: 8, full: 8 } as const;
 const WAITING = { quick: 5000, usual: 100_000, full: 1_000_000 } as const;
 
 export const crowd: Scenario = {
   name: "crowd",
-  title: `crowd: claims by ${PROCESSES} processes of ${WORKERS} workers among many waiting tasks, against fewer workers`,
+  title: `crowd: claims by ${PROCESSES.usual} processes of ${WORKERS} workers among many waiting tasks, against fewer workers`,
   notes: [
     `Each worker claims a task, and finishes it while it claims the next, as in the scenario "claims". ${WAITING.full.toLocaleString("en")} tasks wait with --full, ${WAITING.usual.toLocaleString("en")} otherwise; as many as a run takes are added before it.`,
     "The tasks are copies that the database makes of one of the store, a millisecond apart, on PostgreSQL with a VACUUM ANALYZE once. That each task is handed out once is checked.",
@@ -22,10 +23,10 @@ export const crowd: Scenario = {
 };
 
 function comparison(place: Place, { scale }: Settings): Comparison {
-  const waiting = WAITING[scale];
+  const [waiting, processes] = [WAITING[scale], PROCESSES[scale]];
   return {
     title: `${waiting.toLocaleString("en")} waiting`,
-    leastOperations: PROCESSES * WORKERS,
+    leastOperations: processes * WORKERS,
     async setUp(cleanUp) {
       if (place.store !== "postgres" && place.store !== "redis") throw new Error("there is no server");
       const store = openStore(place, cleanUp, { claimAfterMs: 0 });
@@ -47,7 +48,7 @@ function comparison(place: Place, { scale }: Settings): Comparison {
         };
       };
       return [
-        contestant(`${PROCESSES} processes of ${WORKERS} workers`, PROCESSES, WORKERS),
+        contestant(`${processes} processes of ${WORKERS} workers`, processes, WORKERS),
         contestant(`1 process of ${WORKERS} workers`, 1, WORKERS),
         { ...contestant("1 worker", 1, 1), goal: 1 },
       ];

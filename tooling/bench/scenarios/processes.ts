@@ -17,7 +17,8 @@ export const processes: Scenario = {
     "The CPU is that of all client processes.",
   ],
   stores: ["postgres", "redis"],
-  comparisons: (place) => [1, 2, 4].map((processes) => comparison(place, processes)),
+  comparisons: (place, { scale }) =>
+    (scale === "quick" ? [1, 2] : [1, 2, 4]).map((processes) => comparison(place, processes)),
 };
 
 function comparison(place: Place, processes: number): Comparison {
