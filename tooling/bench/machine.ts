@@ -38,7 +38,7 @@ export function machine(): Machine {
 
 const MEASURED = [
   ...["@modelcontextprotocol/sdk", "better-sqlite3", "pg", "ioredis"],
-  ...["bullmq", "pg-boss", "graphile-worker", "@adcp/sdk", "keyv", "@keyv/redis", "@keyv/postgres"],
+  ...["bullmq", "pg-boss", "graphile-worker", "sidequest", "@adcp/sdk", "keyv", "@keyv/redis", "@keyv/postgres"],
 ];
 
 /** The versions of Node and of the packages that take part. */
