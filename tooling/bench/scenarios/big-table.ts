@@ -1,4 +1,5 @@
 import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
+import { Client } from "pg";
 import { addCopies, type Kind, settle } from "../copies.ts";
 import { HandedOut, inFlight, REQUEST, RESULT, work } from "../lives.ts";
 import { addressOf, openStore, type Place } from "../places.ts";
@@ -20,7 +21,7 @@ export const bigTable: Scenario = {
   notes: [
     `${LARGE.full.toLocaleString("en")} tasks with --full, otherwise ${LARGE.usual.toLocaleString("en")}, in a schema beside that of the small table. Nine tenths are completed, and the newest tenth waits. Each owner has ${OWNED} tasks, far apart.`,
     "The tasks are copies that the database makes of two of the store, a millisecond apart, then a VACUUM ANALYZE, as autovacuum would do it.",
-    `Creations, claims and pages: ${IN_FLIGHT} at a time. A claim finishes its task as well, and as many tasks are added before. A sweep step deletes ${STEP.toLocaleString("en")} expired tasks, which are added before. What is created stays, in both tables.`,
+    `Creations, claims and pages: ${IN_FLIGHT} at a time. A claim finishes its task as well, and as many tasks are added before. A sweep step deletes ${STEP.toLocaleString("en")} expired tasks, which are added before. After each run, what came after the filling is deleted, and both tables are vacuumed.`,
   ],
   stores: ["postgres"],
   comparisons(place, { scale }) {
@@ -51,8 +52,9 @@ function comparison(title: string, unit: string, [large, small]: readonly [Table
   };
 }
 
-const created: Calls = (_, store) => ({
+const created: Calls = (table, store) => ({
   run: (tasks) => inFlight(IN_FLIGHT, tasks, () => store.createTask({}, 1, REQUEST)),
+  after: () => table.restore(),
 });
 
 const claimed: Calls = (table, store) => {
@@ -71,7 +73,10 @@ const claimed: Calls = (table, store) => {
         const outcome = { status: "completed", result: RESULT } as const;
         return () => store.finishTask(lease.taskId, outcome, { lease, owner: ANY_OWNER });
       }),
-    after: async () => handed.check(),
+    async after() {
+      handed.check();
+      await table.restore();
+    },
   };
 };
 
@@ -95,13 +100,15 @@ const swept: Calls = (table, store) => ({
       if (deleted !== STEP) throw new Error(`${deleted} tasks were deleted`);
     }
   },
+  after: () => table.restore(),
 });
 
 /** One of the tables, filled once for all comparisons. */
 class Table {
   readonly tasks: number;
   readonly #place: Place & { store: "postgres" };
-  #isFilled = false;
+  /** The last position of the filling. */
+  #last: number | undefined;
 
   constructor(place: Place, schema: string, tasks: number) {
     this.#place = { ...addressOf(place, "postgres"), variant: place.variant, schema };
@@ -110,12 +117,19 @@ class Table {
 
   async open(cleanUp: AsyncDisposableStack): Promise<TaskStore> {
     const store = openStore(this.#place, cleanUp, { claimAfterMs: 0 });
-    if (this.#isFilled) return store;
-    this.#isFilled = true;
+    if (this.#last !== undefined) return store;
     await this.add(store, "completed", 0.9 * this.tasks);
     await this.add(store, "waiting", 0.1 * this.tasks);
     await settle(this.#place);
+    const [row] = await this.#query(`SELECT max(position)::float8 AS last FROM ${this.#place.schema}.tasks`);
+    this.#last = row.last;
     return store;
+  }
+
+  async restore(): Promise<void> {
+    const { schema } = this.#place;
+    await this.#query(`DELETE FROM ${schema}.tasks WHERE position > ${this.#last}`);
+    await this.#query(`VACUUM ${schema}.tasks`);
   }
 
   add(store: TaskStore, kind: Kind, total: number, expired = false): Promise<void> {
@@ -132,5 +146,15 @@ class Table {
 
   get #owners(): number {
     return this.tasks / OWNED;
+  }
+
+  async #query(text: string) {
+    const client = new Client({ connectionString: this.#place.url });
+    await client.connect();
+    try {
+      return (await client.query(text)).rows;
+    } finally {
+      await client.end();
+    }
   }
 }
