@@ -12,7 +12,7 @@ export interface Copies {
   readonly total: number;
   /** `null` for tasks without an owner. */
   readonly owner: string | null;
-  /** Every so many-th copy, beginning with the first, belongs to one of as many other owners. */
+  /** Every copy whose number `each` divides belongs to one of `many` other owners. */
   readonly others?: { readonly each: number; readonly many: number };
   /** They have expired. On Redis only their index entries are left then. */
   readonly expired?: boolean;
@@ -70,8 +70,9 @@ export async function settle(address: Shared): Promise<void> {
   }
 }
 
-/** Columns that all copies share, and the times of a copy. `earlier` is an expression in SQL. */
+/** The columns that all copies share. */
 const COPIED = `name, status, ttl, poll_interval, revision, attempt, lease_token, status_message, request, inputs, checkpoint, outcome`;
+/** The columns that differ by `earlier`, an expression in SQL. */
 const TIMES = "created_at, updated_at, lease_expires_at, expires_at";
 const timesOf = (earlier: string, expired = false) =>
   ["created_at", "updated_at", "lease_expires_at", expired ? "created_at" : "expires_at"]
