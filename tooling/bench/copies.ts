@@ -115,7 +115,7 @@ async function addToPostgres(
     `INSERT INTO ${schema}.tasks (task_id, owner, changed_second, ${TIMES}, ${COPIED})
       SELECT replace(gen_random_uuid()::text, '-', ''), ${ownerOf("$2::text", copies)},
         (updated_at - ${earlier}) / 1000, ${timesOf(earlier, copies.expired)}, ${COPIED}
-      FROM ${schema}.tasks, generate_series(1, $3::integer) AS numbers (i) WHERE task_id = $1 ORDER BY i`,
+      FROM ${schema}.tasks, generate_series(1, $3::integer) AS numbers (i) WHERE task_id = $1`,
     [template, copies.owner, copies.total],
   );
 }
