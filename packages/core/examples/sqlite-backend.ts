@@ -211,7 +211,7 @@ export class SqliteBackend implements TaskBackend {
       JSON.stringify(taskIds),
       this.#now(),
     );
-    return found.map((each) => JSON.parse(each) as { taskId: string; message: string; expiresAt: number });
+    return found.map((each): { taskId: string; message: string; expiresAt: number } => JSON.parse(each));
   }
 
   async close() {
