@@ -1,5 +1,6 @@
 import type { Capabilities } from "@mcp-task-store/core";
 import {
+  type Answer,
   applyPatch,
   type Caps,
   type ClaimQuery,
@@ -31,10 +32,12 @@ const CAPABILITIES: Capabilities = Object.freeze({ durable: false, multiProcess:
 /**
  * The reference backend: core's rules, applied to records in a map. Each method is one synchronous
  * step. A write replaces the record and never changes it, so callers can get the record itself.
- * Every read returns the payloads too, which costs nothing here.
+ * Every read returns the payloads too, which costs nothing here. Payloads are copies of objects,
+ * which core copies again for each reader.
  */
 export class MemoryBackend implements TaskBackend {
   readonly capabilities: Capabilities = CAPABILITIES;
+  readonly keepsObjects = true as const;
   readonly #storage: MemoryStorage;
   readonly #stops = new Set<() => void>();
 
@@ -46,7 +49,7 @@ export class MemoryBackend implements TaskBackend {
     return { storeId: this.#storage.storeId };
   }
 
-  async insert(task: NewTask, caps: Caps): Promise<InsertOutcome> {
+  insert(task: NewTask, caps: Caps): Answer<InsertOutcome> {
     const storage = this.#storage;
     const now = storage.clock.now();
     if (storage.find(task.taskId, now)) return { refused: "duplicate" };
@@ -59,7 +62,7 @@ export class MemoryBackend implements TaskBackend {
     return { inserted };
   }
 
-  async read(taskId: string, scope: OwnerScope): Promise<StoredTask | undefined> {
+  read(taskId: string, scope: OwnerScope): Answer<StoredTask | undefined> {
     const readAt = this.#storage.clock.now();
     const task = this.#storage.find(taskId, readAt)?.task;
     return task && isInScope(scope, task.owner) ? { ...task, readAt } : undefined;
@@ -71,7 +74,7 @@ export class MemoryBackend implements TaskBackend {
     return found.filter((task) => task !== undefined).map((task) => ({ ...task, readAt }));
   }
 
-  async update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
+  update(taskId: string, guard: Guard, patch: Patch): Answer<UpdateOutcome> {
     const now = this.#storage.clock.now();
     const entry = this.#storage.find(taskId, now);
     if (!entry || !isInScope(guard.scope, entry.task.owner)) return { applied: false, task: undefined };

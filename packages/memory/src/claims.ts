@@ -11,6 +11,8 @@ interface OfName {
 /** Active tasks by name and lease expiry, so that a claim need not scan all tasks. */
 export class Claims {
   readonly #names = new Map<string, OfName>();
+  /** The name whose last active task ended last. The next task often has the same name. */
+  #emptied: string | undefined;
 
   add(entry: Entry): void {
     const { name } = entry.task;
@@ -36,9 +38,17 @@ export class Claims {
     const ofName = this.#names.get(name);
     if (!ofName) return;
     ofName.active.delete(entry);
-    if (ofName.active.size === 0) this.#names.delete(name);
+    if (ofName.active.size === 0) this.#empty(name);
     // Without claims, the entries of ended tasks would stay for ever.
-    else if (ofName.due.size > 2 * ofName.active.size + 64) ofName.due = heapOf(ofName.active);
+    if (ofName.due.size > 2 * ofName.active.size + 64) ofName.due = heapOf(ofName.active);
+  }
+
+  /** Forgets the name that was emptied before, so that one empty name is kept at most. */
+  #empty(name: string): void {
+    const before = this.#emptied;
+    this.#emptied = name;
+    if (before === undefined || before === name) return;
+    if (this.#names.get(before)?.active.size === 0) this.#names.delete(before);
   }
 
   /** All active tasks. */

@@ -25,6 +25,12 @@ export interface Clock {
 /** Searches go by the sets of active and failed tasks if those are at most one task in so many. */
 const FEW = 8;
 
+/** The tasks of an owner, or those without owner. */
+interface OfOwner {
+  readonly tasks: Positions<Entry>;
+  active: number;
+}
+
 /** The tasks of one memory store or several, with the indexes over them. */
 export class MemoryStorage {
   readonly storeId: string = randomBytes(16).toString("hex");
@@ -34,10 +40,9 @@ export class MemoryStorage {
   readonly paused = new Set<string>();
   readonly #entries = new Map<string, Entry>();
   readonly #all = new Positions<Entry>();
-  readonly #byOwner = new Map<string | null, Positions<Entry>>();
+  readonly #byOwner = new Map<string | null, OfOwner>();
   readonly #claims = new Claims();
   readonly #expiring = new DueHeap<Entry>();
-  readonly #active = new Map<string | null, number>();
   readonly #failed = new Set<Entry>();
   readonly #listeners = new Set<OnChange>();
   #activeTotal = 0;
@@ -67,13 +72,16 @@ export class MemoryStorage {
     this.#all.add(entry);
     let ofOwner = this.#byOwner.get(task.owner);
     if (!ofOwner) {
-      ofOwner = new Positions();
+      ofOwner = { tasks: new Positions(), active: 0 };
       this.#byOwner.set(task.owner, ofOwner);
     }
-    ofOwner.add(entry);
+    ofOwner.tasks.add(entry);
     if (task.expiresAt !== null) this.#expiring.add(task.expiresAt, entry);
-    if (!isTerminal(task.status)) this.#activate(entry);
-    else if (task.status === "failed") this.#failed.add(entry);
+    if (!isTerminal(task.status)) {
+      ofOwner.active += 1;
+      this.#activeTotal += 1;
+      this.#claims.add(entry);
+    } else if (task.status === "failed") this.#failed.add(entry);
     this.#signal(task);
   }
 
@@ -93,13 +101,13 @@ export class MemoryStorage {
   /** The number of active tasks: of an owner (`null`: without owner), or of all. */
   activeTasks(owner?: string | null): number {
     this.deleteExpired(Number.POSITIVE_INFINITY);
-    return owner === undefined ? this.#activeTotal : (this.#active.get(owner) ?? 0);
+    return owner === undefined ? this.#activeTotal : (this.#byOwner.get(owner)?.active ?? 0);
   }
 
   /** Tasks in scope by position. Those of the owner and those without owner are merged. */
   *inOrder(scope: OwnerScope, after: number, now: number): Generator<StoredTask, undefined> {
     const owners = scope === null ? [] : scope.orUnowned ? new Set([scope.owner, null]) : [scope.owner];
-    const sources = scope === null ? [this.#all] : [...owners].map((owner) => this.#byOwner.get(owner));
+    const sources = scope === null ? [this.#all] : [...owners].map((owner) => this.#byOwner.get(owner)?.tasks);
     const walks = sources.filter((source) => source !== undefined).map((source) => source.after(after));
     const heads = walks.map((walk) => walk.next().value);
     for (;;) {
@@ -178,26 +186,17 @@ export class MemoryStorage {
     const { taskId, owner, status } = entry.task;
     this.#entries.delete(taskId);
     this.#all.delete(entry);
-    const ofOwner = this.#byOwner.get(owner);
-    ofOwner?.delete(entry);
-    if (ofOwner?.size === 0) this.#byOwner.delete(owner);
     this.#failed.delete(entry);
     if (!isTerminal(status)) this.#deactivate(entry);
-  }
-
-  #activate(entry: Entry): void {
-    const { owner } = entry.task;
-    this.#activeTotal += 1;
-    this.#active.set(owner, (this.#active.get(owner) ?? 0) + 1);
-    this.#claims.add(entry);
+    const ofOwner = this.#byOwner.get(owner);
+    ofOwner?.tasks.delete(entry);
+    if (ofOwner?.tasks.size === 0) this.#byOwner.delete(owner);
   }
 
   #deactivate(entry: Entry): void {
-    const { owner } = entry.task;
     this.#activeTotal -= 1;
-    const left = (this.#active.get(owner) ?? 0) - 1;
-    if (left > 0) this.#active.set(owner, left);
-    else this.#active.delete(owner);
+    const ofOwner = this.#byOwner.get(entry.task.owner);
+    if (ofOwner) ofOwner.active -= 1;
     this.#claims.delete(entry);
   }
 

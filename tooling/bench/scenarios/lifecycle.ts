@@ -17,7 +17,7 @@ export const lifecycle: Scenario = {
     "Against the bare driver: one table (Redis: a hash for each task and a sorted set) with the fields that a requestor sees, and the same five statements, prepared, each by itself. It refuses writes to a terminal task as we do, and has no owners, leases, notifications or expiry.",
     "Both sides have as many connections: pools of 10, one connection on Redis and SQLite. Tasks have no ttl but where it is said; then the bare driver keeps it (Redis: PEXPIRE).",
     "A worker that waits is one of another store on the same tasks, as in another process, for tools that none of them calls. It listens to changes; and on SQLite, an index is kept for claims and changes are logged only when somebody needs them.",
-    "In memory against InMemoryTaskStore of SDK 1.x, which keeps and hands out its callers' own objects. Ours keeps JSON, so that what a caller changes afterwards changes nothing stored: that is the whole difference. Each run there begins with new, empty stores.",
+    "In memory against InMemoryTaskStore of SDK 1.x, which keeps and hands out its callers' own objects. Ours keeps and hands out copies, so that what a caller changes afterwards changes nothing stored. Each run there begins with new, empty stores.",
   ],
   stores: ["memory", "sqlite", "postgres", "redis"],
   comparisons: (place) => [

@@ -23,6 +23,7 @@ export { WORKER_OPTIONS } from "../runner/worker.ts";
 export { DurableTaskStore } from "../store/durable-task-store.ts";
 export { splitOptions } from "../store/settings.ts";
 export { type Advice, byAdvice, driverCode, type FailedWrite, mismatch, unavailable } from "./advice.ts";
+export type { Answer } from "./answer.ts";
 export { Batches, type BatchLimits, type Gathering } from "./batches.ts";
 export { GatheredClaims } from "./claims.ts";
 export { type Due, DueHeap } from "./due-heap.ts";

@@ -20,6 +20,11 @@ function isWithin(value: number, { from, before }: Bounds): boolean {
   return (from === null || value >= from) && (before === null || value < before);
 }
 
+/** Of a payload that is kept as an object, only core can tell. */
+function mayContain(payload: string | null | undefined, text: string): boolean {
+  return payload != null && (typeof payload !== "string" || payload.includes(text));
+}
+
 /** Whether the filter takes the task, which was read with the payloads that the filter names. */
 export function matchesFilter(task: StoredTask, filter: SearchFilter): boolean {
   const { statuses, names, owners, idPrefix, created, updated, attempts, stuck, texts } = filter;
@@ -32,7 +37,7 @@ export function matchesFilter(task: StoredTask, filter: SearchFilter): boolean {
     (updated === undefined || isWithin(task.updatedAt, updated)) &&
     (attempts === undefined || isWithin(task.attempt, attempts)) &&
     (stuck === undefined || stuckReason(task, stuck) !== undefined) &&
-    (texts === undefined || texts.every(({ field, text }) => task[field]?.includes(text) ?? false))
+    (texts === undefined || texts.every(({ field, text }) => mayContain(task[field], text)))
   );
 }
 

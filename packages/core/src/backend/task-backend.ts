@@ -1,5 +1,6 @@
 import type { Capabilities } from "../contract/capabilities.ts";
 import type { TaskStatus } from "../contract/task.ts";
+import type { Answer } from "./answer.ts";
 import type { SearchPage, SearchQuery } from "./search-query.ts";
 import type { PayloadField, StoredTask } from "./stored-task.ts";
 
@@ -146,20 +147,29 @@ export type PushOutcome = { readonly pushed: true } | { readonly pushed: false; 
  * - Ids, owners and names have up to `MAX_KEY_LENGTH` UTF-16 code units. Compare them code unit by
  *   code unit.
  *
+ * `insert`, `read` and `update` may answer at once, without a promise. That is faster in memory.
+ *
  * Core does the rest: which errors an owner sees, cursors, waiting, JSON, and repeating a write
  * that another write overtook.
  */
 export interface TaskBackend {
   readonly capabilities: Capabilities;
   /**
+   * The backend keeps tasks in this process, passes payloads on, and never reads or changes them.
+   * Core then gives it copies of the values in place of their JSON texts, under the same types, and
+   * copies them again before a caller gets them. A value that has to be text still comes as text.
+   * @default JSON texts alone
+   */
+  readonly keepsObjects?: true;
+  /**
    * Connects and migrates. `storeId` is random, made once for a set of tasks, and the same in every
    * process that shares it.
    */
   open(host: BackendHost): Promise<{ storeId: string }>;
   /** Adds a task, unless its id exists or a cap is reached: check and insert are one step. */
-  insert(task: NewTask, caps: Caps): Promise<InsertOutcome>;
+  insert(task: NewTask, caps: Caps): Answer<InsertOutcome>;
   /** The task if it is in scope, with these payloads. */
-  read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined>;
+  read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Answer<StoredTask | undefined>;
   /**
    * Returns the tasks that exist, in any order, with these payloads. Core asks for up to 500 at
    * once, and for up to 100 with payloads.
@@ -169,7 +179,7 @@ export interface TaskBackend {
    * Checks the guard and applies the patch in one step: no other write comes between. The backend
    * chooses the number of round trips; one is fastest. The task comes back without payloads.
    */
-  update(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome>;
+  update(taskId: string, guard: Guard, patch: Patch): Answer<UpdateOutcome>;
   /** Tasks by `position`, without payloads. The cost must not depend on how many tasks exist. */
   list(query: ListQuery): Promise<StoredTask[]>;
   /**

@@ -1,3 +1,4 @@
+import { isLater } from "../backend/answer.ts";
 import type { TaskBackend } from "../backend/task-backend.ts";
 import {
   CANCEL_OPTIONS,
@@ -75,12 +76,10 @@ export class DurableTaskStore implements TaskStore {
   readonly #inputs: Inputs;
   readonly #leases: Leases;
   readonly #sweeper: Sweeper;
-  readonly #maxBytes: number;
 
   /** @throws TaskStoreError `INVALID_ARGUMENT` for an invalid option */
   constructor(backend: TaskBackend, options: TaskStoreOptions = {}) {
     const settings = settingsOf(options);
-    this.#maxBytes = settings.limits.payloadBytes;
     this.#gateway = new BackendGateway(backend, settings, () => this.#sweeper.start());
     this.#hub = new ChangeHub(this.#gateway);
     this.#waiting = new Waiting(this.#gateway, this.#hub);
@@ -114,13 +113,15 @@ export class DurableTaskStore implements TaskStore {
       throw invalid("createTask needs one owner, or none: ANY_OWNER is for calls that see the tasks of all owners");
     const { settings } = this.#gateway;
     const owner = this.#gateway.callerScope(caller)?.owner ?? null;
-    const task = newTask(options, requestId, request as Request, owner, settings);
-    const outcome = await this.#gateway.call((backend) => backend.insert(task, settings.limits));
+    const task = newTask(options, requestId, request as Request, owner, settings, this.#gateway.encode);
+    const answer = this.#gateway.call((backend) => backend.insert(task, settings.limits));
+    const outcome = isLater(answer) ? await answer : answer;
     return toTask(inserted(task.taskId, outcome, settings.limits));
   }
 
   async getTask(taskId: string, caller?: Caller): Promise<Task | null> {
-    const task = await this.#gateway.read(taskId, this.#gateway.callerScope(caller));
+    const found = this.#gateway.read(taskId, this.#gateway.callerScope(caller));
+    const task = isLater(found) ? await found : found;
     return task ? toTask(task) : null;
   }
 
@@ -130,15 +131,18 @@ export class DurableTaskStore implements TaskStore {
     result: Result,
     caller?: Caller,
   ): Promise<void> {
-    await this.#finish(taskId, { status, result }, { scope: this.#gateway.callerScope(caller) });
+    const written = this.#finish(taskId, { status, result }, { scope: this.#gateway.callerScope(caller) });
+    if (isLater(written)) await written;
   }
 
   async getTaskResult(taskId: string, caller?: Caller): Promise<Result> {
-    return resultOf(taskId, await this.#gateway.read(taskId, this.#gateway.callerScope(caller), ["outcome"]));
+    const found = this.#gateway.read(taskId, this.#gateway.callerScope(caller), ["outcome"]);
+    return resultOf(taskId, isLater(found) ? await found : found);
   }
 
   async updateTaskStatus(taskId: string, status: TaskStatus, statusMessage?: string, caller?: Caller): Promise<void> {
-    await this.#update(taskId, { status, statusMessage }, { scope: this.#gateway.callerScope(caller) });
+    const written = this.#update(taskId, { status, statusMessage }, { scope: this.#gateway.callerScope(caller) });
+    if (isLater(written)) await written;
   }
 
   async listTasks(cursor?: string, caller?: Caller): Promise<{ tasks: Task[]; nextCursor?: string }> {
@@ -178,7 +182,7 @@ export class DurableTaskStore implements TaskStore {
   async cancelTask(taskId: string, options: CancelTaskOptions = {}): Promise<TaskSnapshot> {
     checkOptions("cancelTask", options, CANCEL_OPTIONS);
     const { statusMessage = "The task was cancelled." } = options;
-    const patch = changePatch(taskId, { status: "cancelled", statusMessage }, this.#maxBytes);
+    const patch = changePatch(taskId, { status: "cancelled", statusMessage }, this.#gateway.encode);
     const guard = { scope: this.#gateway.scope(options.owner) };
     return toSnapshot(await this.#gateway.write(taskId, guard, patch, (at) => cannotCancel(taskId, at)));
   }
@@ -262,12 +266,12 @@ export class DurableTaskStore implements TaskStore {
   }
 
   #update(taskId: string, change: TaskChange, guard: WriteGuard): ReturnType<BackendGateway["write"]> {
-    const patch = changePatch(taskId, change, this.#maxBytes);
+    const patch = changePatch(taskId, change, this.#gateway.encode);
     return this.#gateway.write(taskId, guard, patch, (at) => cannotUpdate(taskId, at, change.status));
   }
 
   #finish(taskId: string, outcome: TaskOutcome, guard: WriteGuard): ReturnType<BackendGateway["write"]> {
-    const patch = outcomePatch(taskId, outcome, this.#maxBytes);
+    const patch = outcomePatch(taskId, outcome, this.#gateway.encode);
     return this.#gateway.write(taskId, guard, patch, (at) => cannotStoreResult(taskId, at));
   }
 }

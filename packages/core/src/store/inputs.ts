@@ -3,7 +3,7 @@ import type { StoredTask } from "../backend/stored-task.ts";
 import type { OwnerScope } from "../backend/task-backend.ts";
 import { OWNER_OPTIONS, WAIT_OPTIONS, WRITE_OPTIONS } from "../contract/call-options.ts";
 import { cannotUpdate, invalid, isTaskStoreError, leaseLost, notFound, refusedUnchanged } from "../contract/errors.ts";
-import { decodeJson, encodeJson } from "../contract/json.ts";
+import { decodeJson, decodePayload, encodeJson } from "../contract/json.ts";
 import { checkOptions } from "../contract/option-checks.ts";
 import type { WaitOptions, WriteOptions } from "../contract/options.ts";
 import type { OwnerOptions } from "../contract/owner.ts";
@@ -27,7 +27,7 @@ interface Input {
 const isOpen = (input: Input) => input.response === undefined;
 
 function inputsOf(task: StoredTask): Input[] {
-  return task.inputs == null ? [] : decodeJson<Input[]>(task.inputs);
+  return task.inputs == null ? [] : decodePayload<Input[]>(task.inputs);
 }
 
 /** The questions without an answer, by key. */
@@ -161,7 +161,7 @@ export class Inputs {
       if (!changed) return task;
       if (task.revision <= refusedAt) throw refusedUnchanged(taskId);
       const status = inputs.some(isOpen) ? "input_required" : "working";
-      const patch = { inputs: encodeJson(inputs, "inputs of the task", this.#maxBytes), status } as const;
+      const patch = { inputs: this.#gateway.encode(inputs, "inputs of the task"), status } as const;
       try {
         const written = await this.#gateway.writeAt(task.revision, taskId, { scope, lease }, patch, (at) =>
           cannotUpdate(taskId, at, status),

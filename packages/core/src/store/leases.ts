@@ -1,3 +1,4 @@
+import type { Answer } from "../backend/answer.ts";
 import type { StoredTask } from "../backend/stored-task.ts";
 import type { Patch } from "../backend/task-backend.ts";
 import { ACQUIRE_OPTIONS, CLAIM_MANY_OPTIONS, CLAIM_OPTIONS, leaseCheck } from "../contract/call-options.ts";
@@ -75,7 +76,7 @@ export class Leases {
     return claimed.map((task) => ({ lease: leaseOf(task, leaseMs), record: toRecord(task) }));
   }
 
-  #write(taskId: string, guard: WriteGuard, patch: Patch): Promise<StoredTask> {
+  #write(taskId: string, guard: WriteGuard, patch: Patch): Answer<StoredTask> {
     return this.#gateway.write(taskId, guard, patch, (at) => cannotUpdate(taskId, at, undefined));
   }
 }

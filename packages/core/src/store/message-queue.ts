@@ -1,3 +1,4 @@
+import type { Answer } from "../backend/answer.ts";
 import { isStorableKey } from "../contract/checks.ts";
 import { invalid, isTaskStoreError, TaskStoreError } from "../contract/errors.ts";
 import { decodeJson, encodeJson } from "../contract/json.ts";
@@ -56,7 +57,7 @@ export class BackendMessageQueue implements TaskMessageQueue {
     return texts.map((text) => decodeJson<QueuedMessage>(text));
   }
 
-  #inOrder<T>(taskId: string, run: () => Promise<T>): Promise<T> {
+  #inOrder<T>(taskId: string, run: () => Answer<T>): Promise<T> {
     const turn = (this.#last.get(taskId) ?? Promise.resolve()).then(run, run);
     this.#last.set(taskId, turn);
     const forget = () => {

@@ -2,7 +2,7 @@ import type { StoredTask } from "../backend/stored-task.ts";
 import type { InsertOutcome, NewTask } from "../backend/task-backend.ts";
 import { isStorableKey, MAX_TTL_MS } from "../contract/checks.ts";
 import { exists, invalid, TaskStoreError } from "../contract/errors.ts";
-import { encodeJson } from "../contract/json.ts";
+import type { Encode } from "../contract/json.ts";
 import { checked, checks } from "../contract/option-checks.ts";
 import type { CreateTaskOptions, NewTaskOptions } from "../contract/options.ts";
 import { generateTaskId, type Request, type RequestId } from "../contract/task.ts";
@@ -30,6 +30,7 @@ export function newTask(
   request: Request,
   owner: string | null,
   { limits, pollInterval, claimAfterMs }: Settings,
+  encode: Encode,
   rerunOf?: string,
 ): NewTask {
   const taskId = options.taskId ?? generateTaskId();
@@ -46,11 +47,7 @@ export function newTask(
     name,
     ttl: ttlInForce(options.ttl, limits.ttl),
     pollInterval: checked("pollInterval", options.pollInterval ?? pollInterval, checks.number(0)),
-    request: encodeJson(
-      { requestId: requestId ?? taskId, request, context: options.context, rerunOf },
-      "request",
-      limits.payloadBytes,
-    ),
+    request: encode({ requestId: requestId ?? taskId, request, context: options.context, rerunOf }, "request"),
     claimAfterMs: checked("claimAfterMs", options.claimAfterMs ?? claimAfterMs, checks.number(0, MAX_TTL_MS)),
   };
 }

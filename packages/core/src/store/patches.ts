@@ -1,7 +1,7 @@
 import type { StoredTask } from "../backend/stored-task.ts";
 import type { Patch } from "../backend/task-backend.ts";
 import { invalid, JsonRpcError, noResult, notFound, TaskStoreError } from "../contract/errors.ts";
-import { decodeJson, encodeJson } from "../contract/json.ts";
+import { decodePayload, type Encode } from "../contract/json.ts";
 import type { TaskChange, TaskOutcome } from "../contract/record.ts";
 import { type ErrorObject, isTaskStatus, isTerminal, type Result } from "../contract/task.ts";
 
@@ -11,7 +11,7 @@ type Content = { result: Result } | { error: ErrorObject };
 type WritablePatch = { -readonly [Field in keyof Patch]: Patch[Field] };
 
 /** The patch for this change. @throws `INVALID_ARGUMENT`, `PAYLOAD_TOO_LARGE` */
-export function changePatch(taskId: string, change: TaskChange, maxBytes: number): WritablePatch {
+export function changePatch(taskId: string, change: TaskChange, encode: Encode): WritablePatch {
   const { status, statusMessage, checkpoint } = change;
   if (status === undefined && statusMessage === undefined && checkpoint === undefined)
     throw invalid("A change needs a status, a statusMessage or a checkpoint", taskId);
@@ -21,8 +21,8 @@ export function changePatch(taskId: string, change: TaskChange, maxBytes: number
     throw invalid("statusMessage must be a string", taskId);
   const patch: WritablePatch = {};
   if (status !== undefined) patch.status = status;
-  if (statusMessage !== undefined) patch.statusMessage = encodeJson(statusMessage, "status message", maxBytes);
-  if (checkpoint !== undefined) patch.checkpoint = encodeJson(checkpoint, "checkpoint", maxBytes);
+  if (statusMessage !== undefined) patch.statusMessage = encode(statusMessage, "status message");
+  if (checkpoint !== undefined) patch.checkpoint = encode(checkpoint, "checkpoint");
   return patch;
 }
 
@@ -30,7 +30,7 @@ export function changePatch(taskId: string, change: TaskChange, maxBytes: number
  * The patch for this outcome.
  * @throws `INVALID_TRANSITION`, `INVALID_ARGUMENT`, `PAYLOAD_TOO_LARGE`
  */
-export function outcomePatch(taskId: string, outcome: TaskOutcome, maxBytes: number): Patch {
+export function outcomePatch(taskId: string, outcome: TaskOutcome, encode: Encode): Patch {
   const { status, statusMessage } = outcome;
   const failed = "error" in outcome;
   if (status !== "failed" && (failed || status !== "completed")) {
@@ -44,8 +44,8 @@ export function outcomePatch(taskId: string, outcome: TaskOutcome, maxBytes: num
     throw invalid("The result or error must be an object", taskId);
   if (failed && !(Number.isSafeInteger(outcome.error.code) && typeof outcome.error.message === "string"))
     throw invalid("A JSON-RPC error needs an integer code and a message", taskId);
-  const patch = changePatch(taskId, { status, statusMessage }, maxBytes);
-  patch.outcome = encodeJson(content, failed ? "error" : "result", maxBytes);
+  const patch = changePatch(taskId, { status, statusMessage }, encode);
+  patch.outcome = encode(content, failed ? "error" : "result");
   return patch;
 }
 
@@ -56,7 +56,7 @@ export function outcomePatch(taskId: string, outcome: TaskOutcome, maxBytes: num
 export function resultOf(taskId: string, task: StoredTask | undefined): Result {
   if (!task) throw notFound(taskId);
   if (!isTerminal(task.status) || task.outcome == null) throw noResult(taskId, task.status);
-  const content = decodeJson<Content>(task.outcome);
+  const content = decodePayload<Content>(task.outcome);
   if ("error" in content) throw new JsonRpcError(content.error.code, content.error.message, content.error.data);
   return content.result;
 }

@@ -1,6 +1,6 @@
 import { PAYLOAD_FIELDS, type PayloadField, type StoredTask } from "../backend/stored-task.ts";
 import { RECORD_FIELDS } from "../contract/call-options.ts";
-import { decodeJson } from "../contract/json.ts";
+import { decodePayload } from "../contract/json.ts";
 import type { RecordField, TaskRecord } from "../contract/record.ts";
 import type { ErrorObject, Request, RequestId, Result } from "../contract/task.ts";
 import { openRequests } from "./inputs.ts";
@@ -28,7 +28,7 @@ export function toRecord(stored: StoredTask, fields: readonly RecordField[] = RE
   const found: Partial<TaskRecord> = {};
   const wants = (field: RecordField) => fields.includes(field);
   if (fields.some((field) => PAYLOADS[field] === "request")) {
-    const { requestId, request, context } = decodeJson<{
+    const { requestId, request, context } = decodePayload<{
       requestId: RequestId;
       request: Request;
       context?: Record<string, unknown>;
@@ -39,12 +39,12 @@ export function toRecord(stored: StoredTask, fields: readonly RecordField[] = RE
   }
   if (wants("inputRequests")) found.inputRequests = openRequests(stored);
   if (stored.outcome != null && (wants("result") || wants("error"))) {
-    const outcome = decodeJson<{ result?: Result; error?: ErrorObject }>(stored.outcome);
+    const outcome = decodePayload<{ result?: Result; error?: ErrorObject }>(stored.outcome);
     if (outcome.result !== undefined && wants("result")) found.result = outcome.result;
     if (outcome.error !== undefined && wants("error")) found.error = outcome.error;
   }
   if (wants("checkpoint"))
-    found.checkpoint = stored.checkpoint == null ? undefined : decodeJson<unknown>(stored.checkpoint);
+    found.checkpoint = stored.checkpoint == null ? undefined : decodePayload<unknown>(stored.checkpoint);
   return {
     ...toSnapshot(stored),
     owner: stored.owner ?? undefined,

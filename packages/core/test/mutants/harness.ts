@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
-import { DurableTaskStore, type OnChange, type TaskBackend } from "@mcp-task-store/core/backend";
+import { type Answer, DurableTaskStore, type OnChange, type TaskBackend } from "@mcp-task-store/core/backend";
 import type { Harness } from "@mcp-task-store/core/conformance";
 import { MutableBackend, type Mutant, override } from "./mutant.ts";
 
@@ -74,7 +74,7 @@ export function makeHarness(mutant?: Mutant, patienceMs?: number): Harness {
 
 /** During an outage every call fails and no signal arrives. */
 function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
-  const guarded = <Args extends unknown[], T>(call: (...args: Args) => Promise<T>) => {
+  const guarded = <Args extends unknown[], T>(call: (...args: Args) => Answer<T>) => {
     return async (...args: Args) => {
       if (isDown()) throw new Error("connect ECONNREFUSED 10.0.0.7:5432");
       return call(...args);

@@ -92,7 +92,7 @@ export class Operations implements TaskOperations {
     checkOptions("cancelTasks", options, CANCEL_TASKS_OPTIONS);
     const condition = conditionOf(where, "cancelTasks");
     const { dryRun, statusMessage = "The task was cancelled." } = options;
-    const patch = changePatch("", { status: "cancelled", statusMessage }, this.#gateway.settings.limits.payloadBytes);
+    const patch = changePatch("", { status: "cancelled", statusMessage }, this.#gateway.encode);
     return bulk(this.#gateway, condition, options, (tasks) =>
       Promise.all(
         tasks.map(async ({ taskId, status, revision }) => {
@@ -179,12 +179,12 @@ export class Operations implements TaskOperations {
   }
 
   /** The paused names, none of a backend that cannot pause. */
-  #paused(): Promise<string[]> {
+  async #paused(): Promise<string[]> {
     return this.#gateway.call(async (backend) => (await backend.pauses?.({ pause: [], resume: [] })) ?? []);
   }
 
   /** A method that a backend may lack. @throws `NOT_SUPPORTED` */
-  #optional<Name extends "remove" | "pauses">(name: Name, what: string): Promise<NonNullable<TaskBackend[Name]>> {
+  async #optional<Name extends "remove" | "pauses">(name: Name, what: string): Promise<NonNullable<TaskBackend[Name]>> {
     return this.#gateway.call(async (backend) => {
       const method = backend[name];
       if (!method) throw notSupported(what, name);

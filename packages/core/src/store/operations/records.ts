@@ -1,6 +1,6 @@
 import { stuckReason } from "../../backend/search.ts";
 import type { PayloadField, StoredTask } from "../../backend/stored-task.ts";
-import { decodeJson } from "../../contract/json.ts";
+import { decodePayload } from "../../contract/json.ts";
 import { OPERATOR_FIELDS } from "../../contract/operation-options.ts";
 import type { OperatorField, OperatorRecord } from "../../contract/operations.ts";
 import type { RecordField } from "../../contract/record.ts";
@@ -38,7 +38,7 @@ export function toOperatorRecord(
     stuck: stuckReason(stored, stuck),
     history: historyOf(stored),
     ...(fields.includes("rerunOf")
-      ? { rerunOf: decodeJson<{ rerunOf?: string }>(stored.request ?? "{}").rerunOf }
+      ? { rerunOf: decodePayload<{ rerunOf?: string }>(stored.request ?? "{}").rerunOf }
       : {}),
   };
 }

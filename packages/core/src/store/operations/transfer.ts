@@ -3,7 +3,7 @@ import type { StoredTask } from "../../backend/stored-task.ts";
 import type { RestoredTask } from "../../backend/task-backend.ts";
 import { isStorableKey } from "../../contract/checks.ts";
 import { invalid, notSupported } from "../../contract/errors.ts";
-import { decodeJson, encodeJson } from "../../contract/json.ts";
+import { decodePayload, encodeJson } from "../../contract/json.ts";
 import type { ExportedTask, ExportOptions, ImportOptions, ImportOutcome } from "../../contract/operations.ts";
 import { isTaskStatus, isTerminal } from "../../contract/task.ts";
 import { onAbort } from "../../process/aborts.ts";
@@ -65,7 +65,7 @@ export async function importTasks(
   return outcome;
 }
 
-function settledPosition(gateway: BackendGateway): Promise<number> {
+async function settledPosition(gateway: BackendGateway): Promise<number> {
   return gateway.call((backend) => backend.settled?.() ?? lastPosition(backend));
 }
 
@@ -85,7 +85,7 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
-const jsonOf = (text: string | null | undefined): unknown => (text == null ? null : decodeJson(text));
+const jsonOf = (text: string | null | undefined): unknown => (text == null ? null : decodePayload(text));
 const isoOf = (time: number | null) => (time === null ? null : new Date(time).toISOString());
 
 function toExported(task: StoredTask, messages: readonly { message: string; expiresAt: number }[]): ExportedTask {
