@@ -31,8 +31,8 @@ export interface WriteGuard {
 
 /**
  * Calls the backend. It opens the backend once, refuses calls after `close`, and turns a refused
- * write into the error that says why. An answer that the backend has at once is returned at once:
- * each promise between backend and caller would cost a call in memory about a tenth of its time.
+ * write into the error that says why. An answer that the backend has at once is returned at once.
+ * Each further promise is noticed in memory.
  */
 export class BackendGateway {
   readonly settings: Settings;
