@@ -2,6 +2,7 @@ import { PostgresTaskStore } from "@mcp-task-store/postgres";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
+import { poolOf } from "./support/sql.ts";
 
 const database = useDatabase();
 
@@ -31,7 +32,7 @@ const wrappers: Record<string, (query: Query) => Query> = {
 test.each(Object.entries(wrappers))("a store works where %s", async (_, wrapper) => {
   class Client extends pg.Client {}
   Client.prototype.query = wrapper(pg.Client.prototype.query as Query) as typeof Client.prototype.query;
-  const pool = new pg.Pool({ connectionString: database.url, Client });
+  const pool = poolOf(database.url, { Client });
   await using store = new PostgresTaskStore({ pool });
   const { taskId } = await store.createTask({}, 1, { method: "work" });
   const waiting = store.waitForResult(taskId);
@@ -39,6 +40,4 @@ test.each(Object.entries(wrappers))("a store works where %s", async (_, wrapper)
   await store.storeTaskResult(taskId, "completed", { done: true });
   expect(await waiting).toEqual({ done: true });
   await expect(store.updateTask(taskId, { statusMessage: "late" })).rejects.toMatchObject({ code: "TASK_TERMINAL" });
-  await store.close();
-  await pool.end();
 });
