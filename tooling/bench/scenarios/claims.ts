@@ -6,6 +6,9 @@ import { HandedOut, inFlight, REQUEST, RESULT, work } from "../lives.ts";
 import { openStore, type Place } from "../places.ts";
 import type { Comparison, Contestant, Scenario } from "../scenario.ts";
 
+/** The ratio that we want, by the number of workers. */
+const GOALS = { 1: 1.2, 4: 1.5, 16: 2 } as const;
+
 export const claims: Scenario = {
   name: "claims",
   title: "claims: tasks handed to workers, each exactly once, and completed",
@@ -20,12 +23,12 @@ export const claims: Scenario = {
   ],
   stores: ["memory", "sqlite", "postgres", "redis"],
   comparisons: (place) => [
-    ...[1, 4, 16].map((workers) => comparison(place, workers)),
+    ...([1, 4, 16] as const).map((workers) => comparison(place, workers)),
     ...(place.store === "postgres" ? [4, 16].map((size) => batches(place, size)) : []),
   ],
 };
 
-function comparison(place: Place, workers: number): Comparison {
+function comparison(place: Place, workers: keyof typeof GOALS): Comparison {
   return {
     title: workers === 1 ? "1 worker" : `${workers} workers`,
     leastOperations: 4 * workers,
@@ -34,13 +37,14 @@ function comparison(place: Place, workers: number): Comparison {
       switch (place.store) {
         case "postgres":
           return against(
+            GOALS[workers],
             ours,
             await pgBossClaims(place, workers, 1, cleanUp),
             await bullmqClaims(place, workers, cleanUp),
             ...(workers === 1 ? graphileClaims(place, workers, cleanUp) : []),
           );
         case "redis":
-          return against(ours, await bullmqClaims(place, workers, cleanUp));
+          return against(GOALS[workers], ours, await bullmqClaims(place, workers, cleanUp));
         default:
           return [ours];
       }
@@ -54,6 +58,7 @@ function batches(place: Place & { store: "postgres" }, size: number): Comparison
     leastOperations: 4 * size,
     setUp: async (cleanUp) =>
       against(
+        1,
         claimsOf(openStore(place, cleanUp, { claimAfterMs: 0 }), "postgres store", 1, size),
         await pgBossClaims(place, 1, size, cleanUp),
         ...graphileClaims(place, size, cleanUp),
@@ -61,8 +66,8 @@ function batches(place: Place & { store: "postgres" }, size: number): Comparison
   };
 }
 
-function against(ours: Contestant, ...peers: readonly Contestant[]): Contestant[] {
-  return [ours, ...peers.map((peer) => ({ ...peer, goal: 1 }))];
+function against(goal: number, ours: Contestant, ...peers: readonly Contestant[]): Contestant[] {
+  return [ours, ...peers.map((peer) => ({ ...peer, goal }))];
 }
 
 /** Loops that take so many tasks at a time. */

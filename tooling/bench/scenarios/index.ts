@@ -7,6 +7,7 @@ import { idleWorkers } from "./idle-workers.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
 import { oldSnapshot } from "./old-snapshot.ts";
+import { operators } from "./operators.ts";
 import { otherwise } from "./otherwise.ts";
 import { processes } from "./processes.ts";
 import { serving } from "./serving.ts";
@@ -32,6 +33,7 @@ export const SCENARIOS: readonly Scenario[] = [
   waiters,
   blockedResults,
   sweep,
+  operators,
   size,
   serving,
 ];
