@@ -14,6 +14,8 @@ import type {
   Patch,
   PayloadField,
   PushOutcome,
+  SearchPage,
+  SearchQuery,
   StoredTask,
   TaskBackend,
   UpdateOutcome,
@@ -27,6 +29,7 @@ import { Messages } from "./messages.ts";
 import { Drivers } from "./open.ts";
 import { type RedisOptions, type RedisSettings, redisSettings } from "./options.ts";
 import { OWNER, scopeArguments, type TaskRow, toStored, toStoredWith } from "./rows.ts";
+import { Search } from "./search.ts";
 import { reportServer } from "./server.ts";
 import { ServerClock } from "./server-clock.ts";
 import { Together } from "./together.ts";
@@ -34,14 +37,17 @@ import { Together } from "./together.ts";
 /** Most tasks deleted by one script, so that other callers get their turn. */
 const DELETE_BATCH = 200;
 
-/** Most tasks counted by one script. */
-const COUNT_BATCH = 500;
+/** Most tasks that one script adds to the sets that only caps or searches need. */
+const FILL_BATCH = 500;
+
+/** Most tasks removed by one script. */
+const REMOVE_BATCH = 100;
 
 /** Most tasks claimed by one script. */
 const CLAIM_BATCH = 64;
 
-/** The fields of a patch that are stored unchanged. */
-const PATCHED = ["statusMessage", "inputs", "checkpoint", "outcome"] as const;
+/** The fields of a patch, the history's line first. The others are stored unchanged. */
+const PATCHED = ["history", "statusMessage", "inputs", "checkpoint", "outcome"] as const;
 
 /**
  * Tasks in Redis or Valkey. Each method is one atomic Lua script, or shares one with others. The
@@ -56,7 +62,8 @@ export class RedisBackend implements TaskBackend {
   readonly #clock = new ServerClock();
   readonly #messages: Messages;
   readonly #changes: ChangeFeed;
-  #counting: Promise<void> | undefined;
+  readonly #search: Search;
+  readonly #filling = new Map<"count" | "watch", Promise<void>>();
   readonly #claims = new GatheredClaims((query) => this.#claim(query), CLAIM_BATCH);
 
   /** @throws TaskStoreError `INVALID_ARGUMENT` for an unknown option or a wrong value */
@@ -70,6 +77,7 @@ export class RedisBackend implements TaskBackend {
     this.#commands = new Commands(connections, keys);
     this.#together = new Together(this.#commands, commandTimeoutMs);
     this.#messages = new Messages(this.#commands);
+    this.#search = new Search(this.#commands, this.#clock, () => this.#fill("watch"));
     this.#changes = new ChangeFeed(drivers, connections, keys.key("changes", ""), commandTimeoutMs);
   }
 
@@ -79,7 +87,7 @@ export class RedisBackend implements TaskBackend {
       const [storeId, now, info] = answer as [string, string, string];
       this.#clock.told(now);
       reportServer(info, report);
-      if (caps && (caps.activeTasks !== null || caps.activeTasksPerOwner !== null)) await this.#count();
+      if (caps && (caps.activeTasks !== null || caps.activeTasksPerOwner !== null)) await this.#fill("count");
       return { storeId };
     } catch (error) {
       await this.#connections.reset();
@@ -105,7 +113,7 @@ export class RedisBackend implements TaskBackend {
     let answer = await this.#together.run("insert", taskId, args);
     // The database has lost the sets since this store opened.
     while (answer === "uncounted") {
-      await this.#count();
+      await this.#fill("count");
       answer = await this.#together.run("insert", taskId, args);
     }
     if (!Array.isArray(answer)) return { refused: answer as "duplicate" | "activeTasks" | "activeTasksPerOwner" };
@@ -113,16 +121,18 @@ export class RedisBackend implements TaskBackend {
     return { inserted: { ...withPayloads(initialTask(task, position, now)), leaseExpiresAt } };
   }
 
-  /** Fills the sets of active tasks, which only caps need. */
-  #count(): Promise<void> {
-    this.#counting ??= this.#countAll().finally(() => {
-      this.#counting = undefined;
-    });
-    return this.#counting;
+  /** Fills the sets that only caps (`count`) or only searches (`watch`) need. */
+  #fill(command: "count" | "watch"): Promise<void> {
+    let filling = this.#filling.get(command);
+    if (!filling) {
+      filling = this.#fillAll(command).finally(() => this.#filling.delete(command));
+      this.#filling.set(command, filling);
+    }
+    return filling;
   }
 
-  async #countAll(): Promise<void> {
-    while ((await this.#commands.run("count", "", [`${COUNT_BATCH}`])) !== 1);
+  async #fillAll(command: "count" | "watch"): Promise<void> {
+    while ((await this.#commands.run(command, "", [`${FILL_BATCH}`])) !== 1);
   }
 
   async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
@@ -150,6 +160,7 @@ export class RedisBackend implements TaskBackend {
       optional(guard.revision),
       optional(guard.leaseToken),
       guard.leaseFree ? "1" : "0",
+      guard.ended ? "1" : "0",
       patch.lease?.action ?? "",
       optional(patch.lease?.leaseMs),
       patch.status ?? "",
@@ -182,10 +193,10 @@ export class RedisBackend implements TaskBackend {
     return this.#claims.claim(query);
   }
 
-  async #claim({ names, leaseMs, limit }: ClaimQuery): Promise<StoredTask[]> {
+  async #claim({ names, leaseMs, limit, history }: ClaimQuery): Promise<StoredTask[]> {
     const most = Math.min(limit, CLAIM_BATCH);
     for (;;) {
-      const answer = await this.#commands.run("claim", "", [`${leaseMs}`, `${most}`, ...names]);
+      const answer = await this.#commands.run("claim", "", [`${leaseMs}`, `${most}`, history ?? "", ...names]);
       const [now, rows, more] = answer as [string, TaskRow[], number];
       if (rows.length === 0 && more === 1) continue;
       const readAt = this.#clock.told(now);
@@ -202,6 +213,22 @@ export class RedisBackend implements TaskBackend {
     const answer = await this.#commands.run("deleteExpired", "", [`${most}`]);
     const [tasks, queues, more] = answer as [number, number, number];
     return { deleted: tasks + queues, more: more !== 0 };
+  }
+
+  search(query: SearchQuery): Promise<SearchPage> {
+    return this.#search.search(query);
+  }
+
+  async remove(taskIds: readonly string[]): Promise<string[]> {
+    const removed: string[] = [];
+    for (let at = 0; at < taskIds.length; at += REMOVE_BATCH)
+      removed.push(...((await this.#commands.run("remove", "", taskIds.slice(at, at + REMOVE_BATCH))) as string[]));
+    return removed;
+  }
+
+  async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }): Promise<string[]> {
+    const names = [...pause, ...resume];
+    return (await this.#commands.run("pauses", "", [`${pause.length}`, ...names], names.length === 0)) as string[];
   }
 
   push(taskId: string, message: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {

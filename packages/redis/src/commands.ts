@@ -5,7 +5,7 @@ import type { Keys } from "./keys.ts";
 import { FIELDS } from "./rows.ts";
 
 /** Commands that can be sent twice: the second time changes nothing. */
-export const REPEATABLE: ReadonlySet<string> = new Set(["open", "read", "list", "count"]);
+export const REPEATABLE: ReadonlySet<string> = new Set(["open", "read", "list", "count", "watch", "search"]);
 
 /** A command on one task that `commands/batch.lua` can carry. */
 export interface TaskCommand {
@@ -37,13 +37,17 @@ export class Commands {
     return this.#connections.scripts;
   }
 
-  /** Runs a command on the task of this id, or on the store (`""`). */
+  /**
+   * Runs a command on the task of this id, or on the store (`""`).
+   * @param repeatable Whether it may be sent twice. Default: see `REPEATABLE`.
+   */
   run(
     name: Exclude<keyof typeof commands, "readMany" | "batch">,
     taskId: string,
     args: readonly string[],
+    repeatable?: boolean,
   ): Promise<unknown> {
-    return new Promise((resolve, reject) => this.#run(name, taskId, args, { resolve, reject }));
+    return new Promise((resolve, reject) => this.#run(name, taskId, args, { resolve, reject }, repeatable));
   }
 
   runAlone(command: TaskCommand, asker: Asker): void {
@@ -86,9 +90,15 @@ export class Commands {
     this.#connections.start({ send, repeatable: "repeatable", ...asker });
   }
 
-  #run(name: keyof typeof commands, taskId: string, args: readonly string[], asker: Asker): void {
+  #run(
+    name: keyof typeof commands,
+    taskId: string,
+    args: readonly string[],
+    asker: Asker,
+    repeatable = REPEATABLE.has(name),
+  ): void {
     const keys = commands[name].keys.map((key) => this.#keys.key(key, taskId));
-    this.#send(name, keys, args, REPEATABLE.has(name) ? "repeatable" : "once", asker);
+    this.#send(name, keys, args, repeatable ? "repeatable" : "once", asker);
   }
 
   #send(

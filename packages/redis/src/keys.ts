@@ -9,6 +9,8 @@ export type KeyName =
   | "counted"
   | "active"
   | "activeOf:*"
+  | "watched"
+  | "paused"
   | "claims:*"
   | "expiring"
   | "messages"

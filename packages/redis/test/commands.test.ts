@@ -75,6 +75,22 @@ test("scripts touch only keys, or members of key families, that they declare", a
   await expect(store.messages.enqueue(taskId, notification, undefined, 1)).rejects.toThrow("overflow");
   await store.messages.dequeue(taskId);
   await store.messages.dequeueAll(taskId);
+  const { operations } = store;
+  for (const where of [{}, { owner: "ada" }, { status: "active" }, { status: "active", owner: "ada" }] as const)
+    await operations.listRecords({
+      where: { ...where, payload: { arguments: {} } },
+      order: "oldest",
+      fields: ["result"],
+    });
+  const failing = await store.createTask({ ttl: 60_000 }, 1, REQUEST, "ada");
+  await store.finishTask(failing.taskId, { status: "failed", error: { code: 1, message: "" } });
+  await store.cancelTask((await store.createTask({}, 1, REQUEST)).taskId);
+  await operations.rerunTask(failing.taskId);
+  await store.messages.enqueue(failing.taskId, notification);
+  await operations.removeTasks({ status: "ended" });
+  await operations.pauseClaims("grind");
+  await store.claimTask({ names: ["grind"] });
+  await operations.resumeClaims("grind");
   await store.close();
 
   const scripts = await log.stop();

@@ -6,10 +6,11 @@
 -- KEYS[4] counted: `all` once every active task is in the next two; no key until a cap is set
 -- KEYS[5] active: every active task, by expiry, once a cap is set
 -- KEYS[6] activeOf:*: an owner's active tasks, by expiry, once a cap is set
--- KEYS[7] claims:*: the active tasks of a name, by lease expiry
--- KEYS[8] expiring: every task with a ttl, by expiry
--- KEYS[9] changes: the channel
--- KEYS[10..] task: the hash of each command's task
+-- KEYS[7] watched: active and failed tasks, by position, from the first search for them on
+-- KEYS[8] claims:*: the active tasks of a name, by lease expiry
+-- KEYS[9] expiring: every task with a ttl, by expiry
+-- KEYS[10] changes: the channel
+-- KEYS[11..] task: the hash of each command's task
 -- ARGV[1..] for each command its name, how many arguments it has, and the arguments
 -- Returns the answer of each command, or 'later' for one that the caller must send alone
 -- include "clock"
@@ -17,6 +18,7 @@
 -- include "scope"
 -- include "task"
 -- include "signal"
+-- include "history"
 -- One time for all, as Redis expires no key during a script.
 local startedAt, startedAtText = clock()
 local function clock() return startedAt, startedAtText end
@@ -24,7 +26,7 @@ local function clock() return startedAt, startedAtText end
 -- command "read"
 -- command "update"
 local commands = { insert = insert, read = read, update = update }
-local FIRST_TASK = 10
+local FIRST_TASK = 11
 -- Bounds the payloads in memory, and the time for which the script blocks the server.
 local MOST_READ = 65536
 

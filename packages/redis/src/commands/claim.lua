@@ -7,23 +7,27 @@
 -- KEYS[5] expiring: every task with a ttl, by expiry
 -- ARGV[1] milliseconds until the leases lapse
 -- ARGV[2] most tasks to take
--- ARGV[3..] names
+-- ARGV[3] a line to append to the history of each task, or ''
+-- ARGV[4..] names
 -- Returns the time, for each task its fields, request, inputs, checkpoint and id, and 1 if there
 -- may be more tasks
 -- include "clock"
 -- include "keys"
 -- include "task"
+-- include "history"
 local taskFamily, active, activeOfFamily, claimsFamily, expiring = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local leaseMs, most, action, firstField = ARGV[1], tonumber(ARGV[2]), 'take', #ARGV + 1
+local leaseMs, most, entry, action = ARGV[1], tonumber(ARGV[2]), ARGV[3], 'take'
+local names = { unpack(ARGV, 4) }
+local firstField = #ARGV + 1
 
 local now, time = clock()
 local claimed, lost = {}, 0
 while #claimed < most do
   local taskId, lapsed, source
-  for i = 3, #ARGV do
-    local claims = member(claimsFamily, ARGV[i])
+  for _, name in ipairs(names) do
+    local claims = member(claimsFamily, name)
     local first = redis.call('ZRANGEBYSCORE', claims, '-inf', time, 'WITHSCORES', 'LIMIT', 0, 1)
-    if first[1] and (not lapsed or tonumber(first[2]) < lapsed) then
+    if first[1] and first[1] ~= MARK and (not lapsed or tonumber(first[2]) < lapsed) then
       taskId, lapsed, source = first[1], tonumber(first[2]), claims
     end
   end
@@ -31,10 +35,11 @@ while #claimed < most do
 
   local task = member(taskFamily, taskId)
   local row, status, updated, expires, revision, attempt, token, lease =
-    find(task, now, 'request', 'inputs', 'checkpoint')
+    find(task, now, 'request', 'inputs', 'checkpoint', 'history')
   -- A different time or name belongs to a newer task that reuses an expired task's id.
   local _, _, _, _, name = fixedParts(row)
   if row and tonumber(lease) == lapsed and member(claimsFamily, name) == source then
+    if entry ~= '' then ARGV[firstField], ARGV[firstField + 1] = 'history', appended(row[8], time, entry) end
 -- include "apply"
     row[8] = taskId
     claimed[#claimed + 1] = row

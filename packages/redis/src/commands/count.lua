@@ -1,5 +1,4 @@
--- Adds the tasks made while no store had a cap to the sets of active tasks. It goes through all
--- tasks by position, in steps. From the first call on, a creation adds its own task.
+-- Adds the tasks made while no store had a cap to the sets of active tasks.
 -- KEYS[1] counted: the position up to which tasks were added, or `all`; no key until a cap is set
 -- KEYS[2] tasks: every task, by position
 -- KEYS[3] task:*: the hashes of the tasks found
@@ -10,23 +9,18 @@
 -- include "clock"
 -- include "keys"
 -- include "task"
+-- include "fill"
 local counted, tasks, taskFamily, active, activeOfFamily = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local most = tonumber(ARGV[1])
 
 local after = redis.call('GET', counted) or '0'
 if after == 'all' then return 1 end
-local now = clock()
-local found = redis.call('ZRANGEBYSCORE', tasks, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
-for i = 1, #found, 2 do
-  local row, _, _, expires, _, _, _, lease = find(member(taskFamily, found[i]), now)
+after = fill(tasks, taskFamily, after, most, function(taskId, _, row, _, expires, lease)
   -- Only a terminal task has no lease expiry.
-  if row and lease ~= '' then
-    local score = expires ~= '' and expires or '+inf'
-    redis.call('ZADD', active, score, found[i])
-    redis.call('ZADD', member(activeOfFamily, row[OWNER]), score, found[i])
-  end
-  after = found[i + 1]
-end
-if #found < 2 * most then after = 'all' end
+  if lease == '' then return end
+  local score = expires ~= '' and expires or '+inf'
+  redis.call('ZADD', active, score, taskId)
+  redis.call('ZADD', member(activeOfFamily, row[OWNER]), score, taskId)
+end)
 redis.call('SET', counted, after)
 return after == 'all' and 1 or 0

@@ -6,20 +6,21 @@
 -- KEYS[4] owner:*: an owner's tasks, by position; the family itself holds those without owner
 -- KEYS[5] active: every active task, by expiry, once a cap is set
 -- KEYS[6] activeOf:*: an owner's active tasks, by expiry, once a cap is set
--- KEYS[7] claims:*: the active tasks of a name, by lease expiry
--- KEYS[8] queues: the ids that have messages, by the expiry of their last one
--- KEYS[9] messages:*: the messages of the ids found
+-- KEYS[7] watched: active and failed tasks, by position, from the first search for them on
+-- KEYS[8] claims:*: the active tasks of a name, by lease expiry
+-- KEYS[9] queues: the ids that have messages, by the expiry of their last one
+-- KEYS[10] messages:*: the messages of the ids found
 -- ARGV[1] most tasks and most queues to delete
 -- Returns the numbers of deleted tasks and queues, and 1 if more may be left
 -- include "clock"
 -- include "keys"
 -- include "task"
 local expiring, taskFamily, tasks, ownerFamily, active = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local activeOfFamily, claimsFamily, queues, messagesFamily = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local activeOfFamily, watched, claimsFamily, queues, messagesFamily = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local limit = tonumber(ARGV[1])
 
 local now, due = clock()
-local deletedTasks = 0
+local deleted = {}
 local entries = redis.call('ZRANGEBYSCORE', expiring, '-inf', due, 'LIMIT', 0, limit)
 for _, entry in ipairs(entries) do
   local first = string.find(entry, '\0', 1, true)
@@ -35,9 +36,7 @@ for _, entry in ipairs(entries) do
   -- A newer task with the same id has its own entries, possibly under another owner or name.
   if not newer then
     redis.call('UNLINK', task)
-    redis.call('ZREM', tasks, taskId)
-    redis.call('ZREM', active, taskId)
-    deletedTasks = deletedTasks + 1
+    deleted[#deleted + 1] = taskId
   end
   if not newer or newer[OWNER] ~= owner then
     redis.call('ZREM', member(ownerFamily, owner), taskId)
@@ -46,9 +45,13 @@ for _, entry in ipairs(entries) do
   if nameOfNewer ~= name then redis.call('ZREM', member(claimsFamily, name), taskId) end
 end
 
+if #deleted > 0 then
+  for _, set in ipairs({ tasks, active, watched }) do redis.call('ZREM', set, unpack(deleted)) end
+end
+
 local expired = redis.call('ZRANGEBYSCORE', queues, '-inf', due, 'LIMIT', 0, limit)
 for _, taskId in ipairs(expired) do
   redis.call('UNLINK', member(messagesFamily, taskId))
   redis.call('ZREM', queues, taskId)
 end
-return { deletedTasks, #expired, (#entries == limit or #expired == limit) and 1 or 0 }
+return { #deleted, #expired, (#entries == limit or #expired == limit) and 1 or 0 }

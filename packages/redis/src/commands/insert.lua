@@ -6,9 +6,10 @@
 -- KEYS[5] counted: `all` once every active task is in the next two; no key until a cap is set
 -- KEYS[6] active: every active task, by expiry, once a cap is set
 -- KEYS[7] activeOf:*: an owner's active tasks, by expiry, once a cap is set
--- KEYS[8] claims:*: the active tasks of a name, by lease expiry
--- KEYS[9] expiring: every task with a ttl, by expiry
--- KEYS[10] changes: the channel
+-- KEYS[8] watched: active and failed tasks, by position, from the first search for them on
+-- KEYS[9] claims:*: the active tasks of a name, by lease expiry
+-- KEYS[10] expiring: every task with a ttl, by expiry
+-- KEYS[11] changes: the channel
 -- ARGV[1] task id
 -- ARGV[2] 1 with an owner, ARGV[3] owner
 -- ARGV[4] name
@@ -25,23 +26,25 @@
 -- include "task"
 -- include "signal"
 local task, position, tasks, ownerFamily, counted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local active, activeOfFamily, claimsFamily, expiring, changes = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local active, activeOfFamily, watched = KEYS[6], KEYS[7], KEYS[8]
+local claimsFamily, expiring, changes = KEYS[9], KEYS[10], KEYS[11]
 local taskId, owner, name = ARGV[1], ARGV[2] == '1' and ARGV[3], ARGV[4]
 local ttl, poll, request, claimAfterMs = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local cap, capOfOwner = tonumber(ARGV[9]), tonumber(ARGV[10])
 
 local now, created = clock()
--- One command checks both keys, as most creations find neither.
-local there = redis.call('EXISTS', task, counted)
-local exists = there == 2 or (there == 1 and redis.call('EXISTS', task) == 1)
-local counts = there == 2 or (there == 1 and not exists)
-if exists then
+-- One command checks all three keys, as most creations find none of them.
+local there = redis.call('EXISTS', task, counted, watched)
+if there > 0 and redis.call('EXISTS', task) == 1 then
   if find(task, now) then return 'duplicate' end
   redis.call('UNLINK', task)
+  there = there - 1
 end
+local counts = there > 0 and redis.call('GET', counted)
+local watches = there > (counts and 1 or 0)
 
 local activeOf = member(activeOfFamily, owner)
-if (cap or capOfOwner) and not (counts and redis.call('GET', counted) == 'all') then return 'uncounted' end
+if (cap or capOfOwner) and counts ~= 'all' then return 'uncounted' end
 if cap and redis.call('ZCOUNT', active, '(' .. created, '+inf') >= cap then return 'activeTasks' end
 if capOfOwner and redis.call('ZCOUNT', activeOf, '(' .. created, '+inf') >= capOfOwner then
   return 'activeTasksPerOwner'
@@ -58,6 +61,10 @@ redis.call('ZADD', member(ownerFamily, owner), place, taskId)
 if counts then
   redis.call('ZADD', active, expires ~= '' and expires or '+inf', taskId)
   redis.call('ZADD', activeOf, expires ~= '' and expires or '+inf', taskId)
+end
+if watches then
+  redis.call('ZADD', watched, place, taskId)
+  redis.call('HSET', task, 'watched', '1')
 end
 redis.call('ZADD', member(claimsFamily, name), lease, taskId)
 if expires ~= '' then

@@ -5,7 +5,8 @@
 --   taskId, now, row, status, ..., lease   the result of `find`, with the script's own changes
 --   action, leaseMs   the action on the lease: take, renew, release or ''
 --   firstField   index in ARGV of the other fields to set: name, value, name, value, ...
-local ends = status == 'completed' or status == 'failed' or status == 'cancelled'
+-- A write to a task that has ended changes its history only.
+local ends = lease ~= '' and (status == 'completed' or status == 'failed' or status == 'cancelled')
 local created, ttl, name, nextExpiry
 if ends or action ~= '' then
   local _

@@ -1,3 +1,7 @@
+-- A member that is no task's id, as ids have no NUL. It is the first of its set. In a set of claims
+-- it says that the name is paused, and in `watched` how far that set was filled.
+local MARK = '\0'
+
 -- One key of a family: the family's own name is the key for null.
 local function member(family, name)
   return name and family .. ':' .. name or family

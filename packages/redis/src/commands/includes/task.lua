@@ -1,7 +1,7 @@
 -- A task's hash has few fields, since each costs on every write and read. `task` holds the fixed
 -- parts, and `state` those that change most, separated by spaces, with an empty part for null.
--- `statusMessage`, `owner` and the payloads (request, inputs, checkpoint, outcome) have their own
--- fields, which are absent when null.
+-- `statusMessage`, `owner` and the payloads (request, inputs, checkpoint, outcome, history) have
+-- their own fields, which are absent when null. `watched` is there if the task is in that set.
 local TASK, STATE, MESSAGE, OWNER = 1, 2, 3, 4
 
 -- The task's fields, first those above and then the requested ones, and the parts of its state. Nil
