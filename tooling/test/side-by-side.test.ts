@@ -67,6 +67,7 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "commands.generated.ts": ["commands"],
     "deadlines.ts": ["Deadlines"],
     "keys.ts": ["Keys"],
+    "search.ts": ["Search"],
     "server.ts": ["reportServer"],
     "server-clock.ts": ["ServerClock"],
   },

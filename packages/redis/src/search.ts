@@ -11,7 +11,7 @@ import { type TaskRow, toStoredWith } from "./rows.ts";
 import type { ServerClock } from "./server-clock.ts";
 
 /** Most tasks that one script looks at, so that other callers get their turn. */
-const SEARCH_BATCH = 500;
+const SEARCH_BATCH = 200;
 
 /** Operators' searches, by scripts of bounded length. */
 export class Search {

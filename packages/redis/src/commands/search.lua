@@ -19,7 +19,7 @@
 local tasks, ownerFamily, watched, taskFamily = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local order, after, mostSeen, mostFound = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local onlyWatched, filter = ARGV[5] == '1', cjson.decode(ARGV[6])
-local texts, payloads = filter.texts or {}, { unpack(ARGV, 7) }
+local texts, idPrefix, payloads = filter.texts or {}, filter.idPrefix or '', { unpack(ARGV, 7) }
 -- Bounds the payloads in memory, and the time for which the script blocks the server.
 local MOST_READ = 262144
 
@@ -80,7 +80,7 @@ while seen < mostSeen do
       -- If the server refuses writes now, the entries stay.
       redis.pcall('ZREM', source, taskId)
     elseif isIn(filter.statuses, status) and isIn(filter.names, name) and isIn(owners, row[OWNER] or cjson.null)
-      and string.sub(taskId, 1, #(filter.idPrefix or '')) == (filter.idPrefix or '') and hasTexts(key) then
+      and string.sub(taskId, 1, #idPrefix) == idPrefix and hasTexts(key) then
       if #payloads > 0 then
         for _, value in ipairs(read(key, payloads)) do row[#row + 1] = value end
       end
