@@ -42,7 +42,7 @@ const SHARED: readonly (readonly [file: string, exports: readonly string[], back
   ["migrations.generated.ts", ["migrations"], ["sqlite", "postgres"]],
   ["statements.ts", ["Statements"], ["sqlite", "postgres"]],
   // Operators' searches.
-  ["search.ts", ["Search"], ["sqlite", "postgres"]],
+  ["search.ts", ["Search"], ["sqlite", "postgres", "redis"]],
 ];
 
 /** Parts of one database alone. */
@@ -67,7 +67,6 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "commands.generated.ts": ["commands"],
     "deadlines.ts": ["Deadlines"],
     "keys.ts": ["Keys"],
-    "search.ts": ["Search"],
     "server.ts": ["reportServer"],
     "server-clock.ts": ["ServerClock"],
   },

@@ -14,6 +14,7 @@ import type {
   Patch,
   PayloadField,
   PushOutcome,
+  RestoredTask,
   SearchPage,
   SearchQuery,
   StoredTask,
@@ -28,7 +29,7 @@ import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { Drivers } from "./open.ts";
 import { type RedisOptions, type RedisSettings, redisSettings } from "./options.ts";
-import { OWNER, scopeArguments, type TaskRow, toStored, toStoredWith } from "./rows.ts";
+import { OWNER, restoreArguments, scopeArguments, type TaskRow, toStored, toStoredWith } from "./rows.ts";
 import { Search } from "./search.ts";
 import { reportServer } from "./server.ts";
 import { ServerClock } from "./server-clock.ts";
@@ -40,8 +41,9 @@ const DELETE_BATCH = 200;
 /** Most tasks that one script adds to the sets that only caps or searches need. */
 const FILL_BATCH = 500;
 
-/** Most tasks removed by one script. */
+/** Most tasks removed or restored by one script. */
 const REMOVE_BATCH = 100;
+const RESTORE_BATCH = 20;
 
 /** Most tasks claimed by one script. */
 const CLAIM_BATCH = 64;
@@ -229,6 +231,19 @@ export class RedisBackend implements TaskBackend {
   async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }): Promise<string[]> {
     const names = [...pause, ...resume];
     return (await this.#commands.run("pauses", "", [`${pause.length}`, ...names], names.length === 0)) as string[];
+  }
+
+  async restore(tasks: readonly RestoredTask[]): Promise<string[]> {
+    const restored: string[] = [];
+    for (let at = 0; at < tasks.length; at += RESTORE_BATCH) {
+      const args = tasks.slice(at, at + RESTORE_BATCH).flatMap(restoreArguments);
+      restored.push(...((await this.#commands.run("restore", "", args)) as string[]));
+    }
+    return restored;
+  }
+
+  messagesOf(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]> {
+    return this.#messages.peek(taskIds);
   }
 
   push(taskId: string, message: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {

@@ -1,5 +1,5 @@
 import type { TaskStatus } from "@mcp-task-store/core";
-import type { OwnerScope, PayloadField, StoredTask } from "@mcp-task-store/core/backend";
+import type { OwnerScope, PayloadField, RestoredTask, StoredTask } from "@mcp-task-store/core/backend";
 
 /**
  * The fields of a task's hash that every read takes, in the order of commands/includes/task.lua,
@@ -56,6 +56,23 @@ export function toStoredWith(fields: readonly PayloadField[], taskId: string, ro
   const task: { -readonly [Field in keyof StoredTask]: StoredTask[Field] } = toStored(taskId, row, now);
   for (const [index, field] of fields.entries()) task[field] = row[FIELDS.length + index] as string;
   return task;
+}
+
+/** The fields of a task's hash that are absent when null. */
+const OPTIONAL = ["owner", "statusMessage", "request", "inputs", "checkpoint", "outcome", "history"] as const;
+
+/** A task as arguments of `restore`. */
+export function restoreArguments(task: RestoredTask): string[] {
+  const { taskId, owner, name, messages } = task;
+  const fields = OPTIONAL.flatMap((field) => (task[field] === null ? [] : [field, task[field]]));
+  const queue = messages.flatMap(({ message, expiresAt }) => [`${expiresAt}`, message]);
+  const before = [task.createdAt, task.ttl, task.pollInterval];
+  const { status, updatedAt, expiresAt, revision, attempt, leaseToken, leaseExpiresAt } = task;
+  const state = [status, updatedAt, expiresAt, revision, attempt, leaseToken, leaseExpiresAt];
+  return [
+    ...[taskId, owner === null ? "0" : "1", owner ?? "", name, before.join(" "), state.join(" ")],
+    ...[`${fields.length}`, ...fields, `${queue.length}`, ...queue],
+  ];
 }
 
 /** A scope as arguments of a command: its kind, and the owner. */

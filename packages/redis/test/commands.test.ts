@@ -87,7 +87,10 @@ test("scripts touch only keys, or members of key families, that they declare", a
   await store.cancelTask((await store.createTask({}, 1, REQUEST)).taskId);
   await operations.rerunTask(failing.taskId);
   await store.messages.enqueue(failing.taskId, notification);
+  const exported = [];
+  for await (const task of operations.exportTasks()) exported.push(task);
   await operations.removeTasks({ status: "ended" });
+  await operations.importTasks(exported);
   await operations.pauseClaims("grind");
   await store.claimTask({ names: ["grind"] });
   await operations.resumeClaims("grind");

@@ -1,6 +1,6 @@
 // Not portable: how searches of operators use Redis, and what they keep there.
 
-import { RedisBackend, type RedisTaskStore, type TaskFilter } from "@mcp-task-store/redis";
+import { type ExportedTask, RedisBackend, type RedisTaskStore, type TaskFilter } from "@mcp-task-store/redis";
 import { expect, onTestFinished, test } from "vitest";
 import { MonitorLog, type ScriptRun } from "./support/monitor.ts";
 import { openStore, operator, ownServer, REQUEST, until } from "./support/server.ts";
@@ -221,6 +221,30 @@ test("a line of the history changes neither revision nor expiry, also of a task 
   expect([await fields(), await redis.pexpiretime("{mcp}:task:a")]).toEqual([before, expiry]);
   const { history } = (await store.operations.getRecord("a")) ?? {};
   expect(history?.map(({ event }) => event)).toEqual(["taken", "rerun"]);
+});
+
+test("an import adds tasks to the sets that exist, and none to the others", async () => {
+  const { url } = await ownServer();
+  const redis = operator(url);
+  const first = openStore({ url });
+  await make(first, "a", "b", "c");
+  await fail(first, "b");
+  await first.cancelTask("c");
+  const exported: ExportedTask[] = [];
+  for await (const task of first.operations.exportTasks()) exported.push(task);
+  const bare = openStore({ url, keyPrefix: "bare" });
+  await bare.operations.importTasks(exported);
+  expect((await redis.keys("{bare}:*")).filter((key) => /active|watched|counted/.test(key))).toEqual([]);
+  const full = openStore({ url, keyPrefix: "full", limits: { activeTasks: 2 } });
+  await make(full, "before");
+  await found(full);
+  await full.operations.importTasks(exported);
+  expect(await redis.zrange("{full}:watched", "0", "-1")).toEqual([MARK, "before", "a", "b"]);
+  for (const key of ["active", "active-of", "claims:grind"])
+    expect((await redis.zrange(`{full}:${key}`, "0", "-1")).toSorted(), key).toEqual(["a", "before"]);
+  await expect(make(full, "d")).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  await full.cancelTask("a");
+  expect(await redis.zrange("{full}:watched", "0", "-1")).toEqual([MARK, "before", "b"]);
 });
 
 test("leases that are taken together leave a line in the history of each task", async () => {

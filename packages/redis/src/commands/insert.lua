@@ -43,33 +43,17 @@ end
 local counts = there > 0 and redis.call('GET', counted)
 local watches = there > (counts and 1 or 0)
 
-local activeOf = member(activeOfFamily, owner)
 if (cap or capOfOwner) and counts ~= 'all' then return 'uncounted' end
 if cap and redis.call('ZCOUNT', active, '(' .. created, '+inf') >= cap then return 'activeTasks' end
-if capOfOwner and redis.call('ZCOUNT', activeOf, '(' .. created, '+inf') >= capOfOwner then
+if capOfOwner and redis.call('ZCOUNT', member(activeOfFamily, owner), '(' .. created, '+inf') >= capOfOwner then
   return 'activeTasksPerOwner'
 end
 
 local place, lease = text(redis.call('INCR', position)), text(math.ceil(now + claimAfterMs))
 local expires = ttl ~= '' and text(now + ttl) or ''
-local fixed = table.concat({ created, ttl, poll, place, name }, ' ')
-local state = table.concat({ 'working', created, expires, '1', '0', '0', lease }, ' ')
+local status, fixed = 'working', table.concat({ created, ttl, poll, place, name }, ' ')
+local state = table.concat({ status, created, expires, '1', '0', '0', lease }, ' ')
 if owner then redis.call('HSET', task, 'task', fixed, 'state', state, 'request', request, 'owner', owner)
 else redis.call('HSET', task, 'task', fixed, 'state', state, 'request', request) end
-redis.call('ZADD', tasks, place, taskId)
-redis.call('ZADD', member(ownerFamily, owner), place, taskId)
-if counts then
-  redis.call('ZADD', active, expires ~= '' and expires or '+inf', taskId)
-  redis.call('ZADD', activeOf, expires ~= '' and expires or '+inf', taskId)
-end
-if watches then
-  redis.call('ZADD', watched, place, taskId)
-  redis.call('HSET', task, 'watched', '1')
-end
-redis.call('ZADD', member(claimsFamily, name), lease, taskId)
-if expires ~= '' then
-  redis.call('ZADD', expiring, expires, expiryEntry(taskId, name, owner))
-  redis.call('PEXPIREAT', task, expires)
-end
-redis.call('SPUBLISH', changes, signal(taskId, owner, state, fixed))
+-- include "index"
 return { created, lease, place }
