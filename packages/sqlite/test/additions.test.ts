@@ -14,6 +14,7 @@ const CLAIM = { names: ["grind"], leaseMs: LONG };
 /** A package of version 1 with a file open: its check of the ledger and its statements. */
 class VersionOne {
   readonly database: Database.Database;
+  readonly #status: Database.Statement;
 
   constructor(path: string) {
     this.database = new Database(path);
@@ -22,6 +23,7 @@ class VersionOne {
     if (!known) this.#create();
     const newest = this.database.prepare("SELECT ifnull(max(version), 0) AS version FROM mcp_migrations").get();
     if ((newest as { version: number }).version !== 1) throw new Error("SCHEMA_MISMATCH");
+    this.#status = this.database.prepare("SELECT status FROM mcp_tasks WHERE task_id = ?").pluck();
   }
 
   #create(): void {
@@ -89,7 +91,7 @@ class VersionOne {
   }
 
   statusOf(taskId: string): unknown {
-    return this.database.prepare("SELECT status FROM mcp_tasks WHERE task_id = ?").pluck().get(taskId);
+    return this.#status.get(taskId);
   }
 }
 
