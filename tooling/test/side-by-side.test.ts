@@ -52,7 +52,7 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "entry.ts": ["Entry"],
     "positions.ts": ["Positions"],
   },
-  sqlite: { "transactions.ts": ["Transactions"], "on-demand.ts": ["OnDemand"] },
+  sqlite: { "transactions.ts": ["Transactions"], "on-demand.ts": ["OnDemand"], "operators.ts": [] },
   postgres: {
     "notify.ts": ["Notifier"],
     "parts.ts": ["Parts"],

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { type Capabilities, isTerminal, TaskStoreError } from "@mcp-task-store/core";
+import { type Capabilities, TaskStoreError } from "@mcp-task-store/core";
 import {
   applyPatch,
   type Caps,
@@ -19,6 +19,7 @@ import {
   type Patch,
   type PayloadField,
   type PushOutcome,
+  type RestoredTask,
   realTime,
   type SearchPage,
   type SearchQuery,
@@ -33,8 +34,17 @@ import { isBusy, toStoreError } from "./errors.ts";
 import { ChangeFeed, type Wanted } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { migrate, SCHEMA_VERSION, versionOf } from "./migrate.ts";
-import { type CapStatements, type ClaimStatements, capsOnDemand, claimsOnDemand, type OnDemand } from "./on-demand.ts";
+import {
+  type CapStatements,
+  type ClaimStatements,
+  capReached,
+  capsOnDemand,
+  claimsOnDemand,
+  firstOf,
+  type OnDemand,
+} from "./on-demand.ts";
 import { configure, openDatabase } from "./open.ts";
+import { removeEnded, restoreTasks } from "./operators.ts";
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from "./options.ts";
 import { type TaskRow, toStored } from "./rows.ts";
 import { Search } from "./search.ts";
@@ -106,7 +116,7 @@ export class SqliteBackend implements TaskBackend {
         const existing = statements.read(task.taskId, null);
         if (existing && !isExpired(existing, now)) return { refused: "duplicate" };
         if (reached) return { refused: reached };
-        if (existing) deleteTasks(statements, [existing]);
+        if (existing) statements.deleteTasks([existing]);
         statements.insert(inserted, task.request);
       }
       return { inserted: withPayloads(inserted) };
@@ -181,7 +191,7 @@ export class SqliteBackend implements TaskBackend {
   async deleteExpired(limit: number): Promise<DeletionStep> {
     const most = Math.min(limit, DELETE_BATCH);
     const tasks = await this.#write(({ statements }) =>
-      deleteTasks(statements, statements.expired.all(this.#now(), most)),
+      statements.deleteTasks(statements.expired.all(this.#now(), most)),
     );
     const messages = await this.#run(async ({ messages }) => messages.deleteExpired(most));
     return { deleted: tasks + messages, more: tasks >= most || messages >= most };
@@ -216,14 +226,7 @@ export class SqliteBackend implements TaskBackend {
     const removed: string[] = [];
     for (let index = 0; index < taskIds.length; index += DELETE_BATCH) {
       const batch = taskIds.slice(index, index + DELETE_BATCH);
-      const ended = await this.#write(({ statements, messages }) => {
-        const now = this.#now();
-        const rows = statements.readMany(batch, []).filter((row) => isTerminal(row.status) && !isExpired(row, now));
-        deleteTasks(statements, rows);
-        for (const { taskId } of rows) messages.delete(taskId);
-        return rows.map(({ taskId }) => taskId);
-      });
-      removed.push(...ended);
+      removed.push(...(await this.#write((opened) => removeEnded(opened, batch, this.#now()))));
     }
     return removed;
   }
@@ -235,6 +238,25 @@ export class SqliteBackend implements TaskBackend {
         for (const name of resume) statements.resume.run(name);
       });
     return this.#run(({ statements }) => statements.paused.all().map(({ name }) => name));
+  }
+
+  async restore(tasks: readonly RestoredTask[]): Promise<string[]> {
+    const restored = await this.#write((opened) => restoreTasks(opened, tasks, this.#now()));
+    for (const task of restored) this.#opened?.changes.written(task, task.position);
+    return restored.map(({ taskId }) => taskId);
+  }
+
+  async messagesOf(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]> {
+    return this.#run(({ messages }) =>
+      taskIds.flatMap((taskId) =>
+        messages.peek(taskId).map(({ body, expiresAt }) => ({ taskId, message: body, expiresAt })),
+      ),
+    );
+  }
+
+  /** There is one writer at a time, and it takes positions from the counter. */
+  async settled(): Promise<number> {
+    return this.#run(({ statements }) => statements.lastChange.get()?.seq ?? 0);
   }
 
   async close(): Promise<void> {
@@ -298,36 +320,4 @@ function alive(row: TaskRow | undefined, now: number): StoredTask | undefined {
 /** What a write has to read, so that it can append to the task's history. */
 function historyFor(patch: Patch): readonly "history"[] {
   return patch.history === undefined ? [] : ["history"];
-}
-
-function capReached(counts: CapStatements, caps: Caps, owner: string | null, now: number) {
-  const { activeTasks, activeTasksPerOwner } = caps;
-  const reached = (cap: number, count: (limit: number) => { count: number } | undefined) =>
-    (count(Math.ceil(cap))?.count ?? 0) >= cap;
-  if (activeTasks !== null && reached(activeTasks, (limit) => counts.countActive.get(now, limit))) return "activeTasks";
-  if (
-    activeTasksPerOwner !== null &&
-    reached(activeTasksPerOwner, (limit) => counts.countActiveOfOwner.get(owner, now, limit))
-  )
-    return "activeTasksPerOwner";
-  return undefined;
-}
-
-/** One index probe per name. The cost does not depend on how many tasks are claimable. */
-function firstOf(
-  lapsedFirst: ClaimStatements["lapsedFirst"],
-  names: readonly string[],
-  now: number,
-): TaskRow | undefined {
-  const rows = names.flatMap((name) => lapsedFirst.get(name, now, now) ?? []);
-  return rows.toSorted((a, b) => (a.leaseExpiresAt ?? 0) - (b.leaseExpiresAt ?? 0) || a.position - b.position)[0];
-}
-
-function deleteTasks(statements: Statements, tasks: readonly { position: number }[]): number {
-  if (tasks.length > 0) statements.keepCounter.run();
-  for (const { position } of tasks) {
-    statements.deletePayloads.run(position);
-    statements.deleteTask.run(position);
-  }
-  return tasks.length;
 }

@@ -4,6 +4,12 @@ import type { SqliteDatabase } from "./driver.ts";
 import { namesOf } from "./names.ts";
 import type { Transactions } from "./transactions.ts";
 
+interface Row {
+  readonly id: number;
+  readonly body: string;
+  readonly expiresAt: number;
+}
+
 /**
  * The queues of messages, each in the order of `id`. A new row has a larger id than all rows that
  * exist.
@@ -13,7 +19,7 @@ export class Messages {
   readonly #now: () => number;
   readonly #insert: Statement<[taskId: string, expiresAt: number, body: string], never>;
   readonly #count: Statement<[taskId: string, now: number], { count: number }>;
-  readonly #first: Statement<[taskId: string, now: number, limit: number], { id: number; body: string }>;
+  readonly #first: Statement<[taskId: string, now: number, limit: number], Row>;
   readonly #delete: Statement<[id: number], never>;
   readonly #deleteQueue: Statement<[taskId: string], never>;
   readonly #deleteExpired: Statement<[now: number, limit: number], never>;
@@ -26,7 +32,7 @@ export class Messages {
     this.#count = prepare(database, `SELECT count(*) AS count FROM ${messages} WHERE task_id = ? AND +expires_at > ?`);
     this.#first = prepare(
       database,
-      `SELECT id, body FROM ${messages} WHERE task_id = ? AND +expires_at > ? ORDER BY id LIMIT ?`,
+      `SELECT id, body, expires_at AS expiresAt FROM ${messages} WHERE task_id = ? AND +expires_at > ? ORDER BY id LIMIT ?`,
     );
     this.#delete = prepare(database, `DELETE FROM ${messages} WHERE id = ?`);
     this.#deleteQueue = prepare(database, `DELETE FROM ${messages} WHERE task_id = ?`);
@@ -57,6 +63,16 @@ export class Messages {
       for (const { id } of taken) this.#delete.run(id);
       return taken.map(({ body }) => body);
     });
+  }
+
+  /** The unexpired messages of a task, which stay. */
+  peek(taskId: string): Row[] {
+    return this.#first.all(taskId, this.#now(), -1);
+  }
+
+  /** Adds a message with an expiry of its own. Call this in the transaction that adds the task. */
+  restore(taskId: string, body: string, expiresAt: number): void {
+    this.#insert.run(taskId, expiresAt, body);
   }
 
   /** Deletes the queue of a task. Call this in the transaction that deletes the task. */

@@ -1,3 +1,4 @@
+import type { Caps } from "@mcp-task-store/core/backend";
 import { prepare, type Statement } from "./connection.ts";
 import type { SqliteDatabase } from "./driver.ts";
 import { namesOf } from "./names.ts";
@@ -58,6 +59,16 @@ export function claimsOnDemand(
   );
 }
 
+/** One index probe per name. The cost does not depend on how many tasks are claimable. */
+export function firstOf(
+  lapsedFirst: ClaimStatements["lapsedFirst"],
+  names: readonly string[],
+  now: number,
+): TaskRow | undefined {
+  const rows = names.flatMap((name) => lapsedFirst.get(name, now, now) ?? []);
+  return rows.toSorted((a, b) => (a.leaseExpiresAt ?? 0) - (b.leaseExpiresAt ?? 0) || a.position - b.position)[0];
+}
+
 /** The tasks that a search for active or failed tasks walks along. */
 const ACTIVE_OR_FAILED = "status IN ('working', 'input_required', 'failed')";
 
@@ -106,4 +117,18 @@ export function capsOnDemand(
       countActiveOfOwner: prepare(database, count("owner IS ? AND")),
     }),
   );
+}
+
+/** The cap that is reached, if one is. */
+export function capReached(counts: CapStatements, caps: Caps, owner: string | null, now: number) {
+  const { activeTasks, activeTasksPerOwner } = caps;
+  const reached = (cap: number, count: (limit: number) => { count: number } | undefined) =>
+    (count(Math.ceil(cap))?.count ?? 0) >= cap;
+  if (activeTasks !== null && reached(activeTasks, (limit) => counts.countActive.get(now, limit))) return "activeTasks";
+  if (
+    activeTasksPerOwner !== null &&
+    reached(activeTasksPerOwner, (limit) => counts.countActiveOfOwner.get(owner, now, limit))
+  )
+    return "activeTasksPerOwner";
+  return undefined;
 }

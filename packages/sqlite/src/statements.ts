@@ -205,6 +205,26 @@ export class Statements {
     return changes > 0;
   }
 
+  /** Stores a new row with all that happened to the task. */
+  restore(task: Required<StoredTask>): void {
+    this.insert(task, task.request);
+    const bodies = WRITTEN_LATER.map((field) => {
+      const body = task[field];
+      return body === null ? null : this.#columnOf(task.position, field, body);
+    });
+    this.#updateOf(WRITTEN_LATER).run(...bodies, task.position);
+  }
+
+  /** Deletes tasks with their payloads. Returns how many. */
+  deleteTasks(tasks: readonly { position: number }[]): number {
+    if (tasks.length > 0) this.keepCounter.run();
+    for (const { position } of tasks) {
+      this.deletePayloads.run(position);
+      this.deleteTask.run(position);
+    }
+    return tasks.length;
+  }
+
   /** Stores the patch's changes of this task. */
   update(task: StoredTask, patch: Patch): void {
     const columns: readonly Changeable[] = [

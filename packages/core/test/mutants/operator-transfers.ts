@@ -100,4 +100,60 @@ export const operatorTransferMutants: Mutant[] = [
     kills: ["operators/follow"],
     backend: CommitsLate,
   },
+  {
+    id: "import-without-token",
+    breaks: "The runner of an imported task has no lease there",
+    kills: ["operators/export-and-import"],
+    backend: restoring((task) => ({ ...task, leaseToken: 0 })),
+  },
+  {
+    id: "import-of-small-payloads",
+    breaks: "Payloads that have no place in the row are not imported",
+    kills: ["operators/export-and-import"],
+    backend: restoring((task) => ({ ...task, outcome: (task.outcome?.length ?? 0) > 1024 ? null : task.outcome })),
+  },
+  {
+    id: "import-turns-around",
+    breaks: "Imported tasks are in reverse order",
+    kills: ["operators/export-and-import"],
+    backend: class extends MutableBackend {
+      override async restore(tasks: readonly RestoredTask[]) {
+        return super.restore(tasks.toReversed());
+      }
+    },
+  },
+  {
+    id: "import-without-claims",
+    breaks: "Claims do not find imported tasks",
+    kills: ["operators/export-and-import", "operators/copy"],
+    backend: class extends MutableBackend {
+      override async restore(tasks: readonly RestoredTask[]) {
+        const written = await super.restore(tasks);
+        const hide = this.raw.prepare("update tasks set claimable_at = null where task_id = ?");
+        for (const taskId of written) hide.run(taskId);
+        return written;
+      }
+    },
+  },
+  {
+    id: "import-counts-all",
+    breaks: "An import counts tasks that were there before",
+    kills: ["operators/import-again"],
+    backend: class extends MutableBackend {
+      override async restore(tasks: readonly RestoredTask[]) {
+        await super.restore(tasks);
+        return tasks.map(({ taskId }) => taskId);
+      }
+    },
+  },
+  {
+    id: "settled-too-early",
+    breaks: "Positions that tasks may still take count as settled",
+    kills: ["operators/follow"],
+    backend: class extends MutableBackend {
+      async settled() {
+        return 1e15;
+      }
+    },
+  },
 ];

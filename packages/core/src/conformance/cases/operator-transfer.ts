@@ -5,6 +5,7 @@ import type { TaskStore } from "../../contract/task-store.ts";
 import { copyTasks } from "../../store/operations/copy.ts";
 import { endedTask, LONG, message, newTask, QUESTION, RESULT, range, recordOf, refused } from "../kit/assertions.ts";
 import { defineCase } from "../kit/case.ts";
+import { quiet } from "../kit/quiet.ts";
 
 async function exported(store: TaskStore): Promise<ExportedTask[]> {
   const tasks: ExportedTask[] = [];
@@ -39,7 +40,10 @@ async function variety(store: TaskStore): Promise<string[]> {
   const completed = await endedTask(store, "completed");
   const cancelled = await endedTask(store, "cancelled");
   const failed = await newTask(store);
-  await store.finishTask(failed, { status: "failed", error: { code: -32001, message: "No flour", data: [1] } });
+  await store.finishTask(failed, {
+    status: "failed",
+    error: { code: -32001, message: "No flour", data: ["x".repeat(20_000)] },
+  });
   for (const id of range(3)) await store.messages.enqueue(asking, message(id));
   return [waiting, held, asking, completed, cancelled, failed];
 }
@@ -141,10 +145,11 @@ export const operatorTransferCases = [
       const end = new AbortController();
       const seen: string[] = [];
       const { promise: complete, resolve } = Promise.withResolvers<void>();
-      const following = (async () => {
+      const follow = async () => {
         for await (const { taskId } of store.operations.exportTasks({ follow: true, pollMs: 5, signal: end.signal }))
           if (seen.push(taskId) === 61) resolve();
-      })();
+      };
+      const following = quiet(follow());
       const made = await Promise.all(
         writers.map(async (writer) => {
           const ids: string[] = [];

@@ -1,0 +1,36 @@
+import { isTerminal } from "@mcp-task-store/core";
+import { isExpired, type RestoredTask, type StoredTask } from "@mcp-task-store/core/backend";
+import type { Messages } from "./messages.ts";
+import type { Statements } from "./statements.ts";
+
+// What operators' calls do in a transaction.
+
+interface Tables {
+  readonly statements: Statements;
+  readonly messages: Messages;
+}
+
+/** Deletes those of the tasks that have ended, with their messages, and returns their ids. */
+export function removeEnded({ statements, messages }: Tables, taskIds: readonly string[], now: number): string[] {
+  const ended = statements.readMany(taskIds, []).filter((row) => isTerminal(row.status) && !isExpired(row, now));
+  statements.deleteTasks(ended);
+  for (const { taskId } of ended) messages.delete(taskId);
+  return ended.map(({ taskId }) => taskId);
+}
+
+/** Adds the tasks whose ids do not exist, and returns them. */
+export function restoreTasks(
+  { statements, messages: queues }: Tables,
+  tasks: readonly RestoredTask[],
+  now: number,
+): StoredTask[] {
+  return tasks.flatMap(({ messages, ...task }) => {
+    const existing = statements.read(task.taskId, null);
+    if (existing && !isExpired(existing, now)) return [];
+    if (existing) statements.deleteTasks([existing]);
+    const restored = { ...task, position: statements.nextChange(), readAt: now };
+    statements.restore(restored);
+    for (const { message, expiresAt } of messages) queues.restore(task.taskId, message, expiresAt);
+    return [restored];
+  });
+}
