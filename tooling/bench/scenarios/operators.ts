@@ -27,7 +27,9 @@ export const operators: Scenario = {
     const stuck = { stuck: { overdueMs: 0 }, payload } as const;
     return [
       comparison(filled, `a customer's stuck task ${among}`, (store) => found(store, stuck)),
-      comparison(filled, `a customer's oldest task ${among}`, (store) => found(store, { status: "completed", payload })),
+      comparison(filled, `a customer's oldest task ${among}`, (store) =>
+        found(store, { status: "completed", payload }),
+      ),
       comparison(filled, `the newest 50 tasks ${among}`, (store) => store.operations.listRecords()),
       comparison(filled, `statistics ${among}`, (store) => store.operations.stats()),
       comparison(filled, `running a task again ${among}`, async (store) => {
