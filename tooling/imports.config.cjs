@@ -54,7 +54,8 @@ module.exports = {
       name: "packages-one-way",
       comment: "A package imports no other package but core. What two packages share belongs in packages/core.",
       severity: "error",
-      from: { path: "^packages/([^/]+)/src/" },
+      // The command line opens every store, and no package imports it.
+      from: { path: "^packages/([^/]+)/src/", pathNot: "^packages/cli/" },
       to: { path: "^packages/[^/]+/(src|dist)/", pathNot: "^packages/($1|core)/" },
     },
     {

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+import { constants } from "node:os";
+import { Interrupted, SIGNALLED } from "./exit.ts";
+import { run } from "./run.ts";
+
+/** A command that is interrupted may finish the step that it is in. */
+const GRACE_MS = 2000;
+
+const interrupted = new AbortController();
+
+function interrupt(signal: NodeJS.Signals): void {
+  const code = SIGNALLED + constants.signals[signal];
+  if (interrupted.signal.aborted) process.exit(code);
+  interrupted.abort(new Interrupted(signal));
+  setTimeout(() => process.exit(code), GRACE_MS).unref();
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupt(signal));
+// The reader of the output may end first, as with `| head`.
+process.stdout.on("error", () => {
+  if (!interrupted.signal.aborted) interrupt("SIGPIPE");
+});
+
+process.exitCode = await run(process.argv.slice(2), interrupted.signal);

@@ -1,0 +1,92 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { json, mcpTasks } from "./support/cli.ts";
+import { postgres, redis, sqlite } from "./support/places.ts";
+
+const file = sqlite.use();
+const server = postgres.use();
+const keys = redis.use();
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cli-stores-"));
+  await file.store.createTask({ name: "in-file" });
+  await server.store.createTask({ name: "on-server" });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function namesIn(args: string[], options: { env?: Record<string, string>; cwd?: string }) {
+  const { tasks } = await json(["list", ...args], options);
+  return tasks.map(({ name }: { name: string }) => name);
+}
+
+describe("which store", () => {
+  test("--store goes before MCP_TASK_STORE, and that before the configuration file", async () => {
+    await writeFile(join(folder, "mcp-tasks.json"), JSON.stringify({ store: file.url }));
+    await writeFile(join(folder, "other.json"), JSON.stringify({ store: server.url, schema: "mcp_tasks" }));
+    const env = { MCP_TASK_STORE: server.url };
+    const found = await Promise.all([
+      namesIn([], { cwd: folder }),
+      namesIn([], { cwd: folder, env }),
+      namesIn(["--store", file.url], { cwd: folder, env }),
+      namesIn(["--store", `sqlite:${file.url}`], {}),
+      namesIn(["--config", "other.json"], { cwd: folder }),
+    ]);
+    expect(found).toEqual([["in-file"], ["on-server"], ["in-file"], ["in-file"], ["on-server"]]);
+  });
+
+  test("what names no store is wrong usage", async () => {
+    await writeFile(join(folder, "bad.json"), JSON.stringify({ store: file.url, colour: "red" }));
+    const wrong = await Promise.all([
+      mcpTasks(["list"], { cwd: "/" }),
+      mcpTasks(["list", "--store", "mysql://root:hush-hush@localhost/tasks"]),
+      mcpTasks(["list", "--store", "postgres://root:hush-hush@:port/tasks"]),
+      mcpTasks(["list", "--store", file.url, "--schema", "other"]),
+      mcpTasks(["list", "--store", ":memory:"]),
+      mcpTasks(["list", "--config", join(folder, "bad.json")]),
+      mcpTasks(["list", "--config", join(folder, "none.json")]),
+    ]);
+    expect(wrong.map(({ code }) => code)).toEqual(wrong.map(() => 2));
+    for (const { stderr } of wrong) {
+      expect(stderr).toMatch(/^mcp-tasks: [^\n]+\n$/);
+      expect(stderr).not.toContain("hush-hush");
+    }
+  });
+});
+
+describe("a store that cannot be opened", () => {
+  test("credentials are not printed", async () => {
+    const failures = await Promise.all([
+      mcpTasks(["list", "--store", "postgres://bob:hush%2dhush@127.0.0.1:1/tasks"]),
+      mcpTasks(["list", "--store", keys.url.replace("//", "//bob:hush%2dhush@")]),
+      mcpTasks(["list", "--store", server.url.replace("//", "//nobody:hush%2dhush@").replace(/hush@[^@/]+@/, "hush@")]),
+    ]);
+    for (const { code, stdout, stderr } of failures) {
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+      expect(stderr).toMatch(/^mcp-tasks: [^\n]+\n$/);
+      expect(stderr).not.toMatch(/hush|%2d/);
+    }
+  });
+
+  test("a file that does not exist is not made, and one of another program is left as it is", async () => {
+    const other = join(folder, "other.db");
+    const database = new Database(other);
+    database.exec("CREATE TABLE books (title TEXT)");
+    const missing = await mcpTasks(["list", "--store", join(folder, "missing.db")]);
+    const foreign = await mcpTasks(["list", "--store", other]);
+    expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining("there is no file") });
+    expect(foreign).toMatchObject({ code: 1, stderr: expect.stringContaining("run mcp-tasks migrate") });
+    const tables = database.prepare("SELECT name FROM sqlite_schema").all();
+    database.close();
+    expect(tables).toEqual([{ name: "books" }]);
+    expect((await mcpTasks(["list", "--store", join(folder, "missing.db")])).code).toBe(1);
+  });
+
+  test("tables in another schema are not found, and not made", async () => {
+    const args = ["list", "--store", server.url, "--schema", "elsewhere"];
+    expect(await mcpTasks(args)).toMatchObject({ code: 1, stderr: expect.stringContaining("run mcp-tasks migrate") });
+    expect((await mcpTasks(args)).code).toBe(1);
+  });
+});

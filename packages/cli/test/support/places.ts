@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TaskStore } from "@mcp-task-store/core";
+import { PostgresTaskStore } from "@mcp-task-store/postgres";
+import { RedisTaskStore } from "@mcp-task-store/redis";
+import { SqliteTaskStore } from "@mcp-task-store/sqlite";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll } from "vitest";
+import { useDatabase, useKeys } from "../../../../tooling/databases/fixtures.ts";
+
+/** A store under test, whose tables exist. */
+export interface Place {
+  /** The options that name the store on the command line. */
+  readonly args: readonly string[];
+  /** The store's address: a path or a URL. */
+  readonly url: string;
+  readonly store: TaskStore;
+}
+
+export interface PlaceKind {
+  readonly name: "SQLite" | "PostgreSQL" | "Redis";
+  /** For the top of a `describe`: one place for its tests. */
+  use(): Place;
+}
+
+const OPTIONS = { claimAfterMs: 0, sweepIntervalMs: false } as const;
+
+export const sqlite: PlaceKind = {
+  name: "SQLite",
+  use() {
+    let folder = "";
+    return usePlace(
+      async () => {
+        folder = await mkdtemp(join(tmpdir(), "cli-test-"));
+        const path = join(folder, "tasks.db");
+        return { url: path, args: ["--store", path], store: new SqliteTaskStore({ ...OPTIONS, path }) };
+      },
+      () => rm(folder, { recursive: true, force: true }),
+    );
+  },
+};
+
+export const postgres: PlaceKind = {
+  name: "PostgreSQL",
+  use() {
+    const database = useDatabase();
+    return usePlace(async () => {
+      const { url } = database;
+      const store = new PostgresTaskStore({ ...OPTIONS, connectionString: url, maxConnections: 2 });
+      return { url, args: ["--store", url], store };
+    });
+  },
+};
+
+export const redis: PlaceKind = {
+  name: "Redis",
+  use() {
+    const keys = useKeys();
+    let keyPrefix = "";
+    return usePlace(
+      async () => {
+        const { url } = keys;
+        keyPrefix = `${keys.prefix}cli`;
+        const store = new RedisTaskStore({ ...OPTIONS, url, keyPrefix });
+        return { url, args: ["--store", url, "--key-prefix", keyPrefix], store };
+      },
+      async () => {
+        const client = new Redis(keys.url);
+        const found = await client.keys(`{${keyPrefix}}*`);
+        if (found.length > 0) await client.del(found);
+        client.disconnect();
+      },
+    );
+  },
+};
+
+export const places: readonly PlaceKind[] = [sqlite, postgres, redis];
+
+function usePlace(open: () => Promise<Place>, tearDown?: () => Promise<unknown>): Place {
+  let place: Place | undefined;
+  beforeAll(async () => {
+    place = await open();
+    // Makes the tables.
+    await place.store.getTask("none");
+  });
+  afterAll(async () => {
+    await place?.store.close();
+    await tearDown?.();
+  });
+  const opened = () => {
+    if (!place) throw new Error("only tests and hooks may use this, not the file around them");
+    return place;
+  };
+  return {
+    get args() {
+      return opened().args;
+    },
+    get url() {
+      return opened().url;
+    },
+    get store() {
+      return opened().store;
+    },
+  };
+}
