@@ -1,5 +1,16 @@
 import { setImmediate } from "node:timers/promises";
-import { ANY_OWNER, type ListRecordsOptions, type RecordPage, type TaskStore } from "@mcp-task-store/core";
+import {
+  ANY_OWNER,
+  type BulkOptions,
+  type BulkOutcome,
+  isTaskStoreError,
+  isTerminal,
+  type ListRecordsOptions,
+  type OperatorRecordWith,
+  type RecordPage,
+  type TaskFilter,
+  type TaskStore,
+} from "@mcp-task-store/core";
 import { Failure } from "./exit.ts";
 
 const PAGE = 500;
@@ -22,6 +33,47 @@ export async function* pagesOf(
     // SQLite answers without a turn of the event loop, in which signals and closed pipes arrive.
     await setImmediate();
   } while (cursor !== undefined && left > 0);
+}
+
+/** Tasks that are written at once. */
+const AT_ONCE = 20;
+
+/**
+ * Does something to every active or every ended task of a filter, for what the store does to one
+ * task only. It goes from the newest to older ones, so that it never meets a task that it made.
+ */
+export async function eachTask(
+  store: TaskStore,
+  where: TaskFilter,
+  { of, dryRun, signal, onProgress }: BulkOptions & { of: "active" | "ended"; signal: AbortSignal },
+  act: (taskId: string) => Promise<unknown>,
+): Promise<BulkOutcome> {
+  const outcome: BulkOutcome = { done: 0, skipped: {}, scanned: 0 };
+  const skip = (why: "ended" | "active" | "changed") => {
+    outcome.skipped[why] = (outcome.skipped[why] ?? 0) + 1;
+  };
+  const one = async ({ task }: OperatorRecordWith<never>) => {
+    const is = isTerminal(task.status) ? "ended" : "active";
+    if (is !== of) return skip(is);
+    try {
+      if (!dryRun) await act(task.taskId);
+      outcome.done += 1;
+    } catch (error) {
+      // It ended, began or expired after it was read.
+      const changed = ["TASK_NOT_FOUND", "TASK_TERMINAL", "INVALID_ARGUMENT"] as const;
+      if (!changed.some((code) => isTaskStoreError(error, code))) throw error;
+      skip("changed");
+    }
+  };
+  for await (const { records, scanned } of pagesOf(store, { where }, Number.POSITIVE_INFINITY, signal)) {
+    for (let at = 0; at < records.length; at += AT_ONCE) {
+      signal.throwIfAborted();
+      await Promise.all(records.slice(at, at + AT_ONCE).map(one));
+      onProgress?.(outcome);
+    }
+    outcome.scanned += scanned;
+  }
+  return outcome;
 }
 
 /** Shorter beginnings of ids are too easily mistaken. */

@@ -13,6 +13,19 @@ export const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntr
     show: { summary: "show all about one task", load: () => import("./show.ts") },
     stats: { summary: "count tasks by status and name", load: () => import("./stats.ts") },
   },
+  "Act on tasks": {
+    cancel: { summary: "cancel tasks", load: () => import("./cancel.ts") },
+    rerun: { summary: "run ended tasks again, as new tasks", load: () => import("./rerun.ts") },
+    requeue: {
+      summary: "take tasks from their runners, so that others may run them",
+      load: () => import("./requeue.ts"),
+    },
+    answer: { summary: "answer a task's question in its requestor's place", load: () => import("./answer.ts") },
+    remove: { summary: "delete ended tasks", load: () => import("./remove.ts") },
+    prune: { summary: "delete what has expired, and old ended tasks", load: () => import("./prune.ts") },
+    pause: { summary: "let no worker claim tasks of a name", load: () => import("./pause.ts") },
+    resume: { summary: "undo pause", load: () => import("./resume.ts") },
+  },
 };
 
 /** The command of this name. */
