@@ -11,7 +11,9 @@ export const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntr
   "Look at tasks": {
     list: { summary: "list tasks, newest first", load: () => import("./list.ts") },
     show: { summary: "show all about one task", load: () => import("./show.ts") },
+    watch: { summary: "follow a task to its end, or all tasks", load: () => import("./watch.ts") },
     stats: { summary: "count tasks by status and name", load: () => import("./stats.ts") },
+    workers: { summary: "list who runs tasks now", load: () => import("./workers.ts") },
   },
   "Act on tasks": {
     cancel: { summary: "cancel tasks", load: () => import("./cancel.ts") },
@@ -25,6 +27,10 @@ export const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntr
     prune: { summary: "delete what has expired, and old ended tasks", load: () => import("./prune.ts") },
     pause: { summary: "let no worker claim tasks of a name", load: () => import("./pause.ts") },
     resume: { summary: "undo pause", load: () => import("./resume.ts") },
+  },
+  "Look after a store": {
+    health: { summary: "say whether the store answers, for monitors", load: () => import("./health.ts") },
+    migrate: { summary: "make a store's tables, or bring them up to date", load: () => import("./migrate.ts") },
   },
 };
 

@@ -59,7 +59,7 @@ export class Output {
   /** A remark for people, on one line. */
   note(text: string): void {
     this.endProgress();
-    process.stderr.write(`${this.#safe(text)}\n`);
+    process.stderr.write(`${this.safe(text)}\n`);
   }
 
   warn(text: string): void {
@@ -82,7 +82,8 @@ export class Output {
     this.#progress = false;
   }
 
-  #safe(text: string): string {
+  /** The text without credentials and control characters. */
+  safe(text: string): string {
     let safe = clean(text).replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, "$1***@");
     for (const secret of this.#secrets) safe = safe.replaceAll(secret, "***");
     return safe;

@@ -13,7 +13,7 @@ export interface Ended {
 
 export interface Started {
   /** Resolves to what the program has written to stdout, once the test passes. */
-  output(test: (stdout: string) => boolean): Promise<string>;
+  output(test: (stdout: string, stderr: string) => boolean): Promise<string>;
   kill(signal: NodeJS.Signals): void;
   /** Writes to the program's input. */
   type(text: string): void;
@@ -65,6 +65,7 @@ function started(child: ReturnType<typeof spawn>, { input = "", closesAfter, ter
   });
   child.stderr?.setEncoding("utf8").on("data", (chunk) => {
     stderr += chunk;
+    told();
   });
   // A program that has ended reads no input.
   child.stdin?.on("error", () => undefined);
@@ -78,7 +79,7 @@ function started(child: ReturnType<typeof spawn>, { input = "", closesAfter, ter
     output: (test) =>
       new Promise((resolve, reject) => {
         told = () => {
-          if (test(stdout)) resolve(stdout);
+          if (test(stdout, stderr)) resolve(stdout);
         };
         told();
         void ended.then(({ code }) => reject(new Error(`ended with ${code}: ${stdout}${stderr}`)));
