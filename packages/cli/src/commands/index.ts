@@ -30,6 +30,7 @@ export const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntr
   },
   "Look after a store": {
     health: { summary: "say whether the store answers, for monitors", load: () => import("./health.ts") },
+    doctor: { summary: "find what is wrong with a set-up, and say what to do", load: () => import("./doctor.ts") },
     migrate: { summary: "make a store's tables, or bring them up to date", load: () => import("./migrate.ts") },
   },
 };
