@@ -12,6 +12,8 @@ export interface Context<Specs extends OptionSpecs = OptionSpecs> {
   readonly signal: AbortSignal;
   /** The store that the options, the environment or the configuration file name. */
   readonly settings: StoreSettings;
+  /** Every command. */
+  readonly groups: CommandGroups;
   /** Opens that store, once. It is closed when the command has ended. */
   open(): Promise<OpenStore>;
 }
@@ -34,6 +36,15 @@ export interface CommandSpec<Specs extends OptionSpecs> {
 
 /** A command whose options are known by name only. */
 export type Command = CommandSpec<OptionSpecs>;
+
+export interface CommandEntry {
+  readonly summary: string;
+  /** Loads the command's module, and with it nothing that other commands need. */
+  load(): Promise<{ readonly default: Command }>;
+}
+
+/** Commands by name, in the groups of the help. */
+export type CommandGroups = Readonly<Record<string, Readonly<Record<string, CommandEntry>>>>;
 
 export function defineCommand<const Specs extends OptionSpecs>(command: CommandSpec<Specs>): Command {
   // Values are read by the specs that made them.

@@ -2,10 +2,11 @@ import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import type { Command, Context } from "./command.ts";
-import { commandNamed, commandNames } from "./commands/index.ts";
+import { commandNamed, commandNames, GROUPS } from "./commands/index.ts";
+import { type COMMON_OPTIONS, optionsOf } from "./common-options.ts";
 import { EXIT, Interrupted, SIGNALLED, UsageError } from "./exit.ts";
 import { failureText } from "./failures.ts";
-import { type COMMON_OPTIONS, commandHelp, optionsOf, programHelp } from "./help.ts";
+import { commandHelp, programHelp } from "./help.ts";
 import type { OptionSpecs, Values } from "./options.ts";
 import { coloursOf, Output } from "./output/output.ts";
 import { secretsOf } from "./stores/address.ts";
@@ -79,6 +80,7 @@ async function runCommand(
     output,
     signal,
     settings: settings as StoreSettings,
+    groups: GROUPS,
     open: () => (opened ??= openStore(settings as StoreSettings, (error) => output.warn(failureText(error)))),
   };
   try {

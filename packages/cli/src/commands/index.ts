@@ -1,17 +1,12 @@
-import type { Command } from "../command.ts";
-
-export interface CommandEntry {
-  readonly summary: string;
-  /** Loads the command's module, and with it nothing that other commands need. */
-  load(): Promise<{ readonly default: Command }>;
-}
+import type { CommandEntry, CommandGroups } from "../command.ts";
 
 /** Every command in the order of the help, by groups. A new command is one more line here. */
-export const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntry>>>> = {
+export const GROUPS: CommandGroups = {
   "Look at tasks": {
     list: { summary: "list tasks, newest first", load: () => import("./list.ts") },
     show: { summary: "show all about one task", load: () => import("./show.ts") },
     watch: { summary: "follow a task to its end, or all tasks", load: () => import("./watch.ts") },
+    top: { summary: "show counts and active tasks, live", load: () => import("./top.ts") },
     stats: { summary: "count tasks by status and name", load: () => import("./stats.ts") },
     workers: { summary: "list who runs tasks now", load: () => import("./workers.ts") },
   },
@@ -32,6 +27,7 @@ export const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntr
     health: { summary: "say whether the store answers, for monitors", load: () => import("./health.ts") },
     doctor: { summary: "find what is wrong with a set-up, and say what to do", load: () => import("./doctor.ts") },
     migrate: { summary: "make a store's tables, or bring them up to date", load: () => import("./migrate.ts") },
+    completion: { summary: "print a script that completes command lines", load: () => import("./completion.ts") },
   },
 };
 
