@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import type { TaskStatus, TaskStore } from "@mcp-task-store/core";
+import { SqliteTaskStore } from "@mcp-task-store/sqlite";
 import { describe, expect, test } from "vitest";
 import { json, mcpTasks, start } from "./support/cli.ts";
 import { postgres, sqlite } from "./support/places.ts";
@@ -43,11 +44,15 @@ describe("acts on ids", () => {
   });
 
   test("remove deletes the one task, and none whose id begins like it", async () => {
-    const create = (taskId: string) => place.store.createTask({ name: "removed", taskId });
-    for (const id of ["report", "report-2"]) {
-      await create(id);
-      await place.store.updateTask(id, { status: "completed" });
+    // Three ids that begin alike, and two of them were made in one millisecond.
+    let now = Date.now() - 1000;
+    const store = new SqliteTaskStore({ path: place.url, sweepIntervalMs: false, clock: { now: () => now } });
+    for (const taskId of ["report", "report-2", "report-23"]) {
+      await store.createTask({ name: "removed", taskId });
+      await store.updateTask(taskId, { status: "completed" });
+      if (taskId === "report") now += 1;
     }
+    await store.close();
     const active = await made("removed", ["working"]);
     expect(await mcpTasks(["remove", "report", ...active, ...place.args])).toMatchObject({
       code: 1,
@@ -55,6 +60,11 @@ describe("acts on ids", () => {
       stderr: expect.stringContaining("cancel it first"),
     });
     expect(await statuses(["report", "report-2", ...active])).toEqual([null, "completed", "working"]);
+    expect(await mcpTasks(["remove", "report-2", ...place.args])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("use --where"),
+    });
+    expect(await statuses(["report-2", "report-23"])).toEqual(["completed", "completed"]);
   });
 
   test("rerun makes a new task of the request, with other arguments if they are given", async () => {
@@ -134,8 +144,7 @@ describe("acts on a filter", () => {
   });
 
   test("prune deletes what has expired, and what ended long ago", async () => {
-    const { taskId } = await place.store.createTask({ name: "pruned", ttl: 1 });
-    await place.store.updateTask(taskId, { status: "completed" });
+    await place.store.createTask({ name: "pruned", ttl: 1 });
     const [old = "", working = ""] = await made("pruned", ["completed", "working"]);
     const args = [...place.args, "--where", "name=pruned"];
     expect(await json(["prune", ...args, "--older-than", "1h", "--dry-run"])).toMatchObject({ done: 0, expired: null });
