@@ -1,5 +1,5 @@
 import { cp, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { publicPackages, repositoryRoot, run } from "../packages.ts";
 import { installedVersion, usePackedProject } from "./packed-project.ts";
@@ -23,6 +23,15 @@ test("a CommonJS module requires every entry point and gets the same names", asy
   const required = await exportedNames("program.cjs", (specifier) => `require(${JSON.stringify(specifier)})`);
   const imported = await exportedNames("program.mjs", (specifier) => `await import(${JSON.stringify(specifier)})`);
   expect(required).toEqual(imported);
+});
+
+test("the command line makes a store and lists its tasks", async () => {
+  const path = join(project.directory, "command-line.db");
+  const bin = join(project.directory, "node_modules/.bin/mcp-tasks");
+  const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
+  const mcpTasks = (command: string) => run(bin, [command, "--store", path, "--json"], { cwd: project.directory, env });
+  await mcpTasks("migrate");
+  expect(JSON.parse(await mcpTasks("list"))).toMatchObject({ command: "list", tasks: [] });
 });
 
 // Only the schemas expose drizzle's declarations, which name drivers that are not installed.

@@ -54,6 +54,10 @@ describe("acts on ids", () => {
     }
     await store.close();
     const active = await made("removed", ["working"]);
+    expect(await mcpTasks(["remove", "repo", ...place.args])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("more than one"),
+    });
     expect(await mcpTasks(["remove", "report", ...active, ...place.args])).toMatchObject({
       code: 1,
       stdout: "deleted report\n",

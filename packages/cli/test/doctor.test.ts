@@ -8,6 +8,7 @@ import { startOwnRedis } from "../../../tooling/databases/index.ts";
 import { PostgresProxy } from "../../postgres/test/support/proxy.ts";
 import { clockFinding, type Finding } from "../src/doctor/finding.ts";
 import { diskFinding, roomFinding } from "../src/doctor/sqlite.ts";
+import { workersFinding } from "../src/doctor/tasks.ts";
 import { mcpTasks } from "./support/cli.ts";
 import { postgres, redis, sqlite } from "./support/places.ts";
 
@@ -115,13 +116,29 @@ describe("Redis", () => {
     const server = await startOwnRedis({ args: [...memory, "--appendonly", "no"] });
     try {
       expect(await complaints(["--store", server.url])).toEqual({
-        eviction: expect.stringContaining("allkeys-lru"),
+        eviction: "Redis evicts tasks when memory is short: maxmemory-policy is allkeys-lru",
         persistence: expect.stringContaining("no append-only file"),
       });
     } finally {
       await server.stop();
     }
   });
+});
+
+test("a name whose workers are behind, and one that has none", () => {
+  const name = {
+    counts: { working: 3, input_required: 0, completed: 0, failed: 0, cancelled: 0 },
+    claimable: 2,
+    oldestClaimableMs: 300_000,
+    stuck: 0,
+    paused: false,
+  };
+  const found = workersFinding({ render: { ...name, running: 1 }, paint: { ...name, running: 0 } });
+  expect([found].flat().map(({ message }) => message)).toEqual([
+    "the workers of render are behind: 2 tasks of render can be claimed, the oldest for 5m",
+    "no worker runs tasks of paint: 2 tasks of paint can be claimed, the oldest for 5m",
+  ]);
+  expect(workersFinding({ render: { ...name, oldestClaimableMs: 1000, running: 0 } })).toMatchObject({ level: "ok" });
 });
 
 test("a clock that is wrong by more than the time of the question", () => {

@@ -52,6 +52,7 @@ describe.each(places)("$name", ({ name, use }) => {
     expect(hidden.code).toBe(0);
     expect(hidden.stdout).toContain(ids.failed);
     expect(hidden.stdout).not.toMatch(/acme|out of paint/);
+    expect(await json(["show", ids.failed, ...place.args])).not.toHaveProperty("payloads");
     expect(shown.payloads).toMatchObject({
       request: { params: { arguments: { customer: "acme" } } },
       error: { message: "out of paint" },

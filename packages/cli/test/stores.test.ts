@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Output } from "../src/output/output.ts";
+import { parseAddress, secretsOf, shownAddress } from "../src/stores/address.ts";
 import { json, mcpTasks } from "./support/cli.ts";
 import { postgres, redis, sqlite } from "./support/places.ts";
 
@@ -70,6 +72,16 @@ describe("a store that cannot be opened", () => {
     }
   });
 
+  test("texts of errors are printed without the address's password", () => {
+    const address = parseAddress("postgres://bob:hush%2dhush@db.internal/tasks?sslmode=require");
+    const output = new Output("list", false, false);
+    output.hide(secretsOf(address));
+    const said =
+      'refused postgres://bob:hush%2dhush@db.internal/tasks with "hush-hush" or redis://eve:other@db.internal';
+    expect(output.safe(said)).not.toMatch(/hush|other/);
+    expect(shownAddress(address)).toBe("postgres://db.internal/tasks");
+  });
+
   test("a file that does not exist is not made, and one of another program is left as it is", async () => {
     const other = join(folder, "other.db");
     const database = new Database(other);
@@ -82,6 +94,23 @@ describe("a store that cannot be opened", () => {
     database.close();
     expect(tables).toEqual([{ name: "books" }]);
     expect((await mcpTasks(["list", "--store", join(folder, "missing.db")])).code).toBe(1);
+  });
+
+  test("a platform without SQLite's driver gets an error that says so", async () => {
+    const resolve = `export const resolve = async (name, context, next) => {
+      if (name === "better-sqlite3") throw new Error("no binary for this platform");
+      return next(name, context);
+    };`;
+    const hooks = `data:text/javascript,${encodeURIComponent(resolve)}`;
+    const register = `import { register } from "node:module"; register(${JSON.stringify(hooks)});`;
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(register)}`;
+    const [missing, others] = await Promise.all([
+      mcpTasks(["list", "--store", file.url], { env: { NODE_OPTIONS } }),
+      mcpTasks(["list", "--store", server.url], { env: { NODE_OPTIONS } }),
+    ]);
+    expect(missing.code).toBe(1);
+    expect(missing.stderr).toContain("the driver for SQLite cannot be loaded (no binary for this platform)");
+    expect(others.code).toBe(0);
   });
 
   test("tables in another schema are not found, and not made", async () => {
