@@ -44,7 +44,7 @@ export async function search(gateway: BackendGateway, condition: Condition, page
     scanned += found.scanned;
     after = found.next;
     if (after === null || tasks.length >= page.limit || scanned >= page.scan) return { tasks, scanned, next: after };
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
 }
 
@@ -74,6 +74,14 @@ async function ofIds(
 }
 
 /**
+ * Lets everything else in the process get on: a backend in this process answers without a turn of
+ * the event loop.
+ */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
  * Does something to every task that the condition takes, oldest first, in bounded steps.
  * @param act Writes, unless it is a dry run, and says of each task whether it was done or why not.
  */
@@ -96,6 +104,7 @@ export async function bulk(
     outcome.scanned += found.scanned;
     after = found.next;
     onProgress?.({ ...outcome, skipped: { ...outcome.skipped } });
+    if (after !== null) await turn();
   } while (after !== null);
   return outcome;
 }
