@@ -4,7 +4,7 @@ import { STORE_OPTIONS } from "./stores/settings.ts";
 
 /** Options of every command, beside those that name the store. */
 export const COMMON_OPTIONS = {
-  json: { type: "boolean", help: "print JSON, as tooling/docs/cli-json.md describes it" },
+  json: { type: "boolean", help: "print JSON, by a versioned schema that the README links to" },
   color: { type: "boolean", help: "colours, or none with --no-color; NO_COLOR is heeded" },
   help: { type: "boolean", short: "h", help: "show this" },
 } as const satisfies OptionSpecs;

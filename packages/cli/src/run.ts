@@ -86,8 +86,9 @@ async function runCommand(
   try {
     return await command.run(context);
   } catch (error) {
-    // An argument that the store refuses was on the command line.
-    if ((error as { code?: unknown })?.code === "INVALID_ARGUMENT") throw new UsageError(failureText(error));
+    // What the store refuses was on the command line.
+    if (/^INVALID_(ARGUMENT|CURSOR)$/.test(`${(error as { code?: unknown })?.code}`))
+      throw new UsageError(failureText(error));
     throw error;
   } finally {
     await opened?.then((store) => store.close()).catch(() => undefined);

@@ -142,6 +142,7 @@ describe("what is printed", () => {
         ["lst"],
         ["list", "--limt", "3"],
         ["list", ...place.args, "--limit", "0"],
+        ["list", ...place.args, "--cursor", "page-2"],
         ["list", ...place.args, "--order", "random"],
         ["list", ...place.args, "--where", "colour=red"],
         ["list", ...place.args, "--where", "status=ready"],

@@ -39,6 +39,13 @@ describe("which store", () => {
     expect(found).toEqual([["in-file"], ["on-server"], ["in-file"], ["in-file"], ["on-server"]]);
   });
 
+  test("a configuration file can make a store read-only, which an option undoes", async () => {
+    await writeFile(join(folder, "careful.json"), JSON.stringify({ store: file.url, readOnly: true }));
+    const pause = ["pause", "in-file", "--config", "careful.json"];
+    expect((await mcpTasks(pause, { cwd: folder })).code).toBe(2);
+    expect((await mcpTasks([...pause, "--no-read-only"], { cwd: folder })).code).toBe(0);
+  });
+
   test("what names no store is wrong usage", async () => {
     await writeFile(join(folder, "bad.json"), JSON.stringify({ store: file.url, colour: "red" }));
     const wrong = await Promise.all([

@@ -12,12 +12,12 @@ export const STORE_OPTIONS = {
     type: "string",
     short: "s",
     value: "STORE",
-    help: "postgres://…, redis://…, rediss://… or the path of an SQLite file; else MCP_TASK_STORE, else the configuration file",
+    help: "postgres://…, redis://…, rediss://… or an SQLite file; else MCP_TASK_STORE, else the configuration",
   },
   schema: { type: "string", value: "NAME", help: "PostgreSQL: the schema of the tables (mcp_tasks)" },
   "table-prefix": { type: "string", value: "PREFIX", help: "SQLite: the prefix of the tables (mcp_)" },
   "key-prefix": { type: "string", value: "PREFIX", help: "Redis: the prefix of the keys (mcp)" },
-  config: { type: "string", value: "FILE", help: `a configuration file (${CONFIG_FILE}, if there is one)` },
+  config: { type: "string", value: "FILE", help: `the configuration (${CONFIG_FILE}, if there is one)` },
   "read-only": { type: "boolean", help: "refuse commands that change tasks" },
 } as const satisfies OptionSpecs;
 
