@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Output } from "../src/output/output.ts";
 import { parseAddress, secretsOf, shownAddress } from "../src/stores/address.ts";
 import { json, mcpTasks } from "./support/cli.ts";
-import { postgres, redis, sqlite } from "./support/places.ts";
+import { cluster, postgres, redis, sqlite } from "./support/places.ts";
 
 const file = sqlite.use();
 const server = postgres.use();
@@ -62,6 +62,17 @@ describe("which store", () => {
       expect(stderr).toMatch(/^mcp-tasks: [^\n]+\n$/);
       expect(stderr).not.toContain("hush-hush");
     }
+  });
+});
+
+describe("a node of a Redis Cluster", () => {
+  const place = cluster.use();
+
+  test("stands for the whole cluster", async () => {
+    const { taskId } = await place.store.createTask({ name: "in-cluster" });
+    expect(await namesIn([...place.args], {})).toEqual(["in-cluster"]);
+    expect(await mcpTasks(["cancel", taskId, ...place.args])).toMatchObject({ code: 0 });
+    expect(await mcpTasks(["watch", taskId, ...place.args])).toMatchObject({ code: 4 });
   });
 });
 

@@ -32,7 +32,7 @@ function server(info: ReadonlyMap<string, string>): Found {
   const version = info.get("valkey_version") ?? info.get("redis_version") ?? "of an unknown version";
   if (Number.parseInt(info.get("redis_version") ?? "", 10) < OLDEST_VERSION)
     return problem(`the server is ${product} ${version}`, "update it: stores need Redis 7.0 or newer");
-  if (info.get("role") === "slave")
+  if (info.get("role") === "slave" && info.get("cluster_enabled") !== "1")
     return problem("the server is a replica, which takes no writes", "give stores the primary's address");
   return ok(`${product} ${version} takes writes`);
 }

@@ -3,6 +3,7 @@ import type { TaskStore, TaskStoreError, TaskStoreOptions } from "@mcp-task-stor
 import type { SqliteDatabase } from "@mcp-task-store/sqlite";
 import { Failure } from "../exit.ts";
 import type { Address } from "./address.ts";
+import { clusterOf } from "./raw.ts";
 import type { StoreSettings } from "./settings.ts";
 
 export interface OpenStore {
@@ -42,8 +43,9 @@ export async function openStore(
       return closing(new PostgresTaskStore({ ...options, ...own }));
     }
     case "Redis": {
-      const { RedisTaskStore } = await import("@mcp-task-store/redis");
-      return closing(new RedisTaskStore({ ...options, url: address.url, keyPrefix }));
+      const [{ RedisTaskStore }, cluster] = await Promise.all([import("@mcp-task-store/redis"), clusterOf(address)]);
+      const place = cluster ? { client: cluster } : { url: address.url };
+      return closing(new RedisTaskStore({ ...options, ...place, keyPrefix }));
     }
   }
 }

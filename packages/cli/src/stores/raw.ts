@@ -1,5 +1,6 @@
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import type { Client } from "pg";
+import { Failure } from "../exit.ts";
 import type { Address } from "./address.ts";
 
 // Connections beside the store's own, for what stores do not do.
@@ -53,4 +54,29 @@ export async function withRedis<T>(
   } finally {
     client.disconnect();
   }
+}
+
+/**
+ * The cluster that the server is a node of, for stores to make their connections of. Nothing for a
+ * server of its own.
+ * @throws Failure if the server cannot be reached
+ */
+export async function clusterOf(address: Address & { kind: "Redis" }): Promise<Cluster | undefined> {
+  let info: string;
+  try {
+    // Hosted servers may forbid INFO.
+    info = await withRedis(address, (client) => client.info("cluster").catch(() => ""));
+  } catch (error) {
+    throw new Failure(`Redis could not be reached (${error instanceof Error ? error.message : error})`);
+  }
+  if (!/^cluster_enabled:1\r?$/m.test(info)) return undefined;
+  const { Cluster } = await import("ioredis");
+  const { username, password, protocol } = new URL(address.url);
+  // The other nodes have names of their own, and the same users.
+  const redisOptions = {
+    ...(username === "" ? {} : { username: decodeURIComponent(username) }),
+    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
+    ...(protocol === "rediss:" ? { tls: {} } : {}),
+  };
+  return new Cluster([address.url], { lazyConnect: true, redisOptions });
 }

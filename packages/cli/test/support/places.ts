@@ -5,7 +5,7 @@ import type { TaskStore } from "@mcp-task-store/core";
 import { PostgresTaskStore } from "@mcp-task-store/postgres";
 import { RedisTaskStore } from "@mcp-task-store/redis";
 import { SqliteTaskStore } from "@mcp-task-store/sqlite";
-import { Redis } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll } from "vitest";
 import { useDatabase, useKeys } from "../../../../tooling/databases/fixtures.ts";
 
@@ -19,7 +19,7 @@ export interface Place {
 }
 
 export interface PlaceKind {
-  readonly name: "SQLite" | "PostgreSQL" | "Redis";
+  readonly name: "SQLite" | "PostgreSQL" | "Redis" | "Redis Cluster";
   /** For the top of a `describe`: one place for its tests. */
   use(): Place;
 }
@@ -53,27 +53,10 @@ export const postgres: PlaceKind = {
   },
 };
 
-export const redis: PlaceKind = {
-  name: "Redis",
-  use() {
-    const keys = useKeys();
-    let keyPrefix = "";
-    return usePlace(
-      async () => {
-        const { url } = keys;
-        keyPrefix = `${keys.prefix}cli`;
-        const store = new RedisTaskStore({ ...OPTIONS, url, keyPrefix });
-        return { url, args: ["--store", url, "--key-prefix", keyPrefix], store };
-      },
-      async () => {
-        const client = new Redis(keys.url);
-        const found = await client.keys(`{${keyPrefix}}*`);
-        if (found.length > 0) await client.del(found);
-        client.disconnect();
-      },
-    );
-  },
-};
+export const redis: PlaceKind = redisPlace("Redis");
+
+/** The address is that of one node. */
+export const cluster: PlaceKind = redisPlace("Redis Cluster");
 
 export const places: readonly PlaceKind[] = [sqlite, postgres, redis];
 
@@ -101,6 +84,36 @@ function usePlace(open: () => Promise<Place>, tearDown?: () => Promise<unknown>)
     },
     get store() {
       return opened().store;
+    },
+  };
+}
+
+function redisPlace(name: "Redis" | "Redis Cluster"): PlaceKind {
+  return {
+    name,
+    use() {
+      const keys = useKeys(name);
+      let keyPrefix = "";
+      const client = () =>
+        name === "Redis" ? new Redis(keys.url, { lazyConnect: true }) : new Cluster([keys.url], { lazyConnect: true });
+      return usePlace(
+        async () => {
+          keyPrefix = `${keys.prefix}cli`;
+          const store = new RedisTaskStore({ ...OPTIONS, client: client(), keyPrefix });
+          return { url: keys.url, args: ["--store", keys.url, "--key-prefix", keyPrefix], store };
+        },
+        async () => {
+          const connection = client();
+          // All keys of a store are on one node.
+          const nodes =
+            "nodes" in connection ? await connection.ping().then(() => connection.nodes("master")) : [connection];
+          for (const node of nodes) {
+            const found = await node.keys(`{${keyPrefix}}*`);
+            if (found.length > 0) await node.del(found);
+          }
+          connection.disconnect();
+        },
+      );
     },
   };
 }
