@@ -107,4 +107,4 @@ export const EXPORT_OPTIONS: OptionTable<ExportOptions> = {
 
 export const IMPORT_OPTIONS: OptionTable<ImportOptions> = { signal: checks.signal, onProgress: checks.callable };
 
-export const STATS_OPTIONS: OptionTable<StatsOptions> = { scan: checks.whole(1) };
+export const STATS_OPTIONS: OptionTable<StatsOptions> = { scan: checks.whole(1), owner: FILTER_OPTIONS.owner };

@@ -351,6 +351,11 @@ export interface StatsOptions {
    * @default 100_000
    */
   scan?: number | undefined;
+  /**
+   * Only tasks of these owners; `null` = without owner.
+   * @default every owner
+   */
+  owner?: TaskFilter["owner"];
 }
 
 /** Milliseconds at which 50, 95 and 99 % of the values are reached. */

@@ -85,7 +85,7 @@ export class Operations implements TaskOperations {
 
   async stats(options: StatsOptions = {}): Promise<TaskStats> {
     checkOptions("stats", options, STATS_OPTIONS);
-    return statsOf(this.#gateway, options.scan ?? 100_000, await this.#paused());
+    return statsOf(this.#gateway, options, await this.#paused());
   }
 
   async cancelTasks(where: TaskFilter, options: CancelTasksOptions = {}): Promise<BulkOutcome> {

@@ -1,6 +1,13 @@
 import { stuckReason } from "../../backend/search.ts";
 import type { StoredTask } from "../../backend/stored-task.ts";
-import type { MinuteStats, NameStats, Percentiles, TaskStats } from "../../contract/operations.ts";
+import type {
+  MinuteStats,
+  NameStats,
+  Percentiles,
+  StatsOptions,
+  TaskFilter,
+  TaskStats,
+} from "../../contract/operations.ts";
 import { isTerminal, type TaskStatus } from "../../contract/task.ts";
 import type { BackendGateway } from "../backend-gateway.ts";
 import { search } from "./bulk.ts";
@@ -27,16 +34,20 @@ interface Minute {
 }
 
 /** Looks at the active tasks, and at the newest of all tasks up to `scan`. */
-export async function statsOf(gateway: BackendGateway, scan: number, paused: readonly string[]): Promise<TaskStats> {
+export async function statsOf(
+  gateway: BackendGateway,
+  { scan = 100_000, owner }: StatsOptions,
+  paused: readonly string[],
+): Promise<TaskStats> {
   const tally = new Tally(paused);
-  const active = await walk(gateway, { status: "active" }, scan, (task) => tally.add(task));
-  const ended = await walk(gateway, { status: "ended" }, scan, (task) => tally.add(task));
+  const active = await walk(gateway, { status: "active", owner }, scan, (task) => tally.add(task));
+  const ended = await walk(gateway, { status: "ended", owner }, scan, (task) => tally.add(task));
   return tally.stats(active.scanned + ended.scanned, active.complete && ended.complete);
 }
 
 async function walk(
   gateway: BackendGateway,
-  where: { status: "active" | "ended" },
+  where: TaskFilter,
   scan: number,
   see: (task: StoredTask) => void,
 ): Promise<{ scanned: number; complete: boolean }> {

@@ -1,0 +1,84 @@
+import type { BulkOptions, BulkOutcome, TaskFilter } from "@mcp-task-store/core";
+import { answer } from "../answers.ts";
+import { badRequest, failureOf, isOwnFailure } from "../failures.ts";
+import { filterFor } from "../scope.ts";
+import type { BulkLine } from "../wire.ts";
+import { type Call, textIn } from "./call.ts";
+import { rerunTasks } from "./rerun-tasks.ts";
+
+const PROGRESS_MS = 500;
+
+/** Acts on everything that a filter takes. */
+export const BULK_ACTS = ["cancel", "remove", "rerun"] as const;
+
+/**
+ * Answers with a line of JSON for each step, so that no proxy takes the work for a request that
+ * hangs. The work ends when the caller goes away.
+ */
+export async function bulkAct(call: Call, action: (typeof BULK_ACTS)[number]): Promise<Response> {
+  const body = await call.body("q", "dryRun", "statusMessage");
+  const { dryRun } = body;
+  const text = textIn(body, "q");
+  const statusMessage = textIn(body, "statusMessage");
+  if (text === undefined || typeof dryRun !== "boolean")
+    throw badRequest("An act on a filter has q, which may be empty, and dryRun");
+  if (statusMessage !== undefined && action !== "cancel") throw badRequest("Only a cancel takes statusMessage");
+  const target = { filter: text };
+  await call.allow(action, target);
+  const where = filterFor(call.viewer, text);
+  // Tasks made from now on were not meant.
+  const fixed = where && { ...where, created: { ...where.created, before: earlier(where.created?.before) } };
+  const operations = call.operations;
+  const work = async (options: BulkOptions): Promise<BulkOutcome> => {
+    if (fixed === undefined) return { done: 0, skipped: {}, scanned: 0 };
+    if (action === "cancel") return operations.cancelTasks(fixed, { ...options, statusMessage });
+    return action === "remove" ? operations.removeTasks(fixed, options) : rerunTasks(operations, fixed, options);
+  };
+  const act = { user: call.viewer.user, store: call.room.name, action, target } as const;
+  return streamed(call, dryRun, (options) =>
+    dryRun
+      ? work(options)
+      : call.room.audit.around(
+          act,
+          () => work(options),
+          (outcome) => outcome,
+        ),
+  );
+}
+
+function earlier(before: NonNullable<TaskFilter["created"]>["before"]): Date {
+  const now = Date.now() + 1;
+  return new Date(before === undefined ? now : Math.min(now, new Date(before).getTime()));
+}
+
+function streamed(call: Call, dryRun: boolean, work: (options: BulkOptions) => Promise<BulkOutcome>): Response {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, call.request.signal, call.room.watch.closed]);
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      const encoder = new TextEncoder();
+      const write = (line: BulkLine) => {
+        if (!stop.signal.aborted) controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
+      };
+      let told = Date.now();
+      const onProgress = (progress: BulkOutcome) => {
+        if (Date.now() - told < PROGRESS_MS) return;
+        told = Date.now();
+        write({ progress });
+      };
+      try {
+        write({ outcome: await work({ dryRun, signal, onProgress }), dryRun });
+      } catch (error) {
+        if (isOwnFailure(error)) call.room.report(error);
+        const { code, message } = failureOf(error);
+        write({ error: { code, message } });
+      }
+      call.room.stats.forget();
+      if (!stop.signal.aborted) controller.close();
+    },
+    cancel() {
+      stop.abort();
+    },
+  });
+  return answer(body, "application/x-ndjson", { headers: { "x-accel-buffering": "no" } });
+}

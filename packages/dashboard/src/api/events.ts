@@ -1,0 +1,48 @@
+import { ANY_OWNER } from "@mcp-task-store/core";
+import { answer } from "../answers.ts";
+import type { Call } from "./call.ts";
+import { recordFor } from "./tasks.ts";
+
+const HEARTBEAT_MS = 15_000;
+/** After how long a browser connects again. */
+const RETRY_MS = 5000;
+
+/**
+ * A stream of server-sent events. `changed` says that something in the store changed, or the task
+ * of `?task=`, and no more: the page then reads what it shows.
+ */
+export async function events(call: Call): Promise<Response> {
+  const taskId = call.query.get("task");
+  if (taskId !== null) await recordFor(call, taskId);
+  const { watch, store } = call.room;
+  const end = new AbortController();
+  const signal = AbortSignal.any([end.signal, call.request.signal, watch.closed]);
+  const encoder = new TextEncoder();
+  let write: (text: string) => void = () => undefined;
+  const changed = () => write("event: changed\ndata: {}\n\n");
+  const stop =
+    taskId === null ? await watch.add(changed) : await store.subscribe(changed, { taskId, owner: ANY_OWNER });
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      write = (text) => {
+        // A browser that reads nothing gets no queue: the next change tells it as much.
+        if ((controller.desiredSize ?? 0) > -16) controller.enqueue(encoder.encode(text));
+      };
+      write(`retry: ${RETRY_MS}\nevent: ready\ndata: {}\n\n`);
+      const heartbeat = setInterval(() => write(": here\n\n"), HEARTBEAT_MS);
+      heartbeat.unref();
+      const finish = () => {
+        clearInterval(heartbeat);
+        stop();
+        write = () => undefined;
+        if (!end.signal.aborted) controller.close();
+      };
+      if (signal.aborted) finish();
+      else signal.addEventListener("abort", finish, { once: true });
+    },
+    cancel() {
+      end.abort();
+    },
+  });
+  return answer(body, "text/event-stream", { headers: { "cache-control": "no-store", "x-accel-buffering": "no" } });
+}

@@ -1,0 +1,88 @@
+import type { InputRequest, OperatorField, OperatorRecord, OperatorRecordWith } from "@mcp-task-store/core";
+import { json } from "../answers.ts";
+import { badRequest, nothingHere, Refusal } from "../failures.ts";
+import type { PayloadPlace } from "../redact.ts";
+import { filterFor, sees } from "../scope.ts";
+import type { PayloadsAnswer, TaskAnswer, TaskRow, TasksAnswer } from "../wire.ts";
+import type { Call } from "./call.ts";
+
+export async function listTasks(call: Call): Promise<Response> {
+  const where = filterFor(call.viewer, call.query.get("q") ?? "");
+  const order = call.query.get("order") ?? "newest";
+  if (order !== "newest" && order !== "oldest") throw badRequest("order must be newest or oldest");
+  const limit = call.number("limit", 50, 1, 200);
+  const cursor = call.query.get("cursor") ?? undefined;
+  const at = new Date().toISOString();
+  if (where === undefined) return json({ tasks: [], scanned: 0, at } satisfies TasksAnswer);
+  const page = await call.operations.listRecords({ where, order, limit, cursor, scan: call.room.scan });
+  const answer: TasksAnswer = {
+    tasks: page.records.map((record) => rowOf(call, record)),
+    ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
+    scanned: page.scanned,
+    at,
+  };
+  return json(answer);
+}
+
+export async function getTask(call: Call, taskId: string): Promise<Response> {
+  const record = await recordFor(call, taskId);
+  const { task, history, inputRequests, rerunOf } = record;
+  const { ttl, pollInterval } = task;
+  const answer: TaskAnswer = {
+    ...rowOf(call, record),
+    ttl,
+    ...(pollInterval === undefined ? {} : { pollInterval }),
+    history: redacted(call, record, "history", history) as TaskAnswer["history"],
+    questions: call.viewer.payloads
+      ? (redacted(call, record, "questions", inputRequests) as Record<string, InputRequest>)
+      : {},
+    ...(rerunOf === undefined ? {} : { rerunOf }),
+    at: new Date().toISOString(),
+  };
+  return json(answer);
+}
+
+export async function getPayloads(call: Call, taskId: string): Promise<Response> {
+  if (!call.viewer.payloads) throw new Refusal(403, "FORBIDDEN", "You may not read payloads");
+  const record = await recordFor(call, taskId);
+  const shown = (["request", "context", "result", "error", "checkpoint"] as const)
+    .filter((field) => record[field] !== undefined)
+    .map((field) => [field, redacted(call, record, field, record[field])]);
+  return json({ requestId: record.requestId, ...Object.fromEntries(shown) } as PayloadsAnswer);
+}
+
+/** The record of a task that the viewer may see. A foreign task is answered as an unknown one. */
+export async function recordFor(call: Call, taskId: string): Promise<OperatorRecordWith<OperatorField>> {
+  const record = await call.operations.getRecord(taskId);
+  if (record === null || !sees(call.viewer, record.owner)) throw nothingHere("There is no such task");
+  return record;
+}
+
+function rowOf(call: Call, record: OperatorRecord): TaskRow {
+  const { task, name, owner, revision, attempt, claimableAt, endedAt, expiresAt, holder, stuck } = record;
+  const message = task.statusMessage;
+  const row = {
+    taskId: task.taskId,
+    name,
+    owner: owner ?? null,
+    status: task.status,
+    statusMessage: message === undefined ? undefined : String(redacted(call, record, "statusMessage", message)),
+    revision,
+    createdAt: task.createdAt,
+    changedAt: task.lastUpdatedAt,
+    endedAt,
+    expiresAt,
+    claimableAt,
+    attempt,
+    holder,
+    stuck,
+  };
+  // JSON leaves out what is undefined.
+  return row as TaskRow;
+}
+
+function redacted(call: Call, record: OperatorRecord, field: PayloadPlace["field"], value: unknown): unknown {
+  const { task, name, owner } = record;
+  const copy = typeof value === "string" ? value : structuredClone(value);
+  return call.room.redact(copy, { store: call.room.name, taskId: task.taskId, name, owner, field });
+}

@@ -1,0 +1,75 @@
+import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
+
+/** Those who watch hear of changes this often at most. */
+const PAUSE_MS = 1000;
+
+/** Tells those who watch a store that something changed. It listens only while somebody watches. */
+export class Watch {
+  readonly #store: TaskStore;
+  readonly #watchers = new Set<() => void>();
+  readonly #end = new AbortController();
+  #listening: Promise<() => void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #changed = false;
+
+  constructor(store: TaskStore) {
+    this.#store = store;
+  }
+
+  /** Aborts when the dashboard is closed. */
+  get closed(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  /** How many watch. */
+  get size(): number {
+    return this.#watchers.size;
+  }
+
+  /** Calls `listener` after changes until the returned function is called. */
+  async add(listener: () => void): Promise<() => void> {
+    this.#watchers.add(listener);
+    this.#listening ??= this.#store.subscribe(() => this.#tell(), { owner: ANY_OWNER });
+    const remove = () => {
+      this.#watchers.delete(listener);
+      if (this.#watchers.size === 0) this.#stop();
+    };
+    try {
+      await this.#listening;
+    } catch (error) {
+      remove();
+      throw error;
+    }
+    return remove;
+  }
+
+  close(): void {
+    this.#end.abort();
+    this.#watchers.clear();
+    this.#stop();
+  }
+
+  #tell(): void {
+    if (this.#timer !== undefined) {
+      this.#changed = true;
+      return;
+    }
+    this.#changed = false;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#changed) this.#tell();
+    }, PAUSE_MS);
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const listening = this.#listening;
+    this.#listening = undefined;
+    listening?.then(
+      (stop) => stop(),
+      () => undefined,
+    );
+  }
+}
