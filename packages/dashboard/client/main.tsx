@@ -5,6 +5,7 @@ import { App } from "./app.tsx";
 import "./style/base.css";
 import "./style/layout.css";
 import "./style/parts.css";
+import "./style/overview.css";
 import "./style/tasks.css";
 import "./style/task.css";
 

@@ -1,6 +1,6 @@
 /**
- * Takes the pictures of the README: `pnpm build && pnpm screenshots` in this package. `CHROMIUM`
- * names another browser than /usr/bin/chromium.
+ * Takes the pictures of the README: `pnpm build && pnpm screenshots` in this package. `all`
+ * as a second argument takes more of them, to look at.
  */
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
@@ -9,11 +9,10 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createDashboard } from "@mcp-task-store/dashboard";
 import { toNodeHandler } from "@mcp-task-store/dashboard/node";
-import { chromium } from "playwright-core";
+import { launchChromium } from "./chromium.ts";
 import { sampleStore } from "./sample.ts";
 
 const folder = process.argv[2] ?? fileURLToPath(new URL("../pictures", import.meta.url));
-const ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
 const ASKED = "main/tasks/0f5d1c0e-62b4-4f0e-9d0a-2b6f6c1f7a51";
 const PICTURES = [
   { name: "overview-light", path: "main", colorScheme: "light", width: 1200, height: 800 },
@@ -38,7 +37,7 @@ const dashboard = createDashboard({ stores: { main: store }, access: () => ({ ma
 const server = createServer(toNodeHandler(dashboard)).listen(0, "127.0.0.1");
 await once(server, "listening");
 const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ARGS });
+const browser = await launchChromium();
 await mkdir(folder, { recursive: true });
 for (const { name, path, colorScheme, width, height } of process.argv[3] === "all"
   ? [...PICTURES, ...MORE]

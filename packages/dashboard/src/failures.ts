@@ -49,5 +49,5 @@ export function failureOf(error: unknown): { status: number; code: string; messa
 
 /** Whether the operator of the server should hear of it. */
 export function isOwnFailure(error: unknown): boolean {
-  return failureOf(error).status >= 500;
+  return !(error instanceof Refusal) && failureOf(error).status >= 500;
 }

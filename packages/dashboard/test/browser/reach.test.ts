@@ -1,0 +1,131 @@
+import type { TaskStore } from "@mcp-task-store/memory";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { sampleStore } from "../../scripts/sample.ts";
+import { fill, isTooWide, memoryStore, serve, useBrowser, violationsOf } from "./support.ts";
+
+// Who can use the pages: with a keyboard, a screen reader, a narrow or a huge window.
+
+const browser = useBrowser();
+const ASKED = "main/tasks/0f5d1c0e-62b4-4f0e-9d0a-2b6f6c1f7a51";
+const PAGES = ["main", "main/tasks", ASKED, "main/workers", "main/names", "main/owners"];
+let store: TaskStore;
+beforeAll(async () => {
+  store = await sampleStore();
+});
+afterAll(() => store?.close());
+
+describe.each(["light", "dark"] as const)("In the %s scheme", (colorScheme) => {
+  test.each([
+    [360, 740],
+    [1280, 800],
+    [3840, 2160],
+  ])("axe finds nothing at %i by %i, and no page is wider than the window", async (width, height) => {
+    const url = await serve(store);
+    const page = await browser.open(`${url}/main`, { colorScheme, viewport: { width, height } });
+    for (const path of PAGES) {
+      await page.goto(`${url}/${path}`);
+      await page.getByText("Live", { exact: true }).waitFor();
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      if (path === "main") await page.locator("canvas").last().waitFor();
+      if (path === "main/tasks") await page.locator(".rows .row").first().waitFor();
+      if (path === ASKED) {
+        await page.getByRole("button", { name: "Show payloads" }).click();
+        await page.getByRole("heading", { name: "Request" }).waitFor();
+      }
+      expect(await violationsOf(page), path).toEqual([]);
+      expect(await isTooWide(page), path).toBe(false);
+    }
+  });
+
+  test("axe finds nothing in suggestions and dialogs", async () => {
+    const page = await browser.open(`${await serve(store)}/main/tasks`, { colorScheme });
+    await page.getByRole("combobox", { name: "Search tasks" }).fill("st");
+    await page.getByRole("option", { name: /^status=/ }).waitFor();
+    await page.keyboard.press("ArrowDown");
+    expect(await violationsOf(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Cancel…" }).click();
+    await page.getByText("would be cancelled.").waitFor();
+    expect(await violationsOf(page)).toEqual([]);
+  });
+});
+
+test("the keyboard reaches everything: search, rows, a task, an act", async () => {
+  const own = memoryStore();
+  const ids = await fill(own, 500, (index) => ({ name: "render", taskId: `task-${String(index).padStart(3, "0")}` }));
+  const page = await browser.open(`${await serve(own)}/main/tasks?order=oldest`);
+  const focused = () => page.evaluate("document.activeElement.textContent");
+  await page.getByRole("link", { name: `Task ${ids[0]}` }).waitFor();
+  await page.keyboard.press("Tab");
+  expect(await focused()).toBe("Skip to the content");
+  await page.keyboard.press("/");
+  expect(await page.evaluate("document.activeElement.getAttribute('role')")).toBe("combobox");
+
+  await page.getByRole("link", { name: `Task ${ids[0]}` }).focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  await expect.poll(focused).toBe(ids[2]);
+  await page.keyboard.press("End");
+  // More is read as the end is reached.
+  await expect.poll(focused).toBe(ids[99]);
+  await expect.poll(() => page.locator(".toolbar p").textContent()).toContain("200");
+  await page.keyboard.press("ArrowDown");
+  await expect.poll(focused).toBe(ids[100]);
+  await page.keyboard.press("Home");
+  await expect.poll(focused).toBe(ids[0]);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Timeline" }).waitFor();
+
+  await page.getByRole("button", { name: "Cancel…" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await expect.poll(() => page.locator("dialog").count()).toBe(0);
+  await expect.poll(focused).toBe("Cancel…");
+  await page.keyboard.press("Enter");
+  await page.getByLabel("Message to the requestor").fill("Not needed");
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByText("The task was cancelled").waitFor();
+  expect(await own.getTask("task-000")).toMatchObject({ status: "cancelled", statusMessage: "Not needed" });
+});
+
+test("a name is paused and resumed", async () => {
+  const own = memoryStore();
+  await own.createTask({ name: "render" });
+  const page = await browser.open(`${await serve(own)}/main/names`);
+  await page.getByRole("button", { name: "Pause render" }).click();
+  await page.getByText("Paused", { exact: true }).waitFor();
+  expect(await own.operations.pausedNames()).toEqual(["render"]);
+  await page.getByRole("button", { name: "Resume render" }).click();
+  await page.getByText("Open", { exact: true }).waitFor();
+  expect(await own.operations.pausedNames()).toEqual([]);
+});
+
+test("nothing is read while the window is hidden", async () => {
+  const own = memoryStore();
+  let streams = 0;
+  const subscribe = own.subscribe.bind(own);
+  vi.spyOn(own, "subscribe").mockImplementation(async (...args) => {
+    const stop = await subscribe(...args);
+    streams += 1;
+    return () => {
+      streams -= 1;
+      stop();
+    };
+  });
+  const page = await browser.open(`${await serve(own)}/main/tasks`);
+  await page.getByText("Live", { exact: true }).waitFor();
+  expect(streams).toBe(1);
+  const hide = (hidden: boolean) =>
+    page.evaluate(`Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
+      Object.defineProperty(document, "visibilityState", { value: "${hidden ? "hidden" : "visible"}", configurable: true });
+      document.dispatchEvent(new Event("visibilitychange", { bubbles: true })); undefined`);
+  await hide(true);
+  await page.getByText("Paused", { exact: true }).waitFor();
+  await expect.poll(() => streams).toBe(0);
+  const { taskId } = await own.createTask({ name: "render" });
+  await hide(false);
+  await page.getByRole("link", { name: `Task ${taskId}` }).waitFor();
+  expect(streams).toBe(1);
+});

@@ -1,0 +1,43 @@
+import { gzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { scene } from "./support.ts";
+
+const LIMIT = 130 * 1024;
+
+test("the page and all that it loads have at most 130 KB, compressed, under names with a hash", async () => {
+  const { raw } = scene();
+  const page = await (await raw("main")).text();
+  const names = [...page.matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map(([, name = ""]) => name);
+  expect(names.map((name) => name.split(".").at(-1)).toSorted()).toEqual(["css", "js", "svg"]);
+  let size = gzipSync(page).length;
+  for (const name of names) {
+    expect(name).toMatch(/^assets\/\w+-[\w-]{8}\.\w+$/);
+    const response = await raw(name);
+    expect(response.headers.get("cache-control")).toContain("immutable");
+    const text = await response.text();
+    size += gzipSync(text).length;
+    // No further file, from here or elsewhere.
+    expect(text).not.toMatch(/\bimport\(|@import|url\((?!#)/);
+  }
+  expect(size).toBeLessThan(LIMIT);
+});
+
+test("files are sent compressed to those who take it", async () => {
+  const { raw } = scene();
+  const plain = await (await raw("main")).text();
+  const response = await raw("main", { headers: { "accept-encoding": "br, gzip" } });
+  expect(response.headers.get("content-encoding")).toBe("gzip");
+  const unpacked = await new Response(response.body?.pipeThrough(new DecompressionStream("gzip"))).text();
+  expect(unpacked).toBe(plain);
+});
+
+test("the base of the page is where the dashboard is served, and the bare path leads to it", async () => {
+  const { raw, dashboard } = scene({ basePath: '/a&"b/' });
+  expect(await (await dashboard.fetch(new Request("http://localhost/a&%22b/main"))).text()).toBeDefined();
+  const other = scene();
+  expect(await (await other.raw("main/tasks/deep")).text()).toContain('<base href="/ops/">');
+  const bare = await other.dashboard.fetch(new Request("http://localhost/ops"));
+  expect([bare.status, bare.headers.get("location")]).toEqual([308, "/ops/"]);
+  expect((await other.dashboard.fetch(new Request("http://localhost/opsx"))).status).toBe(404);
+  expect((await raw("")).status).toBe(404);
+});
