@@ -59,6 +59,13 @@ module.exports = {
       to: { path: "^packages/[^/]+/(src|dist)/", pathNot: "^packages/($1|core)/" },
     },
     {
+      name: "dashboard-client-knows-few",
+      comment: "What runs in the browser shares only types and questions.ts with the server's part of the dashboard.",
+      severity: "error",
+      from: { path: "^packages/dashboard/client/" },
+      to: { path: "^packages/dashboard/src/", pathNot: "^packages/dashboard/src/(wire|questions|access)\\.ts$" },
+    },
+    {
       name: "packages-without-tooling",
       comment: "tooling/ is not published. Move what the package needs into its own src.",
       severity: "error",

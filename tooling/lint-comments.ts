@@ -11,7 +11,7 @@ const ONE_LINE = /biome-ignore|@ts-|https?:\/\//;
 
 const files = execFileSync(
   "git",
-  ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts", "*.cjs", "*.lua", "*.sql"],
+  ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts", "*.tsx", "*.cjs", "*.lua", "*.sql"],
   {
     cwd: repositoryRoot,
     encoding: "utf8",

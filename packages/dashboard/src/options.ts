@@ -29,13 +29,15 @@ export interface DashboardOptions {
    */
   onAudit?: ((entry: AuditEntry) => void | Promise<void>) | undefined;
   /**
-   * Hosts that requests may name, with the port, such as `localhost:3000`. Name them for a dashboard
-   * that trusts everybody who reaches it: a page of another host could reach it by DNS rebinding.
+   * Hosts that requests may name, with the port, such as `localhost:3000`. Name them for a
+   * dashboard that trusts everybody who reaches it: a page of another host could reach it by DNS
+   * rebinding.
    * @default any host
    */
   allowedHosts?: readonly string[] | undefined;
   /**
-   * Origins beside the dashboard's own whose pages may send acts, for a proxy that changes the host.
+   * Origins beside the dashboard's own whose pages may send acts, for a proxy that changes the
+   * host.
    * @default none
    */
   allowedOrigins?: readonly string[] | undefined;

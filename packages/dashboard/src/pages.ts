@@ -14,7 +14,7 @@ export async function file(request: Request, path: string): Promise<Response | u
   return found && send(request, path, found.text, found.type, "private, max-age=31536000, immutable");
 }
 
-/** Answers with the page. It is the same for every address: the browser shows what the address says. */
+/** Answers with the page, the same for every address: its program shows what the address says. */
 export async function page(request: Request, base: string): Promise<Response> {
   const { text, type } = files[PAGE] ?? { text: "", type: "text/html" };
   const html = text.replace("<head>", `<head><base href="${escaped(`${base}/`)}">`);

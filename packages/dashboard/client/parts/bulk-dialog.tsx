@@ -39,7 +39,7 @@ const SKIPPED: Readonly<Record<string, string>> = {
   changed: "have changed meanwhile, or were run again",
 };
 
-/** Counts first what an act on everything that matches would do, and does it when that is confirmed. */
+/** Counts what an act on everything that matches would do, and does it when that is confirmed. */
 export function BulkDialog({ action, q, onClose }: { action: BulkAction; q: string; onClose: () => void }) {
   const { store } = useHere();
   const client = useQueryClient();

@@ -10,7 +10,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 import { launchChromium } from "../../scripts/chromium.ts";
 
-/** For the top of a file: a Chromium for its tests. It fails, and skips nothing, where there is none. */
+/** For the top of a file: a Chromium for its tests. Where there is none, they fail. */
 export function useBrowser(): { open(url: string, options?: BrowserContextOptions): Promise<Page> } {
   let browser: Browser;
   beforeAll(async () => {
