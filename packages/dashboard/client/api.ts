@@ -29,6 +29,9 @@ export type TaskAction = "cancel" | "requeue" | "rerun" | "remove" | "answer";
 const address = (...parts: readonly string[]) => `api/v1/${parts.map(encodeURIComponent).join("/")}`;
 
 async function answered<Answer>(response: Response): Promise<Answer> {
+  // A login page in place of an answer.
+  const lost = response.type === "opaqueredirect" || response.status === 401;
+  if (lost) throw new ApiError(401, "LOGGED_OUT", "Your session has ended: reload the page to log in again");
   if (response.ok) return response.json();
   throw await errorOf(response);
 }
@@ -43,12 +46,13 @@ async function errorOf(response: Response): Promise<ApiError> {
 }
 
 async function get<Answer>(url: string, signal?: AbortSignal): Promise<Answer> {
-  return answered(await fetch(url, signal ? { signal } : {}));
+  return answered(await fetch(url, { redirect: "manual", ...(signal ? { signal } : {}) }));
 }
 
 function post(url: string, body: unknown, signal?: AbortSignal): Promise<Response> {
   const headers = { "content-type": "application/json" };
-  return fetch(url, { method: "POST", headers, body: JSON.stringify(body), ...(signal ? { signal } : {}) });
+  const init = { method: "POST", headers, body: JSON.stringify(body), redirect: "manual" } as const;
+  return fetch(url, { ...init, ...(signal ? { signal } : {}) });
 }
 
 export interface ListQuery {
@@ -87,7 +91,7 @@ export const api = {
     signal: AbortSignal,
   ): Promise<void> {
     const response = await post(address("stores", store, "bulk", action), body, signal);
-    if (!response.ok || !response.body) throw await errorOf(response);
+    if (!response.ok || !response.body) return answered(response);
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
     let rest = "";

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/preact-query";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { api } from "./api.ts";
 import { NamesPage } from "./pages/names.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
@@ -10,7 +10,7 @@ import { WorkersPage } from "./pages/workers.tsx";
 import { Failure } from "./parts/basics.tsx";
 import { Shell } from "./parts/shell.tsx";
 import { Toasts } from "./parts/toasts.tsx";
-import { go, pathTo, type Route, useRoute } from "./route.tsx";
+import { go, pathTo, type Route, returnToPlace, useRoute } from "./route.tsx";
 import { HereContext } from "./session.ts";
 
 export function App() {
@@ -41,6 +41,11 @@ export function App() {
 }
 
 function Page({ route }: { route: Route }) {
+  const isList = route.page === "tasks" && route.taskId === undefined;
+  // A list goes to its place itself, when its rows are there.
+  useLayoutEffect(() => {
+    if (!isList) returnToPlace();
+  }, [isList]);
   if (route.taskId !== undefined) return <TaskPage taskId={route.taskId} />;
   switch (route.page) {
     case "tasks":

@@ -19,7 +19,29 @@ function tell(): void {
   for (const listener of listeners) listener();
 }
 
-addEventListener("popstate", tell);
+/** The place in the page to go back to, until the page is there. */
+let place: number | undefined;
+let moved = false;
+
+// The browser would look for the place before a long list is drawn.
+history.scrollRestoration = "manual";
+addEventListener("popstate", (event) => {
+  moved = true;
+  place = Number((event.state as { scroll?: number } | null)?.scroll ?? 0);
+  tell();
+});
+
+/** Whether the page was reached by a link in the dashboard. */
+export function hasMoved(): boolean {
+  return moved;
+}
+
+/** Goes to the place where the visitor left the page, once its contents are drawn. */
+export function returnToPlace(): void {
+  if (place === undefined) return;
+  scrollTo(0, place);
+  place = undefined;
+}
 
 export function routeOf(url: URL): Route {
   const base = new URL(document.baseURI).pathname;
@@ -55,10 +77,16 @@ export function pathTo(
 
 export function go(path: string, { replace = false } = {}): void {
   const url = new URL(path, document.baseURI);
-  if (replace) history.replaceState(null, "", url);
-  else history.pushState(null, "", url);
+  if (replace) {
+    history.replaceState(null, "", url);
+  } else {
+    history.replaceState({ scroll: scrollY }, "");
+    history.pushState(null, "", url);
+    moved = true;
+    place = undefined;
+    scrollTo(0, 0);
+  }
   tell();
-  if (!replace) scrollTo(0, 0);
 }
 
 export function useRoute(): Route {

@@ -20,7 +20,7 @@ export type AuditEntry = {
   store: string;
   action: Action;
   /** What else was asked for, such as a status message. Never a payload. */
-  details: Readonly<Record<string, string | number | boolean>>;
+  details: Readonly<Record<string, string | boolean>>;
 } & AuditTarget &
   (
     | { state: "started" }
@@ -36,7 +36,7 @@ export interface Act {
   readonly store: string;
   readonly action: Action;
   readonly target: AuditTarget;
-  readonly details?: Readonly<Record<string, string | number | boolean>>;
+  readonly details?: AuditEntry["details"];
 }
 
 type State = AuditEntry extends infer Entry

@@ -52,7 +52,7 @@ class TaskDashboard implements Dashboard {
     for (const [name, store] of Object.entries(options.stores)) {
       const stats = new StatsCache(store.operations, scan);
       const watch = new Watch(store);
-      this.#rooms.set(name, { name, store, stats, watch, scan, audit, redact, report: this.#report });
+      this.#rooms.set(name, { name, store, stats, watch, scan, audit, work: new Set(), redact, report: this.#report });
     }
     this.#readiness = new Readiness(Object.values(options.stores));
     this.fetch = this.fetch.bind(this);
@@ -69,7 +69,10 @@ class TaskDashboard implements Dashboard {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { watch } of this.#rooms.values()) watch.close();
+    const rooms = [...this.#rooms.values()];
+    for (const { watch } of rooms) watch.close();
+    // They end at their next step, and the store has to stay open for so long.
+    await Promise.allSettled(rooms.flatMap(({ work }) => [...work]));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

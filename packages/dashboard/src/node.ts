@@ -40,7 +40,10 @@ async function serve(
     return;
   }
   const response = await dashboard.fetch(request);
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+  outgoing.statusCode = response.status;
+  for (const [name, value] of response.headers) if (name !== "set-cookie") outgoing.setHeader(name, value);
+  const cookies = response.headers.getSetCookie();
+  if (cookies.length > 0) outgoing.setHeader("set-cookie", cookies);
   if (!response.body) {
     outgoing.end();
     return;
@@ -61,7 +64,10 @@ function requestOf(incoming: MountedRequest, signal: AbortSignal): Request | und
   const { method = "GET", headers } = incoming;
   const scheme = "encrypted" in incoming.socket ? "https" : "http";
   try {
-    const url = new URL(incoming.originalUrl ?? incoming.url ?? "/", `${scheme}://${headers.host ?? "localhost"}`);
+    const url = new URL(
+      incoming.originalUrl ?? incoming.url ?? "/",
+      `${scheme}://${headers.host ?? headers[":authority"] ?? "localhost"}`,
+    );
     const init: RequestInit = { method, signal, headers: headersOf(incoming) };
     if (method === "GET" || method === "HEAD") return new Request(url, init);
     if (incoming.body !== undefined) return new Request(url, { ...init, body: JSON.stringify(incoming.body) });

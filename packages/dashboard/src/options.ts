@@ -19,7 +19,7 @@ export interface DashboardOptions {
   basePath?: string | undefined;
   /**
    * Changes what the browser gets of a payload, a question or a status message. The value is JSON,
-   * and a copy that it may change.
+   * and a copy that it may change. The schema of a form (`requestedSchema`) is shown as it is.
    * @default `redactSecrets`
    */
   redact?: ((value: unknown, place: PayloadPlace) => unknown) | undefined;

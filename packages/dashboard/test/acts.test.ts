@@ -200,6 +200,27 @@ describe("Acts on everything that matches", () => {
     expect(await here.store.operations.stats()).toMatchObject({ counts: { working: 5 } });
   });
 
+  test("close ends the work, and waits for it", async () => {
+    const here = scene();
+    for (let index = 0; index < 500; index += 1) await here.store.createTask({ name: "a" });
+    const reader = (
+      await here.raw("api/v1/stores/main/bulk/cancel", posted({ q: "", dryRun: false }))
+    ).body?.getReader();
+    await expect.poll(() => here.audit.length).toBe(1);
+    await here.dashboard.close();
+    expect(here.audit.at(-1)).toMatchObject({ state: "failed", error: "STOPPED" });
+    await reader?.cancel();
+  });
+
+  test("the work ends when the answer is no longer read", async () => {
+    const here = scene();
+    for (let index = 0; index < 500; index += 1) await here.store.createTask({ name: "a" });
+    const response = await here.raw("api/v1/stores/main/bulk/cancel", posted({ q: "", dryRun: false }));
+    await response.body?.cancel();
+    await expect.poll(() => here.audit.at(-1)).toMatchObject({ state: "failed", error: "STOPPED" });
+    expect((await here.store.operations.stats()).counts.working).toBeGreaterThan(0);
+  });
+
   test("a failure in the middle is the last line", async () => {
     const here = scene({ onError: () => undefined });
     await here.store.finishTask((await here.store.createTask({ name: "a" })).taskId, { status: "completed", result });

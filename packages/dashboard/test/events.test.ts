@@ -105,6 +105,22 @@ test("over node:http, a browser that leaves ends its stream", async () => {
   server.close();
 });
 
+test("over node:http, an answer of access keeps all its cookies", async () => {
+  const headers = new Headers([
+    ["location", "/login"],
+    ["set-cookie", "a=1"],
+    ["set-cookie", "b=2"],
+  ]);
+  const here = scene({ access: () => new Response(null, { status: 302, headers }) });
+  const server = createServer(toNodeHandler(here.dashboard)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/ops/main`;
+  const response = await fetch(url, { redirect: "manual" });
+  expect([response.status, response.headers.getSetCookie()]).toEqual([302, ["a=1", "b=2"]]);
+  server.closeAllConnections();
+  server.close();
+});
+
 test("a store that does not answer is not ready", async () => {
   const here = scene({ access: () => null });
   vi.spyOn(here.store, "getTask").mockRejectedValue(new Error("postgres://user:hunter2@db"));

@@ -38,7 +38,8 @@ test("a task has its history and questions; its payloads only if they are asked 
     context: { authorization: "Bearer b-1" },
   });
   const lease = await store.acquireLease(taskId, { holder: { worker: "mill" } });
-  const question = { method: "elicitation/create", params: { message: "Sure?", token: "t-1" } };
+  const requestedSchema = { type: "object", properties: { password: { type: "string" } } };
+  const question = { method: "elicitation/create", params: { message: "Sure?", token: "t-1", requestedSchema } };
   await store.requestInputs(taskId, { sure: question }, { lease });
   const task = await get<TaskAnswer>(`stores/main/tasks/${taskId}`);
   expect(task).toMatchObject({
@@ -46,7 +47,7 @@ test("a task has its history and questions; its payloads only if they are asked 
     owner: "alice",
     history: [{ event: "taken", holder: { worker: "mill" } }],
     holder: { worker: "mill", pid: process.pid },
-    questions: { sure: { params: { message: "Sure?", token: "[redacted]" } } },
+    questions: { sure: { params: { message: "Sure?", token: "[redacted]", requestedSchema } } },
   });
   expect(JSON.stringify(task)).not.toMatch(/frames|k-1|p-1|b-1|t-1/);
   const payloads = await get<PayloadsAnswer>(`stores/main/tasks/${taskId}/payloads`);

@@ -69,16 +69,20 @@ export const FILTER_OPTIONS: OptionTable<TaskFilter> = {
 
 export const OPERATOR_FIELDS: readonly OperatorField[] = [...RECORD_FIELDS, "rerunOf"];
 
+const fields: OptionCheck = (value) =>
+  Array.isArray(value) && value.every((field) => OPERATOR_FIELDS.includes(field))
+    ? undefined
+    : `an array of ${OPERATOR_FIELDS.slice(0, -1).join(", ")} or ${OPERATOR_FIELDS.at(-1)}`;
+
+export const OPERATOR_RECORD_OPTIONS: OptionTable<{ fields: unknown }> = { fields };
+
 export const LIST_RECORDS_OPTIONS: OptionTable<ListRecordsOptions<OperatorField>> = {
   where: checks.anything,
   order: checks.oneOf("newest", "oldest"),
   limit: checks.whole(1, 1000),
   cursor: checks.anything,
   scan: checks.whole(1),
-  fields: (value) =>
-    Array.isArray(value) && value.every((field) => OPERATOR_FIELDS.includes(field))
-      ? undefined
-      : `an array of ${OPERATOR_FIELDS.slice(0, -1).join(", ")} or ${OPERATOR_FIELDS.at(-1)}`,
+  fields,
 };
 
 export const BULK_OPTIONS: OptionTable<BulkOptions> = {

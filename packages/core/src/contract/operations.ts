@@ -199,8 +199,15 @@ export interface TaskOperations {
    * const { records } = await store.operations.listRecords({ where, fields: ["request"] });
    */
   listRecords<Field extends OperatorField = never>(options?: ListRecordsOptions<Field>): Promise<RecordPage<Field>>;
-  /** The task with its payloads, or `null` if there is none of this id. */
-  getRecord(taskId: string): Promise<OperatorRecordWith<OperatorField> | null>;
+  /**
+   * The task with its payloads, or `null` if there is none of this id. With `fields`, the store
+   * reads only the payloads that these fields need.
+   * @throws `INVALID_ARGUMENT`
+   */
+  getRecord<Field extends OperatorField = OperatorField>(
+    taskId: string,
+    options?: { fields?: readonly Field[] | undefined },
+  ): Promise<OperatorRecordWith<Field> | null>;
   /**
    * Counts and times. What is counted from a part of the tasks says so.
    */

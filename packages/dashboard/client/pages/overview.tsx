@@ -35,33 +35,28 @@ export function OverviewPage() {
 
 function Tiles({ stats }: { stats: StatsAnswer }) {
   const { store } = useHere();
-  const { counts, running, claimable, oldestClaimableMs } = stats;
-  const queued = Math.max(0, counts.working - running);
-  const tiles: (readonly [string, string, string, string])[] = [
-    ["Running", number(running), "running", "status=working"],
-    ["Queued", number(queued), "queued", "status=working"],
-    ["Needs input", number(counts.input_required), "input", "status=input_required"],
-    ["Completed", number(counts.completed), "completed", "status=completed"],
-    ["Failed", number(counts.failed), "failed", "status=failed"],
-    ["Cancelled", number(counts.cancelled), "cancelled", "status=cancelled"],
+  const { counts, running, claimable, oldestClaimableMs, stuck } = stats;
+  const oldest = oldestClaimableMs === undefined ? "none waits" : `oldest ${duration(oldestClaimableMs)}`;
+  const tiles: (readonly [string, number, string, string, string?])[] = [
+    ["Working", counts.working, "running", "status=working", `${number(running)} held by a runner`],
+    ["Claimable", claimable, "queued", "status=active", oldest],
+    ["Needs input", counts.input_required, "input", "status=input_required"],
+    ["Stuck", stuck, "input", "stuck"],
+    ["Completed", counts.completed, "completed", "status=completed"],
+    ["Failed", counts.failed, "failed", "status=failed"],
+    ["Cancelled", counts.cancelled, "cancelled", "status=cancelled"],
   ];
   return (
     <ul class="tiles">
-      {tiles.map(([label, value, kind, q]) => (
+      {tiles.map(([label, value, kind, q, note]) => (
         <li key={label}>
-          <Link to={pathTo(store, "tasks", undefined, { q })}>
+          <Link to={pathTo(store, "tasks", undefined, { q, order: label === "Claimable" ? "oldest" : "" })}>
             <span class={`state ${kind}`}>{label}</span>
-            <strong>{value}</strong>
+            <strong>{number(value)}</strong>
+            {note !== undefined && <span class="muted">{note}</span>}
           </Link>
         </li>
       ))}
-      <li>
-        <Link to={pathTo(store, "tasks", undefined, { q: "status=active", order: "oldest" })}>
-          <span class="muted">Oldest claimable</span>
-          <strong>{oldestClaimableMs === undefined ? "none" : duration(oldestClaimableMs)}</strong>
-          <span class="muted">{number(claimable)} claimable</span>
-        </Link>
-      </li>
     </ul>
   );
 }

@@ -3,14 +3,23 @@ import { useEffect, useRef } from "preact/hooks";
 import type { TaskRow } from "../../src/wire.ts";
 import { ApiError } from "../api.ts";
 import { STATE_LABELS, STUCK_LABELS, stateOf } from "../format.ts";
+import { hasMoved } from "../route.tsx";
 import { say } from "./toasts.tsx";
 
+/** The heading of a page. It gets the focus, so that screen readers say where a link has led. */
 export function Title({ children }: { children: string }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = children;
   }, [children]);
-  return <h1 ref={heading}>{children}</h1>;
+  useEffect(() => {
+    if (hasMoved()) heading.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <h1 ref={heading} tabIndex={-1}>
+      {children}
+    </h1>
+  );
 }
 
 /** The state of a task, as a dot and a word. */
@@ -55,11 +64,15 @@ export function Empty({ children }: { children: ComponentChildren }) {
 }
 
 export function CopyButton({ text, label }: { text: string; label: string }) {
-  const copy = () =>
-    navigator.clipboard.writeText(text).then(
-      () => say(`${label}: copied`),
-      () => say("The browser did not allow the copy", { bad: true }),
-    );
+  const copy = async () => {
+    try {
+      // There is no clipboard without TLS.
+      await navigator.clipboard.writeText(text);
+      say(`${label}: copied`);
+    } catch {
+      say("The browser did not allow the copy", { bad: true });
+    }
+  };
   return (
     <button type="button" class="quiet small" onClick={copy} aria-label={`Copy ${label}`}>
       Copy

@@ -66,8 +66,12 @@ export function BulkDialog({ action, q, onClose }: { action: BulkAction; q: stri
       .finally(() => dryRun || client.invalidateQueries({ queryKey: [store] }));
     return () => stop.abort();
   }, [dryRun]);
+  const close = () => {
+    if (!dryRun && problem === undefined) say(`Stopped: ${plural(seen?.done ?? 0, "task")} ${words.done}`);
+    onClose();
+  };
   return (
-    <Dialog title={words.title} onClose={onClose}>
+    <Dialog title={words.title} onClose={close}>
       <p>
         {q === "" ? (
           "Every task of the store"
@@ -110,7 +114,7 @@ export function BulkDialog({ action, q, onClose }: { action: BulkAction; q: stri
         )}
       </div>
       <div class="buttons">
-        <button type="button" class="quiet" onClick={onClose}>
+        <button type="button" class="quiet" onClick={close}>
           {dryRun && problem === undefined ? "Keep them as they are" : "Close"}
         </button>
         {dryRun && planned !== undefined && planned.done > 0 && (

@@ -16,7 +16,7 @@ const LIVE: Readonly<Record<LiveState, string>> = { live: "Live", connecting: "C
 
 export function Shell({ route, children }: { route: Route; children: ComponentChildren }) {
   const { store, stores, user, actions } = useHere();
-  const { data: stats } = useStats();
+  const { data: stats, error } = useStats();
   // A page of one task hears of that task alone.
   const live = useLive(store, route.taskId, route.taskId === undefined ? ["tasks", "workers"] : ["task"]);
   return (
@@ -62,6 +62,11 @@ export function Shell({ route, children }: { route: Route; children: ComponentCh
         </div>
       </header>
       <main id="main" tabIndex={-1}>
+        {error && stats && (
+          <p class="notice" role="alert">
+            What is shown may be old. {error.message}
+          </p>
+        )}
         {children}
       </main>
     </>

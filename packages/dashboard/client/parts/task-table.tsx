@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { TaskRow } from "../../src/wire.ts";
 import { ago, duration } from "../format.ts";
-import { go, Link, pathTo } from "../route.tsx";
+import { go, Link, pathTo, returnToPlace } from "../route.tsx";
 import { useHere } from "../session.ts";
 import { Owner, StateBadge, Time } from "./basics.tsx";
 import { useRows } from "./virtual.ts";
@@ -35,6 +35,7 @@ export function TaskTable({ tasks, now, hasMore, onEnd }: Props) {
   const wide = useWide();
   const list = useRef<HTMLDivElement>(null);
   const { items, height, top, scrollTo } = useRows(list, tasks.length, wide ? ROW.wide : ROW.narrow);
+  useLayoutEffect(returnToPlace, []);
   const [active, setActive] = useState(0);
   const focusNext = useRef(false);
   const last = items.at(-1)?.index ?? 0;

@@ -1,6 +1,7 @@
 import { ANY_OWNER, isTerminal } from "@mcp-task-store/core";
 import type { Action } from "../access.ts";
 import { json } from "../answers.ts";
+import type { Act } from "../audit.ts";
 import { badRequest, Refusal } from "../failures.ts";
 import { problemsOf } from "../questions.ts";
 import { type Call, textIn } from "./call.ts";
@@ -10,10 +11,12 @@ import { recordFor } from "./tasks.ts";
 export const TASK_ACTS = {
   async cancel(call, taskId) {
     const statusMessage = textIn(await call.body("statusMessage"), "statusMessage");
-    return act(call, "cancel", taskId, async () => {
+    const details = statusMessage === undefined ? {} : { statusMessage };
+    const cancel = async () => {
       const { task } = await call.room.store.cancelTask(taskId, { owner: ANY_OWNER, statusMessage });
       return { taskId, status: task.status };
-    });
+    };
+    return act(call, "cancel", taskId, cancel, details);
   },
 
   async requeue(call, taskId) {
@@ -53,25 +56,32 @@ export const TASK_ACTS = {
     const { key, response } = await call.body("key", "response");
     if (typeof key !== "string" || response === undefined) throw badRequest("An answer has a key and a response");
     if (!call.viewer.payloads) throw new Refusal(403, "FORBIDDEN", "You may not see questions");
-    return act(call, "answer", taskId, async () => {
-      const { inputRequests } = await recordFor(call, taskId);
+    const answer = async () => {
+      const { inputRequests } = await recordFor(call, taskId, ["inputRequests"]);
       const question = Object.hasOwn(inputRequests, key) ? inputRequests[key] : undefined;
       if (!question) throw badRequest("The task has no open question under this key");
       const [problem] = problemsOf(question, response);
       if (problem !== undefined) throw badRequest(`The answer does not fit the question: ${problem}`);
       await call.operations.answerInput(taskId, key, response);
       return { taskId, key };
-    });
+    };
+    return act(call, "answer", taskId, answer, { key });
   },
 } as const satisfies Record<string, (call: Call, taskId: string) => Promise<Response>>;
 
-async function act(call: Call, action: Action, taskId: string, work: () => Promise<unknown>): Promise<Response> {
+async function act(
+  call: Call,
+  action: Action,
+  taskId: string,
+  work: () => Promise<unknown>,
+  details: Act["details"] = {},
+): Promise<Response> {
   const target = { taskId };
   await call.allow(action, target);
   // A task that the viewer must not see is unknown, also for acts.
   if (call.viewer.owners !== undefined) await recordFor(call, taskId);
   const { audit, name } = call.room;
-  return json(await audit.around({ user: call.viewer.user, store: name, action, target }, work));
+  return json(await audit.around({ user: call.viewer.user, store: name, action, target, details }, work));
 }
 
 /** Pauses or resumes the claims of a name. */

@@ -34,7 +34,8 @@ export async function bulkAct(call: Call, action: (typeof BULK_ACTS)[number]): P
     if (action === "cancel") return operations.cancelTasks(fixed, { ...options, statusMessage });
     return action === "remove" ? operations.removeTasks(fixed, options) : rerunTasks(operations, fixed, options);
   };
-  const act = { user: call.viewer.user, store: call.room.name, action, target } as const;
+  const details = statusMessage === undefined ? {} : { statusMessage };
+  const act = { user: call.viewer.user, store: call.room.name, action, target, details } as const;
   return streamed(call, dryRun, (options) =>
     dryRun
       ? work(options)
@@ -52,33 +53,45 @@ function earlier(before: NonNullable<TaskFilter["created"]>["before"]): Date {
 }
 
 function streamed(call: Call, dryRun: boolean, work: (options: BulkOptions) => Promise<BulkOutcome>): Response {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, call.request.signal, call.room.watch.closed]);
+  const gone = new AbortController();
+  const signal = AbortSignal.any([gone.signal, call.request.signal, call.room.watch.closed]);
   const body = new ReadableStream<Uint8Array>({
-    async start(controller) {
+    start(controller) {
       const encoder = new TextEncoder();
       const write = (line: BulkLine) => {
-        if (!stop.signal.aborted) controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
+        if (!gone.signal.aborted) controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
       };
-      let told = Date.now();
-      const onProgress = (progress: BulkOutcome) => {
-        if (Date.now() - told < PROGRESS_MS) return;
-        told = Date.now();
-        write({ progress });
+      const run = async () => {
+        write(await lastLine(call, () => work({ dryRun, signal, onProgress: paced(write) }), dryRun));
+        call.room.stats.forget();
+        if (!gone.signal.aborted) controller.close();
       };
-      try {
-        write({ outcome: await work({ dryRun, signal, onProgress }), dryRun });
-      } catch (error) {
-        if (isOwnFailure(error)) call.room.report(error);
-        const { code, message } = failureOf(error);
-        write({ error: { code, message } });
-      }
-      call.room.stats.forget();
-      if (!stop.signal.aborted) controller.close();
+      const running = run().finally(() => call.room.work.delete(running));
+      call.room.work.add(running);
     },
     cancel() {
-      stop.abort();
+      gone.abort();
     },
   });
   return answer(body, "application/x-ndjson", { headers: { "x-accel-buffering": "no" } });
+}
+
+/** Tells of progress at most every half second. */
+function paced(write: (line: BulkLine) => void): (progress: BulkOutcome) => void {
+  let told = performance.now();
+  return (progress) => {
+    if (performance.now() - told < PROGRESS_MS) return;
+    told = performance.now();
+    write({ progress });
+  };
+}
+
+async function lastLine(call: Call, work: () => Promise<BulkOutcome>, dryRun: boolean): Promise<BulkLine> {
+  try {
+    return { outcome: await work(), dryRun };
+  } catch (error) {
+    if (isOwnFailure(error)) call.room.report(error);
+    const { code, message } = failureOf(error);
+    return { error: { code, message } };
+  }
 }

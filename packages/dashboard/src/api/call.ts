@@ -15,6 +15,8 @@ export interface StoreRoom {
   readonly watch: Watch;
   readonly scan: number;
   readonly audit: Audit;
+  /** Acts on filters that are being done. */
+  readonly work: Set<Promise<void>>;
   redact(value: unknown, place: PayloadPlace): unknown;
   report(error: unknown): void;
 }

@@ -6,6 +6,8 @@ import { filterFor, sees } from "../scope.ts";
 import type { PayloadsAnswer, TaskAnswer, TaskRow, TasksAnswer } from "../wire.ts";
 import type { Call } from "./call.ts";
 
+const PAYLOADS = ["requestId", "request", "context", "result", "error", "checkpoint"] as const;
+
 export async function listTasks(call: Call): Promise<Response> {
   const where = filterFor(call.viewer, call.query.get("q") ?? "");
   const order = call.query.get("order") ?? "newest";
@@ -25,7 +27,7 @@ export async function listTasks(call: Call): Promise<Response> {
 }
 
 export async function getTask(call: Call, taskId: string): Promise<Response> {
-  const record = await recordFor(call, taskId);
+  const record = await recordFor(call, taskId, ["inputRequests", "rerunOf"]);
   const { task, history, inputRequests, rerunOf } = record;
   const { ttl, pollInterval } = task;
   const answer: TaskAnswer = {
@@ -33,9 +35,7 @@ export async function getTask(call: Call, taskId: string): Promise<Response> {
     ttl,
     ...(pollInterval === undefined ? {} : { pollInterval }),
     history: redacted(call, record, "history", history) as TaskAnswer["history"],
-    questions: call.viewer.payloads
-      ? (redacted(call, record, "questions", inputRequests) as Record<string, InputRequest>)
-      : {},
+    questions: call.viewer.payloads ? questionsOf(call, record, inputRequests) : {},
     ...(rerunOf === undefined ? {} : { rerunOf }),
     at: new Date().toISOString(),
   };
@@ -44,16 +44,21 @@ export async function getTask(call: Call, taskId: string): Promise<Response> {
 
 export async function getPayloads(call: Call, taskId: string): Promise<Response> {
   if (!call.viewer.payloads) throw new Refusal(403, "FORBIDDEN", "You may not read payloads");
-  const record = await recordFor(call, taskId);
-  const shown = (["request", "context", "result", "error", "checkpoint"] as const)
-    .filter((field) => record[field] !== undefined)
-    .map((field) => [field, redacted(call, record, field, record[field])]);
+  const record = await recordFor(call, taskId, PAYLOADS);
+  const shown = PAYLOADS.filter((field) => field !== "requestId" && record[field] !== undefined).map((field) => [
+    field,
+    redacted(call, record, field as PayloadPlace["field"], record[field]),
+  ]);
   return json({ requestId: record.requestId, ...Object.fromEntries(shown) } as PayloadsAnswer);
 }
 
 /** The record of a task that the viewer may see. A foreign task is answered as an unknown one. */
-export async function recordFor(call: Call, taskId: string): Promise<OperatorRecordWith<OperatorField>> {
-  const record = await call.operations.getRecord(taskId);
+export async function recordFor<Field extends OperatorField = never>(
+  call: Call,
+  taskId: string,
+  fields: readonly Field[] = [],
+): Promise<OperatorRecordWith<Field>> {
+  const record = await call.operations.getRecord(taskId, { fields });
   if (record === null || !sees(call.viewer, record.owner)) throw nothingHere("There is no such task");
   return record;
 }
@@ -79,6 +84,21 @@ function rowOf(call: Call, record: OperatorRecord): TaskRow {
   };
   // JSON leaves out what is undefined.
   return row as TaskRow;
+}
+
+/** The questions, redacted but for the schemas of forms: names of fields are no secrets. */
+function questionsOf(
+  call: Call,
+  record: OperatorRecord,
+  questions: Record<string, InputRequest>,
+): Record<string, InputRequest> {
+  const shown = redacted(call, record, "questions", questions) as Record<string, InputRequest>;
+  for (const [key, { params }] of Object.entries(questions)) {
+    const schema = params?.["requestedSchema"];
+    if (schema !== undefined && Object.hasOwn(shown, key) && shown[key]?.params)
+      shown[key].params["requestedSchema"] = schema;
+  }
+  return shown;
 }
 
 function redacted(call: Call, record: OperatorRecord, field: PayloadPlace["field"], value: unknown): unknown {

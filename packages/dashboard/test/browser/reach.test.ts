@@ -90,6 +90,32 @@ test("the keyboard reaches everything: search, rows, a task, an act", async () =
   expect(await own.getTask("task-000")).toMatchObject({ status: "cancelled", statusMessage: "Not needed" });
 });
 
+test("a link moves the focus to the heading, and going back returns to the row", async () => {
+  const own = memoryStore();
+  const ids = await fill(own, 90, (index) => ({ name: "render", taskId: `task-${index}` }));
+  const page = await browser.open(`${await serve(own)}/main/tasks?order=oldest`, {
+    viewport: { width: 1280, height: 500 },
+  });
+  await page.getByRole("link", { name: `Task ${ids[0]}`, exact: true }).waitFor();
+  await page.evaluate("scrollTo(0, 1500)");
+  await page.getByRole("link", { name: `Task ${ids[42]}`, exact: true }).click();
+  await page.getByRole("heading", { name: "Timeline" }).waitFor();
+  await expect.poll(() => page.evaluate("[document.activeElement.tagName, scrollY]")).toEqual(["H1", 0]);
+  await page.goBack();
+  await page.getByRole("link", { name: `Task ${ids[42]}`, exact: true }).waitFor();
+  expect(await page.evaluate("scrollY")).toBe(1500);
+});
+
+test("a visitor whose session ends is told so", async () => {
+  let isIn = true;
+  const access = () => (isIn ? ("all" as const) : new Response(null, { status: 302, headers: { location: "/login" } }));
+  const page = await browser.open(`${await serve(memoryStore(), { access })}/main`);
+  await page.getByText("Nothing needs attention").waitFor();
+  isIn = false;
+  await page.getByRole("link", { name: "Workers" }).click();
+  await page.getByText("Your session has ended: reload the page to log in again").first().waitFor();
+});
+
 test("a name is paused and resumed", async () => {
   const own = memoryStore();
   await own.createTask({ name: "render" });

@@ -8,6 +8,7 @@ import {
   IMPORT_OPTIONS,
   LIST_RECORDS_OPTIONS,
   OPERATOR_FIELDS,
+  OPERATOR_RECORD_OPTIONS,
   RERUN_OPTIONS,
   STATS_OPTIONS,
 } from "../../contract/operation-options.ts";
@@ -78,9 +79,14 @@ export class Operations implements TaskOperations {
     };
   }
 
-  async getRecord(taskId: string): Promise<OperatorRecordWith<OperatorField> | null> {
-    const task = await this.#gateway.read(taskId, null, payloadsFor(OPERATOR_FIELDS));
-    return task ? (toOperatorRecord(task) as OperatorRecordWith<OperatorField>) : null;
+  async getRecord<Field extends OperatorField = OperatorField>(
+    taskId: string,
+    options: { fields?: readonly Field[] | undefined } = {},
+  ): Promise<OperatorRecordWith<Field> | null> {
+    checkOptions("getRecord", options, OPERATOR_RECORD_OPTIONS);
+    const fields: readonly OperatorField[] = options.fields ?? OPERATOR_FIELDS;
+    const task = await this.#gateway.read(taskId, null, payloadsFor(fields));
+    return task ? (toOperatorRecord(task, fields) as unknown as OperatorRecordWith<Field>) : null;
   }
 
   async stats(options: StatsOptions = {}): Promise<TaskStats> {
