@@ -64,9 +64,7 @@ const OPTIONS: OptionTable<DashboardOptions> = {
       : "an object with at least one store"),
   access: checks.callable,
   basePath: (value) =>
-    typeof value === "string" && value.startsWith("/") && !/[?#\\]|\/\/|\/\.{1,2}(\/|$)/.test(value)
-      ? undefined
-      : "a path that begins with /",
+    typeof value === "string" && isPath(value) ? undefined : "a path that begins with /, percent-encoded",
   redact: checks.callable,
   onAudit: checks.callable,
   allowedHosts: texts,
@@ -74,6 +72,11 @@ const OPTIONS: OptionTable<DashboardOptions> = {
   scan: checks.whole(1),
   onError: checks.callable,
 };
+
+/** Whether addresses have this path as it is written. */
+function isPath(value: string): boolean {
+  return value.startsWith("/") && !value.includes("//") && new URL(value, "http://localhost").pathname === value;
+}
 
 function isStore(value: unknown): boolean {
   return typeof value === "object" && value !== null && "operations" in value;

@@ -163,7 +163,6 @@ describe("Acts on everything that matches", () => {
       { outcome: { done: 2 }, dryRun: false },
     ]);
     expect(here.audit.at(-1)).toMatchObject({ state: "done", filter: "name=a", outcome: { done: 2 } });
-    // The new tasks match, too, but were made after the act began.
     expect(await bulk(here, "rerun", { q: "name=a", dryRun: false })).toMatchObject([{ outcome: { done: 2 } }]);
     const again = await bulk(here, "rerun", { q: "status=ended", dryRun: false });
     expect(again).toMatchObject([{ outcome: { done: 0, skipped: { changed: 2 } } }]);
@@ -176,6 +175,27 @@ describe("Acts on everything that matches", () => {
       ["a", "working"],
       ["a", "working"],
     ]);
+  });
+
+  test("tasks that are made after the act began are not taken", async () => {
+    const here = scene();
+    const { operations } = here.store;
+    for (let index = 0; index < 50; index += 1) await here.store.createTask({ name: "a" });
+    await operations.cancelTasks({});
+    const rerunTask = operations.rerunTask.bind(operations);
+    const begun = Date.now();
+    Object.assign(operations, {
+      async rerunTask(taskId: string) {
+        // The new tasks are of a later millisecond than the act.
+        while (Date.now() < begun + 20) await new Promise((resolve) => setImmediate(resolve));
+        return rerunTask(taskId);
+      },
+    });
+    expect(await bulk(here, "rerun", { q: "", dryRun: false })).toEqual([
+      { outcome: { done: 50, skipped: {}, scanned: expect.any(Number) }, dryRun: false },
+    ]);
+    const [line] = await bulk(here, "rerun", { q: "", dryRun: true });
+    expect(line).toMatchObject({ outcome: { done: 0, skipped: { changed: 50, active: 50 } } });
   });
 
   test.each([{ q: "" }, { dryRun: true }, { q: "", dryRun: "no" }, { q: "nonsense=1", dryRun: true }])(

@@ -32,8 +32,11 @@ test("files are sent compressed to those who take it", async () => {
 });
 
 test("the base of the page is where the dashboard is served, and the bare path leads to it", async () => {
-  const { raw, dashboard } = scene({ basePath: '/a&"b/' });
-  expect(await (await dashboard.fetch(new Request("http://localhost/a&%22b/main"))).text()).toBeDefined();
+  const { raw, dashboard } = scene({ basePath: "/a&lt;b/" });
+  const page = await dashboard.fetch(new Request("http://localhost/a&lt;b/main"));
+  expect(await page.text()).toContain('<base href="/a&#38;lt;b/">');
+  for (const basePath of ["ops", "/a b", "//a", "/a/../b", "/a?b", '/"a'])
+    expect(() => scene({ basePath }), basePath).toThrow("basePath must be a path");
   const other = scene();
   expect(await (await other.raw("main/tasks/deep")).text()).toContain('<base href="/ops/">');
   const bare = await other.dashboard.fetch(new Request("http://localhost/ops"));
