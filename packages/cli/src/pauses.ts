@@ -3,7 +3,7 @@ import { DRY_RUN } from "./acts.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 
-/** The command that pauses or resumes claims. Either can be undone by the other, so neither asks. */
+/** The command that pauses or resumes claims. Each can be undone by the other, so neither asks. */
 export function pauseCommand(done: "paused" | "resumed", details: string): Command {
   const change = (operations: TaskOperations, name: string) =>
     done === "paused" ? operations.pauseClaims(name) : operations.resumeClaims(name);

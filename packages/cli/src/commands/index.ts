@@ -8,6 +8,7 @@ export const GROUPS: CommandGroups = {
     watch: { summary: "follow a task to its end, or all tasks", load: () => import("./watch.ts") },
     top: { summary: "show counts and active tasks, live", load: () => import("./top.ts") },
     stats: { summary: "count tasks by status and name", load: () => import("./stats.ts") },
+    dashboard: { summary: "serve the dashboard to this machine's browser", load: () => import("./dashboard.ts") },
     workers: { summary: "list who runs tasks now", load: () => import("./workers.ts") },
   },
   "Act on tasks": {
@@ -26,6 +27,9 @@ export const GROUPS: CommandGroups = {
   "Look after a store": {
     health: { summary: "say whether the store answers, for monitors", load: () => import("./health.ts") },
     doctor: { summary: "find what is wrong with a set-up, and say what to do", load: () => import("./doctor.ts") },
+    export: { summary: "write tasks as lines of JSON", load: () => import("./export.ts") },
+    import: { summary: "read tasks that export wrote", load: () => import("./import.ts") },
+    copy: { summary: "copy or move tasks to another store", load: () => import("./copy.ts") },
     migrate: { summary: "make a store's tables, or bring them up to date", load: () => import("./migrate.ts") },
     completion: { summary: "print a script that completes command lines", load: () => import("./completion.ts") },
   },

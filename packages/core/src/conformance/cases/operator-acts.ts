@@ -35,7 +35,7 @@ async function claimedId(store: TaskStore): Promise<string | undefined> {
 export const operatorActCases = [
   defineCase(
     "operators/cancel-tasks",
-    "cancelTasks cancels the active tasks of all owners that match, and no others; a dry run only counts them.",
+    "`cancelTasks` cancels the active tasks of all owners that match, and no others; a dry run only counts them.",
     async (scene) => {
       const store = scene.open({ isolation: "strict" });
       const [ada, grace] = [await newTask(store, {}, "ada"), await newTask(store, {}, "grace")];
@@ -85,7 +85,7 @@ export const operatorActCases = [
 
   defineCase(
     "operators/remove-tasks",
-    "removeTasks deletes the ended tasks that match, with their messages, and leaves active ones.",
+    "`removeTasks` deletes the ended tasks that match, with their messages, and leaves active ones.",
     async (scene) => {
       const store = scene.open();
       const active = await newTask(store);
@@ -127,7 +127,7 @@ export const operatorActCases = [
 
   defineCase(
     "operators/requeue",
-    "requeueTask ends a lease at once: its runner writes no more, and another may claim the task.",
+    "`requeueTask` ends a lease at once: its runner writes no more, and another may claim the task.",
     async (scene) => {
       const store = scene.open();
       const taskId = await newTask(store, { claimAfterMs: LONG });
@@ -149,7 +149,7 @@ export const operatorActCases = [
 
   defineCase(
     "operators/rerun",
-    "rerunTask makes a new task of an ended one's request and owner, and each names the other.",
+    "`rerunTask` makes a new task of an ended one's request and owner, and each names the other.",
     async (scene) => {
       const store = scene.open({ isolation: "strict" });
       const context = { trace: "t1" };
