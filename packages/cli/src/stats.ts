@@ -35,19 +35,25 @@ export function statsLines(output: Output, stats: TaskStats): string[] {
   return [...totalsLines(output, stats), ...nameLines(output, stats)];
 }
 
+/** Columns of the labels. */
+const LABEL = 8;
+
 function totalsLines(output: Output, { counts, running, claimable, oldestClaimableMs, stuck, minutes }: TaskStats) {
   const ended = minutes.map(({ completed, failed, cancelled }) => completed + failed + cancelled);
   const hour = ended.reduce((sum, each) => sum + each, 0);
   const failedInHour = minutes.reduce((sum, { failed }) => sum + failed, 0);
   const timed = minutes.findLast(({ runMs }) => runMs !== undefined);
   const oldest = oldestClaimableMs === undefined ? "" : `, the oldest for ${durationText(oldestClaimableMs)}`;
+  const inHour = `${count(hour, "task")} ended, ${failedInHour} failed`;
+  // A narrow terminal shows the last minutes.
+  const minutesShown = Math.max(1, Math.min(ended.length, output.width - LABEL - inHour.length - 2));
   const lines: [label: string, text: string][] = [
     [
       "active",
       `${counts.working} working, ${counts.input_required} waiting for input; ${running} running, ${claimable} claimable${oldest}`,
     ],
     ["ended", `${counts.completed} completed, ${counts.failed} failed, ${counts.cancelled} cancelled`],
-    ["hour", `${count(hour, "task")} ended, ${failedInHour} failed${hour > 0 ? `  ${sparkline(ended)}` : ""}`],
+    ["hour", hour === 0 ? inHour : `${inHour}  ${sparkline(ended.slice(-minutesShown))}`],
   ];
   if (timed?.runMs && timed.waitMs)
     lines.push([
@@ -55,10 +61,7 @@ function totalsLines(output: Output, { counts, running, claimable, oldestClaimab
       `at ${timed.minute.slice(11, 16)} UTC: waits ${percentilesText(timed.waitMs)}; runs ${percentilesText(timed.runMs)}`,
     ]);
   if (stuck > 0) lines.push(["stuck", `${count(stuck, "task")}: mcp-tasks list --where stuck`]);
-  const labelled = 8;
-  return lines.map(
-    ([label, text]) => output.style("dim", label.padEnd(labelled)) + fitted(text, output.width - labelled),
-  );
+  return lines.map(([label, text]) => output.style("dim", label.padEnd(LABEL)) + fitted(text, output.width - LABEL));
 }
 
 function percentilesText({ p50, p95, p99 }: Percentiles): string {

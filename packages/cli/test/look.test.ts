@@ -83,6 +83,10 @@ describe("what is printed", () => {
     expect(lines).toHaveLength(6);
     expect(lines.filter((line) => line.length > 60)).toEqual([]);
     expect(lines[0]).toMatch(/^ID .*STATUS .*NAME/);
+    const stats = await mcpTasks(["stats", ...place.args], { env: { COLUMNS: "60" } });
+    expect(stats.stdout.split("\n").filter((line) => line.length > 60)).toEqual([]);
+    // The present minute is at the right end, and is never cut.
+    expect(stats.stdout).toMatch(/^hour .* failed {2,}█/m);
     const wide = await mcpTasks(["list", ...place.args]);
     expect(wide.stdout).toContain(ids.held);
     expect(wide.stdout).toMatch(/mill@\S+:\d+/);
