@@ -26,7 +26,7 @@ export default defineCommand({
     const response = await responseOf(values);
     const { store } = await open();
     const taskId = await taskIdOf(store, given);
-    const record = await store.operations.getRecord(taskId);
+    const record = await store.operations.getRecord(taskId, { fields: ["inputRequests"] });
     const question = questionOf(record?.inputRequests ?? {}, key);
     const dryRun = values["dry-run"] ?? false;
     if (!dryRun) {

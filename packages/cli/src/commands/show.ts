@@ -7,7 +7,10 @@ import { painted } from "../output/status.ts";
 import { ago, clean, durationText, padded } from "../output/text.ts";
 import { taskIdOf } from "../tasks.ts";
 
-type FullRecord = OperatorRecordWith<OperatorField>;
+/** Read in any case: which questions are open, and which task this one repeats. */
+const FIELDS = ["inputRequests", "rerunOf"] as const satisfies readonly OperatorField[];
+
+type ShownRecord = OperatorRecordWith<(typeof FIELDS)[number]>;
 
 export default defineCommand({
   usage: "<id>",
@@ -21,7 +24,10 @@ export default defineCommand({
   async run({ values, arguments: [given = ""], output, open }) {
     const { store } = await open();
     const taskId = await taskIdOf(store, given);
-    const record = await store.operations.getRecord(taskId);
+    const { operations } = store;
+    const record = await (values.payloads
+      ? operations.getRecord(taskId)
+      : operations.getRecord(taskId, { fields: FIELDS }));
     if (!record) throw new Failure(`there is no task ${taskId}: it may have expired`);
     const questions = questionsOf(record);
     if (output.json) {
@@ -37,11 +43,11 @@ export default defineCommand({
 });
 
 /** The keys of open questions, and what kind each is. */
-function questionsOf(record: FullRecord): { key: string; method: string }[] {
+function questionsOf(record: ShownRecord): { key: string; method: string }[] {
   return Object.entries(record.inputRequests).map(([key, { method }]) => ({ key, method }));
 }
 
-function linesOf(output: Output, record: FullRecord): string[] {
+function linesOf(output: Output, record: ShownRecord): string[] {
   const { task, attempt, stuck, history, rerunOf } = record;
   const at = (time: string | undefined) => (time === undefined ? undefined : `${time} (${relative(time)})`);
   const fields: Record<string, string | undefined> = {
@@ -91,7 +97,7 @@ function eventText(entry: HistoryEntry): string {
   }
 }
 
-function payloadLines(output: Output, record: FullRecord): string[] {
+function payloadLines(output: Output, record: ShownRecord): string[] {
   return Object.entries(payloadsJson(record)).flatMap(([name, value]) => {
     if (value === null || (name === "inputRequests" && Object.keys(value as object).length === 0)) return [];
     const lines = JSON.stringify(value, null, 2).split("\n");
