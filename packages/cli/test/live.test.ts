@@ -42,7 +42,7 @@ describe("top", () => {
     expect(stdout.endsWith("\u001b[?25h\u001b[?1049l")).toBe(true);
   });
 
-  test.runIf(existsSync("/usr/bin/script"))("leaves the terminal as it was after a signal, too", async () => {
+  test.runIf(existsSync("/usr/bin/script"))("leaves the terminal as it was after Ctrl-C, too", async () => {
     const top = start(["top", ...place.args], { terminal: 70 });
     await top.output((text) => text.includes("working"));
     top.type("\u0003");

@@ -48,7 +48,7 @@ describe("how a watch ends", () => {
   const made = async (ttl?: number) => (await place.store.createTask({ name: "render", ttl })).taskId;
 
   test("with the task's end, with its expiry, or with the time", async () => {
-    const expired = start(["watch", await made(3000), ...place.args]);
+    const expired = start(["watch", await made(5000), ...place.args]);
     await expired.output((text) => text.includes("working"));
     const [failed, cancelled, working] = await Promise.all([made(), made(), made()]);
     await place.store.finishTask(failed, { status: "failed", error: { code: 1, message: "No paint" } });
