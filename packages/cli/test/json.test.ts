@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { TaskStore } from "@mcp-task-store/core";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
-import { mcpTasks } from "./support/cli.ts";
-import { postgres } from "./support/places.ts";
+import { mcpTasks, start } from "./support/cli.ts";
+import { postgres, sqlite } from "./support/places.ts";
 
 // What commands print is checked against the schema of the documentation.
 
@@ -41,6 +42,15 @@ async function printed(args: readonly string[]): Promise<{ command: string }[]> 
     : [JSON.parse(stdout)];
 }
 
+/** What `dashboard` prints before it serves. */
+async function served(args: readonly string[]): Promise<{ command: string }> {
+  const program = start(["dashboard", "--port", "0", ...args]);
+  const stdout = await program.output((text) => text.trimEnd().endsWith("}"));
+  program.kill("SIGTERM");
+  await program.ended;
+  return JSON.parse(stdout);
+}
+
 /** Tasks in every state, with every kind of event in their histories. */
 async function fill(store: TaskStore) {
   const made = async () => (await store.createTask({ name: "render", arguments: { a: 1 }, owner: "alice" })).taskId;
@@ -63,6 +73,7 @@ async function fill(store: TaskStore) {
 
 describe("PostgreSQL", () => {
   const place = postgres.use();
+  const second = sqlite.use();
 
   test("every command prints what the schema says", async () => {
     const { failed, completed, held, asking, other } = await fill(place.store);
@@ -94,6 +105,11 @@ describe("PostgreSQL", () => {
     const run = (line: string[]) => printed([...line, ...place.args, "--json"]);
     const seen = (await Promise.all(looks.map(run))).flat();
     for (const line of acts) seen.push(...(await run(line)));
+    const file = join(dirname(second.url), "tasks.ndjson");
+    seen.push(...(await run(["export", file])));
+    seen.push(...(await printed(["import", file, ...second.args, "--json"])));
+    seen.push(...(await run(["copy", "--to", second.url])));
+    seen.push(await served([...place.args, "--json"]));
     expect(seen.flatMap(mistakes)).toEqual([]);
     const described = parts.flatMap(({ commands }) => commands);
     expect(new Set(seen.map(({ command }) => command))).toEqual(new Set(described));
