@@ -8,7 +8,7 @@ import { type Address, open } from "./remote.ts";
 /**
  * Long enough for any call on a slow machine, and short enough for cases that wait for a timeout.
  */
-const commandTimeoutMs = 2000;
+const commandTimeoutMs = 4000;
 
 /** Runs the suite on the shared server of this kind. Each case has its own prefix and proxies. */
 export function harness(kind: Address["kind"]): Harness {
