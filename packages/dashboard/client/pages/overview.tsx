@@ -38,7 +38,7 @@ function Tiles({ stats }: { stats: StatsAnswer }) {
   const { counts, running, claimable, oldestClaimableMs, stuck } = stats;
   const oldest = oldestClaimableMs === undefined ? "none waits" : `oldest ${duration(oldestClaimableMs)}`;
   const tiles: (readonly [string, number, string, string, string?])[] = [
-    ["Working", counts.working, "running", "status=working", `${number(running)} held by a runner`],
+    ["Working", counts.working, "running", "status=working", `${number(running)} held`],
     ["Claimable", claimable, "queued", "status=active", oldest],
     ["Needs input", counts.input_required, "input", "status=input_required"],
     ["Stuck", stuck, "input", "stuck"],

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
@@ -26,6 +26,8 @@ const HEIGHT = 150;
 export function Chart({ title, summary, times, series, stacked = false, format }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
+  /** The minute that the pointer is at. */
+  const [at, setAt] = useState<number | null>(null);
   const data = dataOf(times, series, stacked);
   const latest = useRef({ data, format });
   latest.current = { data, format };
@@ -36,7 +38,8 @@ export function Chart({ title, summary, times, series, stacked = false, format }
       chart.current?.destroy();
       const size = { width: Math.max(200, element.clientWidth), height: HEIGHT };
       const options = optionsOf(element, series, stacked, (value) => latest.current.format(value));
-      chart.current = new uPlot({ ...options, ...size }, latest.current.data, element);
+      const hooks = { setCursor: [({ cursor }: uPlot) => setAt(cursor.idx ?? null)] };
+      chart.current = new uPlot({ ...options, ...size, hooks }, latest.current.data, element);
     };
     make();
     const sizes = new ResizeObserver(() =>
@@ -53,6 +56,12 @@ export function Chart({ title, summary, times, series, stacked = false, format }
     };
   }, [stacked]);
   useEffect(() => chart.current?.setData(data));
+  const time = at === null ? undefined : times[at];
+  const values = series.flatMap(({ label, values: all }) => {
+    const value = at === null ? null : (all[at] ?? null);
+    return value === null ? [] : `${label.toLowerCase()} ${format(value)}`;
+  });
+  const readout = time && `${clockOf(Date.parse(time) / 1000)}: ${values.length > 0 ? values.join(", ") : "nothing"}`;
   return (
     <figure class="card chart">
       <figcaption>
@@ -66,7 +75,7 @@ export function Chart({ title, summary, times, series, stacked = false, format }
         </ul>
       </figcaption>
       <div ref={place} class="plot" role="img" aria-label={summary} />
-      <p class="muted">{summary}</p>
+      <p class="muted">{readout ?? summary}</p>
     </figure>
   );
 }

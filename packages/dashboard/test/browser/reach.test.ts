@@ -106,6 +106,16 @@ test("a link moves the focus to the heading, and going back returns to the row",
   expect(await page.evaluate("scrollY")).toBe(1500);
 });
 
+test("a chart tells the values of the minute that the pointer is at", async () => {
+  const page = await browser.open(`${await serve(store)}/main`);
+  const chart = page.locator("figure", { hasText: "Ended per minute" });
+  await chart.getByText(/^In the last hour: \d+ completed/).waitFor();
+  await chart.locator("canvas").hover();
+  await chart.getByText(/^\d\d:\d\d: completed \d+, failed \d+, cancelled \d+$/).waitFor();
+  await page.mouse.move(0, 0);
+  await chart.getByText(/^In the last hour/).waitFor();
+});
+
 test("a visitor whose session ends is told so", async () => {
   let isIn = true;
   const access = () => (isIn ? ("all" as const) : new Response(null, { status: 302, headers: { location: "/login" } }));
