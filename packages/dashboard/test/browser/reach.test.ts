@@ -110,7 +110,7 @@ test("a chart tells the values of the minute that the pointer is at", async () =
   const page = await browser.open(`${await serve(store)}/main`);
   const chart = page.locator("figure", { hasText: "Ended per minute" });
   await chart.getByText(/^In the last hour: \d+ completed/).waitFor();
-  await chart.locator("canvas").hover();
+  await chart.locator(".u-over").hover();
   await chart.getByText(/^\d\d:\d\d: completed \d+, failed \d+, cancelled \d+$/).waitFor();
   await page.mouse.move(0, 0);
   await chart.getByText(/^In the last hour/).waitFor();
