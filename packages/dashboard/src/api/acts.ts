@@ -44,10 +44,7 @@ export const TASK_ACTS = {
       const record = await recordFor(call, taskId);
       if (!isTerminal(record.task.status))
         throw new Refusal(409, "TASK_ACTIVE", "Only a task that has ended can be removed: cancel it first");
-      const where = { idPrefix: taskId, owner: record.owner ?? null, status: "ended" } as const;
-      const { done } = await call.operations.removeTasks(where, { dryRun: true });
-      if (done > 1) throw new Refusal(409, "AMBIGUOUS", "The ids of other tasks begin with this task's id");
-      await call.operations.removeTasks(where);
+      await call.operations.removeTasks({ id: taskId });
       return { taskId };
     });
   },
