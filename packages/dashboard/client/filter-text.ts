@@ -66,6 +66,7 @@ export interface Known {
 /** What may be meant by the term at the cursor. */
 export function suggestions(term: string, { words, names, owners }: Known): Suggestion[] {
   const [, word = "", op = "", value = ""] = /^([^=<>.]*)([=<>]*)(.*)$/.exec(term) ?? [];
+  if (value.startsWith(".")) return [];
   if (op === "")
     return Object.entries(words)
       .filter(([each]) => each.startsWith(word) && each !== term)
@@ -90,6 +91,6 @@ export function suggestions(term: string, { words, names, owners }: Known): Sugg
 
 function opFor(word: string): string {
   if (word === "attempts") return ">=";
-  if (word === "changed" || word === "ended") return "<";
-  return word === "age" || word === "created" ? ">" : "=";
+  if (word === "changed") return "<";
+  return word === "age" || word === "created" || word === "ended" ? ">" : "=";
 }

@@ -40,7 +40,7 @@ export function problemsOf({ names, stuck, counts, minutes }: StatsAnswer): Prob
   if (failed > 0 && failed / ended >= SHARE)
     problems.push({
       text: `${number(failed)} of ${plural(ended, "task")} failed in ten minutes`,
-      q: "status=failed ended<10m",
+      q: "status=failed ended>10m",
     });
   return problems;
 }

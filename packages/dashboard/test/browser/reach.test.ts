@@ -106,6 +106,23 @@ test("a link moves the focus to the heading, and going back returns to the row",
   expect(await page.evaluate("scrollY")).toBe(1500);
 });
 
+test("what needs attention leads to the tasks", async () => {
+  const own = memoryStore();
+  const ids = await fill(own, 8, () => ({ name: "two words", claimAfterMs: 0 }));
+  const error = { code: -32_603, message: "No" };
+  for (const id of ids.slice(0, 3)) await own.finishTask(id, { status: "failed", error });
+  for (const id of ids.slice(3, 6)) await own.finishTask(id, { status: "completed", result: {} });
+  await own.operations.pauseClaims("two words");
+  const url = await serve(own);
+  const page = await browser.open(`${url}/main`);
+  const count = page.locator(".toolbar p");
+  await page.getByRole("link", { name: "3 of 6 tasks failed in ten minutes" }).click();
+  await expect.poll(() => count.textContent()).toBe("3 tasks");
+  await page.goBack();
+  await page.getByRole("link", { name: "two words is paused, and 2 tasks wait" }).click();
+  await expect.poll(() => count.textContent()).toBe("2 tasks");
+});
+
 test("a chart tells the values of the minute that the pointer is at", async () => {
   const page = await browser.open(`${await serve(store)}/main`);
   const chart = page.locator("figure", { hasText: "Ended per minute" });
