@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Clock, MemoryStorage, MemoryTaskStore, type TaskStore } from "@mcp-task-store/memory";
+import { ANY_OWNER, type Clock, MemoryStorage, MemoryTaskStore, type TaskStore } from "@mcp-task-store/memory";
 
 // A store as a busy server may have it, made in a moment by a clock that runs fast.
 
@@ -58,7 +58,7 @@ export async function sampleStore(): Promise<TaskStore> {
         holder: { worker: pick(WORKERS), version: "2.3.1" },
       });
       clock.at += tool.runMs * (0.5 + roll() ** 3 * 2);
-      if (roll() < 0.02) await store.cancelTask(taskId, { owner: Symbol.for("mcp-task-store.any-owner") as never });
+      if (roll() < 0.02) await store.cancelTask(taskId, { owner: ANY_OWNER });
       else if (roll() < tool.failures)
         await store.finishTask(
           taskId,

@@ -9,6 +9,9 @@ const POLICY = [
   "base-uri 'self'",
   "form-action 'none'",
   "frame-ancestors 'none'",
+  // The browser refuses to make a script or an element of a text.
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
 ].join("; ");
 
 /** Headers of every answer. */

@@ -73,6 +73,19 @@ test("a stream of one task tells of that task alone", async () => {
   expect(await change).toBe("changed");
 });
 
+test("a stream ends after ten minutes, so that access is asked again", async () => {
+  const { raw } = scene();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  try {
+    const events = eventsOf(await raw("api/v1/stores/main/events"));
+    expect(await next(events)).toBe("ready");
+    vi.advanceTimersByTime(600_000);
+    expect(await next(events)).toBeUndefined();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("close ends streams, and later requests get 503", async () => {
   const here = scene();
   const count = listening(here);

@@ -1,3 +1,6 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { scene } from "./support.ts";
@@ -20,6 +23,24 @@ test("the page and all that it loads have at most 130 KB, compressed, under name
     expect(text).not.toMatch(/\bimport\(|@import|url\((?!#)/);
   }
   expect(size).toBeLessThan(LIMIT);
+});
+
+test("the package has the licenses of the libraries in its pages", () => {
+  const text = readFileSync(new URL("../dist/client/LICENSES.md", import.meta.url), "utf8");
+  const named = [...text.matchAll(/^## (\S+) \d/gm)].map(([, name]) => name);
+  expect(named).toEqual([
+    "@tanstack/preact-query",
+    "@tanstack/query-core",
+    "@tanstack/virtual-core",
+    "preact",
+    "uplot",
+  ]);
+  expect(text.match(/copyright/gi)?.length).toBeGreaterThanOrEqual(named.length);
+});
+
+test("the pictures of the README are small", () => {
+  const folder = fileURLToPath(new URL("../pictures", import.meta.url));
+  for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).size, name).toBeLessThan(200_000);
 });
 
 test("files are sent compressed to those who take it", async () => {

@@ -4,6 +4,8 @@ import type { Call } from "./call.ts";
 import { recordFor } from "./tasks.ts";
 
 const HEARTBEAT_MS = 15_000;
+/** A stream ends after so long. The browser connects again, and `access` is asked again. */
+const LIFE_MS = 600_000;
 /** After how long a browser connects again. */
 const RETRY_MS = 5000;
 
@@ -16,6 +18,7 @@ export async function events(call: Call): Promise<Response> {
   if (taskId !== null) await recordFor(call, taskId);
   const { watch, store } = call.room;
   const end = new AbortController();
+  let isCancelled = false;
   const signal = AbortSignal.any([end.signal, call.request.signal, watch.closed]);
   const encoder = new TextEncoder();
   let write: (text: string) => void = () => undefined;
@@ -31,16 +34,20 @@ export async function events(call: Call): Promise<Response> {
       write(`retry: ${RETRY_MS}\nevent: ready\ndata: {}\n\n`);
       const heartbeat = setInterval(() => write(": here\n\n"), HEARTBEAT_MS);
       heartbeat.unref();
+      const life = setTimeout(() => end.abort(), LIFE_MS);
+      life.unref();
       const finish = () => {
         clearInterval(heartbeat);
+        clearTimeout(life);
         stop();
         write = () => undefined;
-        if (!end.signal.aborted) controller.close();
+        if (!isCancelled) controller.close();
       };
       if (signal.aborted) finish();
       else signal.addEventListener("abort", finish, { once: true });
     },
     cancel() {
+      isCancelled = true;
       end.abort();
     },
   });
