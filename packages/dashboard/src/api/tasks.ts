@@ -6,7 +6,7 @@ import { filterFor, sees } from "../scope.ts";
 import type { PayloadsAnswer, TaskAnswer, TaskRow, TasksAnswer } from "../wire.ts";
 import type { Call } from "./call.ts";
 
-const PAYLOADS = ["requestId", "request", "context", "result", "error", "checkpoint"] as const;
+const PAYLOADS = ["request", "context", "result", "error", "checkpoint"] as const;
 
 export async function listTasks(call: Call): Promise<Response> {
   const where = filterFor(call.viewer, call.query.get("q") ?? "");
@@ -44,10 +44,10 @@ export async function getTask(call: Call, taskId: string): Promise<Response> {
 
 export async function getPayloads(call: Call, taskId: string): Promise<Response> {
   if (!call.viewer.payloads) throw new Refusal(403, "FORBIDDEN", "You may not read payloads");
-  const record = await recordFor(call, taskId, PAYLOADS);
-  const shown = PAYLOADS.filter((field) => field !== "requestId" && record[field] !== undefined).map((field) => [
+  const record = await recordFor(call, taskId, ["requestId", ...PAYLOADS]);
+  const shown = PAYLOADS.filter((field) => record[field] !== undefined).map((field) => [
     field,
-    redacted(call, record, field as PayloadPlace["field"], record[field]),
+    redacted(call, record, field, record[field]),
   ]);
   return json({ requestId: record.requestId, ...Object.fromEntries(shown) } as PayloadsAnswer);
 }
