@@ -2,12 +2,13 @@
 
 /** A room of core, and the rooms that it must not know. */
 const rooms = [
-  ["contract", "process|backend|store|runner|poller|conformance"],
-  ["process", "backend|store|runner|poller|conformance"],
-  ["backend", "store|runner|poller|conformance"],
-  ["store", "runner|poller|conformance"],
-  ["runner", "store|poller|conformance"],
-  ["poller", "store|runner|conformance"],
+  ["contract", "process|backend|store|runner|poller|monitoring|conformance"],
+  ["process", "backend|store|runner|poller|monitoring|conformance"],
+  ["backend", "store|runner|poller|monitoring|conformance"],
+  ["store", "runner|poller|monitoring|conformance"],
+  ["runner", "store|poller|monitoring|conformance"],
+  ["poller", "store|runner|monitoring|conformance"],
+  ["monitoring", "backend|store|runner|poller|conformance"],
 ];
 
 const downOnly = rooms.map(([room, above]) => ({

@@ -4,8 +4,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { useHandles } from "./fixtures/handles.ts";
 import { stores } from "./fixtures/stores.ts";
 
-// What a store publishes through node:diagnostics_channel. Other stores of the process do, too, so
-// each test looks at its own tasks.
+// What a store publishes through node:diagnostics_channel. Other stores of the process publish,
+// too, so each test looks at its own tasks.
 
 const OPERATIONS: readonly TracedOperation[] = [
   "create",

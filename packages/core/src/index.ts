@@ -100,6 +100,9 @@ export type {
   TaskWaits,
   TaskWrites,
 } from "./contract/task-store.ts";
+export { type CheckReadyOptions, checkReady, type Readiness } from "./monitoring/check-ready.ts";
+export type { MonitoredStores, TaskMetricsOptions } from "./monitoring/metrics.ts";
+export { prometheusText } from "./monitoring/prometheus-text.ts";
 export type { RemoteOutcome, RemoteReference, RemoteTask } from "./poller/remote-task.ts";
 export { startPoller } from "./poller/start-poller.ts";
 export type { FollowedTask, FollowOptions, PollerOptions, TaskPoller } from "./poller/task-poller.ts";

@@ -14,6 +14,7 @@ export {
   type OptionCheck,
   type OptionTable,
 } from "../contract/option-checks.ts";
+export { readTaskMetrics, TASK_METRICS, type TaskMetric, type TaskSample } from "../monitoring/metrics.ts";
 export { deadline, onAbort } from "../process/aborts.ts";
 export { type Context, presentContext } from "../process/context.ts";
 export { keptAlive } from "../process/keep-alive.ts";
