@@ -18,8 +18,9 @@ const DEPENDENCIES = ["better-sqlite3", "drizzle-orm", "ioredis", "pg"];
 const project = usePackedProject({
   dependencies: {
     ...Object.fromEntries(DEPENDENCIES.map((name) => [name, oldestOfCatalog(name)])),
-    "@modelcontextprotocol/client": oldestPeer(),
-    "@modelcontextprotocol/server": oldestPeer(),
+    "@modelcontextprotocol/client": oldestPeer("server", "@modelcontextprotocol/server"),
+    "@modelcontextprotocol/server": oldestPeer("server", "@modelcontextprotocol/server"),
+    "@opentelemetry/api": oldestPeer("otel", "@opentelemetry/api"),
     // The README promises this version.
     "@modelcontextprotocol/sdk": "1.25.0",
   },
@@ -100,9 +101,9 @@ function oldestOfCatalog(name: string): string {
   return lowerEnd(new RegExp(`^ {2}${name}: (.+)$`, "m").exec(catalog)?.[1]);
 }
 
-function oldestPeer(): string {
-  const { peerDependencies } = JSON.parse(readFileSync(join(repositoryRoot, "packages/server/package.json"), "utf8"));
-  return lowerEnd(peerDependencies["@modelcontextprotocol/server"]);
+function oldestPeer(of: string, peer: string): string {
+  const { peerDependencies } = JSON.parse(readFileSync(join(repositoryRoot, `packages/${of}/package.json`), "utf8"));
+  return lowerEnd(peerDependencies[peer]);
 }
 
 function lowerEnd(range: string | undefined): string {

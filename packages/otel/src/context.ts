@@ -1,0 +1,55 @@
+import type { Meta, Request } from "@mcp-task-store/core";
+import {
+  type Context,
+  context,
+  createContextKey,
+  isSpanContextValid,
+  propagation,
+  type Span,
+  type TextMapGetter,
+  trace,
+} from "@opentelemetry/api";
+
+// The context of a trace, in the `_meta` of a request and in this process.
+
+const getter: TextMapGetter<Meta> = {
+  keys: (meta) => Object.keys(meta),
+  get: (meta, key) => {
+    const value = meta[key];
+    return typeof value === "string" ? value : undefined;
+  },
+};
+
+function metaOf(request: Request | undefined): Meta {
+  const meta = request?.params?._meta;
+  return typeof meta === "object" && meta !== null ? meta : {};
+}
+
+/** The base with the context that the request brings, or the base itself. */
+export function extracted(base: Context, request: Request | undefined): Context {
+  return propagation.extract(base, metaOf(request), getter);
+}
+
+/** A new request with this context in its `_meta`. The given one is the caller's. */
+export function injected<Given extends Request | undefined>(request: Given, from: Context): Given {
+  if (typeof request !== "object" || request === null || (request.params && typeof request.params !== "object"))
+    return request;
+  const carrier: Record<string, string> = {};
+  propagation.inject(from, carrier);
+  if (Object.keys(carrier).length === 0) return request;
+  return { ...request, params: { ...request.params, _meta: { ...metaOf(request), ...carrier } } };
+}
+
+/** The span that is active here, if it belongs to a trace. */
+export function activeSpan(): Span | undefined {
+  const span = trace.getActiveSpan();
+  return span && isSpanContextValid(span.spanContext()) ? span : undefined;
+}
+
+/** What OpenTelemetry's SDK looks for before it makes a span. The text makes the key the same. */
+const SUPPRESSED = createContextKey("OpenTelemetry SDK Context Key SUPPRESS_TRACING");
+
+/** Runs without spans, those of drivers included. */
+export function suppressed<T>(run: () => T): T {
+  return context.with(context.active().setValue(SUPPRESSED, true), run);
+}

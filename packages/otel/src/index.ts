@@ -1,0 +1,1 @@
+export { type InstrumentOptions, instrumentTaskStores } from "./instrument.ts";
