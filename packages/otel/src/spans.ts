@@ -28,10 +28,13 @@ import {
   TASK_STATUS,
 } from "./names.ts";
 
-interface Running {
+interface KnownRun {
   readonly taskId: string;
   readonly name: string | undefined;
+  readonly attempt: number;
   readonly span: Span;
+  /** It has ended without storing an outcome. */
+  over: boolean;
 }
 
 /** Tasks of which the last run in this process is known. */
@@ -42,9 +45,9 @@ export class Spans {
   readonly #provider: TracerProvider;
   readonly #meters: Meters;
   /** The run that the code here belongs to. It works without a context manager, for metrics. */
-  readonly #here = new AsyncLocalStorage<Running>();
-  /** The last run of each task that has not ended, for a link from the next one. */
-  readonly #lastRuns = new Map<string, SpanContext>();
+  readonly #here = new AsyncLocalStorage<KnownRun>();
+  /** The last run of each task that has no outcome. */
+  readonly #lastRuns = new Map<string, KnownRun>();
 
   constructor(provider: TracerProvider, meters: Meters) {
     this.#provider = provider;
@@ -76,7 +79,7 @@ export class Spans {
     const { name, taskId = "", attempt = 1, request } = message;
     const parent = extracted(context.active(), request);
     const attributes = attributesOf("process", name);
-    const former = this.#lastRuns.get(taskId);
+    const former = this.#lastRuns.get(taskId)?.span.spanContext();
     const options = {
       kind: SpanKind.CONSUMER,
       attributes: { ...attributes, [ATTEMPT]: attempt },
@@ -84,8 +87,8 @@ export class Spans {
     };
     const span = this.#start(`process ${name}`, options, parent, taskId);
     if (attempt > 1) span.addEvent("task.taken_over", { [ATTEMPT]: attempt });
-    const own = span.spanContext();
-    this.#remember(taskId, own);
+    const own: KnownRun = { taskId, name, attempt, span, over: false };
+    this.#remember(own);
     this.#meters.consumed(attributes);
     const record = this.#meters.process(attributes);
     this.#surround(message, span, parent, (end) => {
@@ -93,16 +96,16 @@ export class Spans {
       if (outcome?.status !== undefined) span.setAttribute(TASK_STATUS, outcome.status);
       if (outcome) span.setAttribute(STORED, outcome.stored);
       record(outcome ? failRun(span, outcome) : fail(span, end));
+      own.over = true;
       if (outcome?.stored && this.#lastRuns.get(taskId) === own) this.#lastRuns.delete(taskId);
     });
-    surround(message, (run) => this.#here.run({ taskId, name, span }, run));
+    surround(message, (run) => this.#here.run(own, run));
   }
 
   /** Writes, waits, questions and answers: spans of a trace that has begun, and of no other. */
   call(message: TraceMessage): void {
     const { method, taskId = "" } = message;
-    const run = this.#here.getStore();
-    const running = run?.taskId === taskId ? run : undefined;
+    const running = this.#runOf(taskId);
     const here = activeSpan();
     // This wait lasts as long as the run, which has a span.
     if (method === "waitForTask" && running && here === running.span) return;
@@ -119,7 +122,7 @@ export class Spans {
       if (method === "awaitInput") running?.span.addEvent("task.answer");
     };
     if (span) this.#surround(message, span, parent, ended);
-    else if (record) surround(message, (run) => watched(run, ended));
+    else if (record || running) surround(message, (run) => watched(run, ended));
   }
 
   /** A claim has no span: most find nothing. Outside a trace, its statements have none either. */
@@ -147,9 +150,19 @@ export class Spans {
     if (!trace.getActiveSpan()?.isRecording()) surround(message, suppressed);
   }
 
-  /** It is published by code of the run itself. */
-  lost({ attempt }: LostMessage): void {
-    this.#here.getStore()?.span.addEvent("task.lease_lost", { [ATTEMPT]: attempt });
+  lost({ taskId, attempt }: LostMessage): void {
+    const run = this.#runOf(taskId);
+    if (run?.attempt === attempt) run.span.addEvent("task.lease_lost", { [ATTEMPT]: attempt });
+  }
+
+  /**
+   * The run of this task that the code here belongs to, otherwise the one of this process: a server
+   * may have begun the handler before there was a task.
+   */
+  #runOf(taskId: string): KnownRun | undefined {
+    const here = this.#here.getStore();
+    const run = here?.taskId === taskId ? here : this.#lastRuns.get(taskId);
+    return run?.over ? undefined : run;
   }
 
   #start(name: string, options: SpanOptions, parent: Context, taskId: string | undefined): Span {
@@ -172,9 +185,9 @@ export class Spans {
     );
   }
 
-  #remember(taskId: string, last: SpanContext): void {
-    this.#lastRuns.delete(taskId);
-    this.#lastRuns.set(taskId, last);
+  #remember(run: KnownRun): void {
+    this.#lastRuns.delete(run.taskId);
+    this.#lastRuns.set(run.taskId, run);
     const [oldest] = this.#lastRuns.keys();
     if (this.#lastRuns.size > MOST_KNOWN && oldest !== undefined) this.#lastRuns.delete(oldest);
   }
