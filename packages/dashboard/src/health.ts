@@ -1,5 +1,4 @@
-import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
-import { realTime } from "@mcp-task-store/core/backend";
+import { checkReady, type TaskStore } from "@mcp-task-store/core";
 import { json } from "./answers.ts";
 
 const LIMIT_MS = 2000;
@@ -23,19 +22,7 @@ export class Readiness {
   }
 
   async #ask(): Promise<boolean> {
-    const answers = this.#stores.map(async (store) => {
-      // No task has this id. A store that answers so is ready.
-      await store.getTask("mcp-task-store/readyz", { owner: ANY_OWNER });
-      return true;
-    });
-    let timer: Parameters<typeof realTime.clearTimeout>[0];
-    const late = new Promise<boolean>((resolve) => {
-      timer = realTime.setTimeout(() => resolve(false), LIMIT_MS);
-    });
-    const all = Promise.all(answers).then(
-      () => true,
-      () => false,
-    );
-    return Promise.race([all, late]).finally(() => realTime.clearTimeout(timer));
+    const answers = await Promise.all(this.#stores.map((store) => checkReady(store, { timeoutMs: LIMIT_MS })));
+    return answers.every(({ ready }) => ready);
   }
 }

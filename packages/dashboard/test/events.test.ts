@@ -136,7 +136,7 @@ test("over node:http, an answer of access keeps all its cookies", async () => {
 
 test("a store that does not answer is not ready", async () => {
   const here = scene({ access: () => null });
-  vi.spyOn(here.store, "getTask").mockRejectedValue(new Error("postgres://user:hunter2@db"));
+  vi.spyOn(here.store.operations, "getRecord").mockRejectedValue(new Error("postgres://user:hunter2@db"));
   const response = await here.dashboard.fetch(new Request(`${BASE}/readyz`));
   expect([response.status, await response.json()]).toEqual([503, { ready: false }]);
 });
