@@ -104,12 +104,12 @@ function optionsOf(
   return {
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { show: !stacked } },
-    padding: [8, 8, 0, 0],
+    padding: [8, 16, 0, 0],
     axes: [
       { ...axis, grid: { show: false }, size: 26, space: 70, values: (_, ticks) => ticks.map((tick) => clockOf(tick)) },
       { ...axis, size: 56, space: 32, values: (_, ticks) => ticks.map((tick) => format(tick)) },
     ],
-    scales: { y: { range: (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.1)] } },
+    scales: { y: { range: (_, __, max) => [0, Math.max(stacked ? 1 : 10, (max ?? 0) * 1.1)] } },
     series: [
       {},
       ...(stacked ? series.toReversed() : series).map(({ label, color: name }) => ({

@@ -39,9 +39,9 @@ export function Facets({ q, stats, onChange }: Props) {
         {STATUSES.map(([status, label]) => facet(label, stats.counts[status], "status", status))}
         {facet("Stuck", stats.stuck, "stuck")}
       </ul>
-      <h2>Name</h2>
+      {names.length > 0 && <h2>Name</h2>}
       <ul>{most(names).map(([name, count]) => facet(name, count, "name", name))}</ul>
-      <h2>Owner</h2>
+      {owners.length > 0 && <h2>Owner</h2>}
       <ul>
         {most(owners).map(([owner, count]) =>
           owner === "" ? facet("no owner", count, "unowned") : facet(owner, count, "owner", owner),

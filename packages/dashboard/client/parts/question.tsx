@@ -41,7 +41,7 @@ export function QuestionCard({ taskId, name, question }: Props) {
       <h2 id={id}>Open question</h2>
       <p class="message">{typeof message === "string" ? message : question.method}</p>
       {typeof url === "string" && <p class="detail">{url}</p>}
-      <details>
+      <details open={question.method !== "elicitation/create"}>
         <summary>As the task asked it</summary>
         <JsonTree value={question} open />
       </details>

@@ -57,6 +57,9 @@ export function Wrong({ stats }: { stats: StatsAnswer }) {
   return (
     <section class={problems.length > 0 ? "card wrong some" : "card wrong"} aria-labelledby="wrong">
       <h2 id="wrong">{problems.length > 0 ? "Needs attention" : "Nothing needs attention"}</h2>
+      {problems.length === 0 && (
+        <p class="muted">No task is stuck or waits for an answer, workers take what is there, and few runs fail.</p>
+      )}
       <ul class="problems">
         {problems.map(({ text, q }) => (
           <li key={text}>
