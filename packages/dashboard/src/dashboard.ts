@@ -1,3 +1,4 @@
+import { prometheusText } from "@mcp-task-store/core";
 import { reporter } from "@mcp-task-store/core/backend";
 import { type Viewer, viewerOf } from "./access.ts";
 import { answer, json, refusal } from "./answers.ts";
@@ -89,6 +90,7 @@ class TaskDashboard implements Dashboard {
     checkHost(url, this.#origins);
     const viewer = await this.#viewer(request);
     if (viewer instanceof Response) return viewer;
+    if (path === "metrics") return this.#metrics(viewer);
     if (path.startsWith("api/")) return this.#api(request, url, path, viewer);
     if (request.method !== "GET" && request.method !== "HEAD")
       throw new Refusal(405, "WRONG_METHOD", "Pages are read with GET");
@@ -99,6 +101,12 @@ class TaskDashboard implements Dashboard {
     if (found) return found;
     if (path.startsWith("assets/")) throw nothingHere();
     return page(request, this.#base);
+  }
+
+  /** Counts are of every owner's tasks, so a visitor who sees only some owners gets none. */
+  async #metrics({ owners }: Viewer): Promise<Response> {
+    if (owners !== undefined) throw new Refusal(403, "FORBIDDEN", "Metrics are for visitors who may see every owner");
+    return answer(await prometheusText(this.#options.stores), "text/plain; version=0.0.4; charset=utf-8");
   }
 
   async #viewer(request: Request): Promise<Viewer | Response> {

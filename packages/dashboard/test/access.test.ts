@@ -42,6 +42,20 @@ describe("Without access", () => {
     expect((await raw("main/tasks")).headers.get("location")).toBe("/login");
   });
 
+  test("metrics are for visitors of every owner, in Prometheus' format", async () => {
+    const { store, raw } = scene({ access: () => "read-only" });
+    await store.createTask({ name: "render", owner: "alice" });
+    const answer = await raw("metrics");
+    expect(answer.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
+    const text = await answer.text();
+    expect(text).toMatch(/^# HELP /m);
+    expect(text).toMatch(/render.* 1$/m);
+    expect(text).not.toContain("alice");
+    expect((await scene({ access: () => null }).raw("metrics")).status).toBe(403);
+    const some = scene({ access: () => ({ may: "read-only", owners: ["alice"] }) });
+    expect((await some.raw("metrics")).status).toBe(403);
+  });
+
   test("health is answered", async () => {
     const { raw } = scene({ access: () => null });
     expect(await (await raw("healthz")).json()).toEqual({ ok: true });
