@@ -53,6 +53,7 @@ export type {
   Limits,
   NewTaskOptions,
   NewTaskRequest,
+  ReleaseOptions,
   SubscribeOptions,
   TaskStoreOptions,
   TtlLimits,

@@ -9,6 +9,7 @@ import type {
   GetRecordOptions,
   LeaseOptions,
   NewTaskOptions,
+  ReleaseOptions,
   SubscribeOptions,
   WaitForTaskOptions,
   WaitOptions,
@@ -120,6 +121,10 @@ export const SUBSCRIBE_OPTIONS: OptionTable<SubscribeOptions> = {
 };
 
 export const ACQUIRE_OPTIONS: OptionTable<OwnerOptions & LeaseOptions> = { ...OWNER_OPTIONS, leaseMs, holder };
+
+export const RELEASE_OPTIONS: OptionTable<ReleaseOptions> = {
+  error: (value) => (typeof value === "string" ? undefined : "a string"),
+};
 
 export const CLAIM_OPTIONS: OptionTable<ClaimTaskOptions> = { names, leaseMs, holder };
 

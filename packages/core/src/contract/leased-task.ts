@@ -64,8 +64,9 @@ export class LeasedTask {
     return this.#store.renewLease(this.lease);
   }
 
-  release(): Promise<void> {
-    return this.#store.releaseLease(this.lease);
+  /** @param error Why, for operators. */
+  release(error?: string): Promise<void> {
+    return this.#store.releaseLease(this.lease, { error });
   }
 }
 

@@ -104,6 +104,14 @@ export interface LeaseOptions {
   leaseMs?: number | undefined;
 }
 
+export interface ReleaseOptions {
+  /**
+   * Why the runner gives the task back, for operators: the history keeps 300 characters of it.
+   * @default none
+   */
+  error?: string | undefined;
+}
+
 export interface ClaimTaskOptions extends LeaseOptions {
   /** Tool names (or methods) that the caller can run. */
   names: readonly string[];

@@ -9,6 +9,7 @@ import type {
   GetRecordOptions,
   LeaseOptions,
   NewTaskOptions,
+  ReleaseOptions,
   SubscribeOptions,
   WaitForTaskOptions,
   WaitOptions,
@@ -206,7 +207,7 @@ export interface TaskLeases {
    * so waits see that expiry at the next fallback poll (`fallbackPollMs`).
    * @throws `TASK_NOT_FOUND`, `TASK_TERMINAL`, `LEASE_LOST`
    */
-  releaseLease(lease: Lease): Promise<void>;
+  releaseLease(lease: Lease, options?: ReleaseOptions): Promise<void>;
   /**
    * Takes a task that no runner holds: never leased and older than its `claimAfterMs`, given back,
    * or left by a runner that died. Returns `null` if there is none. No task goes to two callers.

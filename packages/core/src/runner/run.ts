@@ -236,16 +236,16 @@ export class Run {
     if (this.#lost) return { stored: false, status: this.#status, reason: signal.reason };
     // The runner's signal aborted, and the handler threw.
     const stopped = signal.aborted && "error" in outcome;
-    if (stopped && !(this.#begun && this.#options.onLost === "fail")) return this.#giveBack();
+    if (stopped && !(this.#begun && this.#options.onLost === "fail")) return this.#giveBack(outcome.error.message);
     const message = "The process that ran this task was stopped";
     this.#finishing = this.#write(stopped ? failure({ code: INTERNAL_ERROR, message }) : outcome);
     return this.#finishing;
   }
 
   /** Gives the lease back, so that another runner may go on. */
-  async #giveBack(): Promise<Written> {
+  async #giveBack(error: string): Promise<Written> {
     // If this fails, the lease lapses.
-    await this.#leased.release().catch(() => undefined);
+    await this.#leased.release(error).catch(() => undefined);
     return { stored: false, status: this.#status, reason: this.#abort.signal.reason };
   }
 

@@ -24,6 +24,7 @@ import type {
   GetRecordOptions,
   LeaseOptions,
   NewTaskOptions,
+  ReleaseOptions,
   SubscribeOptions,
   TaskStoreOptions,
   WaitForTaskOptions,
@@ -229,8 +230,8 @@ export class DurableTaskStore implements TaskStore {
     return this.#leases.renew(lease);
   }
 
-  releaseLease(lease: Lease): Promise<void> {
-    return this.#leases.release(lease);
+  releaseLease(lease: Lease, options: ReleaseOptions = {}): Promise<void> {
+    return this.#leases.release(lease, options);
   }
 
   claimTask(options: ClaimTaskOptions): Promise<ClaimedTask | null> {

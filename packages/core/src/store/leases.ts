@@ -1,11 +1,17 @@
 import type { Answer } from "../backend/answer.ts";
 import type { StoredTask } from "../backend/stored-task.ts";
 import type { Patch } from "../backend/task-backend.ts";
-import { ACQUIRE_OPTIONS, CLAIM_MANY_OPTIONS, CLAIM_OPTIONS, leaseCheck } from "../contract/call-options.ts";
+import {
+  ACQUIRE_OPTIONS,
+  CLAIM_MANY_OPTIONS,
+  CLAIM_OPTIONS,
+  leaseCheck,
+  RELEASE_OPTIONS,
+} from "../contract/call-options.ts";
 import { DEFAULT_LEASE_MS, isStorableKey } from "../contract/checks.ts";
 import { cannotUpdate, invalid } from "../contract/errors.ts";
 import { checkOptions } from "../contract/option-checks.ts";
-import type { ClaimTaskOptions, ClaimTasksOptions, LeaseOptions } from "../contract/options.ts";
+import type { ClaimTaskOptions, ClaimTasksOptions, LeaseOptions, ReleaseOptions } from "../contract/options.ts";
 import type { OwnerOptions } from "../contract/owner.ts";
 import type { ClaimedTask, Lease } from "../contract/record.ts";
 import type { BackendGateway, WriteGuard } from "./backend-gateway.ts";
@@ -19,6 +25,9 @@ function durationOf(options: LeaseOptions): number {
 function leaseOf(task: StoredTask, leaseMs: number): Lease {
   return Object.freeze({ taskId: task.taskId, token: task.leaseToken, attempt: task.attempt, leaseMs });
 }
+
+/** Characters of an error that the history keeps. */
+const ERROR_LENGTH = 300;
 
 function takenBy({ holder }: LeaseOptions): string {
   return historyLine({ event: "taken", holder: holderHere(holder) });
@@ -50,9 +59,12 @@ export class Leases {
     await this.#write(lease.taskId, { scope: null, lease }, { lease: { action: "renew", leaseMs: lease.leaseMs } });
   }
 
-  async release(lease: Lease): Promise<void> {
+  async release(lease: Lease, options: ReleaseOptions): Promise<void> {
     checkLease(lease);
-    const patch = { lease: { action: "release", leaseMs: 0 }, history: historyLine({ event: "given back" }) } as const;
+    checkOptions("releaseLease", options, RELEASE_OPTIONS);
+    const error = options.error?.slice(0, ERROR_LENGTH);
+    const history = historyLine({ event: "given back", error });
+    const patch = { lease: { action: "release", leaseMs: 0 }, history } as const;
     await this.#write(lease.taskId, { scope: null, lease }, patch);
   }
 

@@ -51,6 +51,10 @@ describe.each(stores)("startWorker over $name", (kind) => {
         }),
       ),
     );
+    for (const taskId of taskIds) {
+      const { history = [] } = (await scene.other.operations.getRecord(taskId)) ?? {};
+      expect(history.at(-1)).toMatchObject({ event: "given back", error: "The worker was stopped" });
+    }
     scene.start({ work: ({ attempt }) => ({ attempt }) }, { claimPollMs: NEVER }, scene.other);
     expect(await Promise.all(taskIds.map((taskId) => scene.store.waitForResult(taskId)))).toEqual([
       { attempt: 1 },

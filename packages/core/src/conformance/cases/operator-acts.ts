@@ -266,6 +266,8 @@ export const operatorActCases = [
       assert.deepEqual(Object.keys(stats.names), ["bake", "grind"]);
       assert.equal(stats.names["grind"]?.counts.working, 3);
       assert.deepEqual([stats.owners["ada"]?.working, stats.owners[""]?.failed], [2, 1]);
+      const { counts: ofAda } = await store.operations.stats({ owner: "ada" });
+      assert.deepEqual([ofAda.working, ofAda.failed], [2, 0]);
       assert.equal(stats.minutes.length, 60);
       const ended = stats.minutes.reduce((sum, { completed, failed }) => sum + completed + failed, 0);
       assert.equal(ended, 2);

@@ -25,7 +25,7 @@ export const operatorHistoryCases = [
         [taskId],
       );
       assert.deepEqual((await store.operations.listRecords({ where: { holder: { worker: "windmill" } } })).records, []);
-      await store.releaseLease(claimed?.lease as Lease);
+      await store.releaseLease(claimed?.lease as Lease, { error: "The mill stands still" });
       const lease = await store.acquireLease(taskId, { leaseMs: LONG, holder: { worker: "bakery" } });
       const again = await store.operations.getRecord(taskId);
       assert.deepEqual(
@@ -33,6 +33,8 @@ export const operatorHistoryCases = [
         ["mill", "given back", "bakery"],
       );
       assert.equal(again?.holder?.worker, "bakery");
+      const why = again?.history.find(({ event }) => event === "given back");
+      assert.deepEqual({ ...why, at: "" }, { at: "", event: "given back", error: "The mill stands still" });
       assert(again?.history.every(({ at }) => !Number.isNaN(Date.parse(at))));
       await store.finishTask(taskId, { status: "completed", result: RESULT }, { lease });
       const ended = await store.operations.getRecord(taskId);

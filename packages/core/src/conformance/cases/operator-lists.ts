@@ -243,6 +243,8 @@ export const operatorListCases = [
       const whole = await store.operations.getRecord(taskId);
       assert.deepEqual([whole?.result, whole?.owner, whole?.name, whole?.stuck], [RESULT, "ada", "bake", undefined]);
       assert.equal(Date.parse(whole?.expiresAt ?? "") - Date.parse(whole?.endedAt ?? ""), LONG);
+      const part = await store.operations.getRecord(taskId, { fields: ["result"] });
+      assert.deepEqual([part?.result, Object.hasOwn(part ?? {}, "request")], [RESULT, false]);
       assert.equal(await store.operations.getRecord("no such task"), null);
     },
   ),
