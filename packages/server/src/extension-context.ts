@@ -1,7 +1,7 @@
 import type { TaskStore } from "@mcp-task-store/core";
 import { reporter } from "@mcp-task-store/core/backend";
 import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcontextprotocol/server";
-import type { OnError, TaskCaller, TasksExtensionOptions } from "./options.ts";
+import type { OnError, TaskCaller, TasksExtensionOptions, WithoutTasks } from "./options.ts";
 import { Places } from "./places.ts";
 import { ANONYMOUS, callerOf, defaultOwner } from "./protocol/callers.ts";
 
@@ -16,10 +16,15 @@ export class ExtensionContext {
    * notifications of.
    */
   readonly waits: Places;
-  /** Answers to `tasks/get` that wait for a change. They take no place of others. */
+  /**
+   * Answers to `tasks/get` and of fallback tools that wait for a change. They take no place of
+   * others.
+   */
   readonly polls: Places;
   /** Milliseconds that `tasks/get` may wait for a change. */
   readonly getWaitMs: number;
+  /** How tools answer clients that cannot have a task, unless they say otherwise. */
+  readonly withoutTasks: WithoutTasks | undefined;
   /** Called when the extension closes. (A signal would search all its listeners for each poll.) */
   readonly #onClose = new Set<() => void>();
   #closed = false;
@@ -34,6 +39,7 @@ export class ExtensionContext {
     this.waits = new Places("waits for tasks", maxWaits, maxWaitsPerOwner);
     this.polls = new Places("polls of tasks", maxWaits, maxWaitsPerOwner);
     this.getWaitMs = getWaitMs;
+    this.withoutTasks = options.withoutTasks;
     this.onError = reporter(onError);
     this.#owner = owner;
   }

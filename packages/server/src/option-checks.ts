@@ -1,9 +1,19 @@
 import { TaskStoreError } from "@mcp-task-store/core";
 import { checkOptions, checks, type OptionCheck, type OptionTable, WORKER_OPTIONS } from "@mcp-task-store/core/backend";
-import type { CreateOptions, TasksExtensionOptions, TaskToolConfig } from "./options.ts";
+import type {
+  CreateOptions,
+  FallbackTool,
+  FallbackToolsOptions,
+  TaskMode,
+  TasksExtensionOptions,
+  TaskToolConfig,
+  WithoutTasks,
+} from "./options.ts";
 
 const storeCheck: OptionCheck = (value) =>
   typeof (value as { acquireLease?: unknown } | null)?.acquireLease === "function" ? undefined : "a task store";
+
+const withoutTasks = checks.oneOf("inline", "tools", "refuse");
 
 const EXTENSION_OPTIONS: OptionTable<TasksExtensionOptions> = {
   store: storeCheck,
@@ -12,6 +22,7 @@ const EXTENSION_OPTIONS: OptionTable<TasksExtensionOptions> = {
   heartbeatMs: WORKER_OPTIONS.heartbeatMs,
   worker: checks.or(checks.options(WORKER_OPTIONS), false),
   getWaitMs: checks.number(0),
+  withoutTasks,
   maxTasksPerSubscription: checks.number(0),
   maxSubscriptions: checks.number(0),
   maxSubscriptionsPerOwner: checks.number(0),
@@ -34,6 +45,7 @@ const TOOL_OPTIONS: OptionTable<TaskToolConfig> = {
   _meta: checks.anything,
   task: (value) =>
     typeof value === "function" ? undefined : checks.oneOf("never", "optional", "required")(value, "", "") && MODES,
+  withoutTasks,
   prepare: checks.callable,
   answerWithinMs: WORKER_OPTIONS.timeoutMs,
   onLost: checks.oneOf("rerun", "fail"),
@@ -45,6 +57,20 @@ const TOOL_OPTIONS: OptionTable<TaskToolConfig> = {
   inputTimeoutMs: WORKER_OPTIONS.inputTimeoutMs,
 };
 const MODES = '"never", "optional", "required" or a function';
+
+const FALLBACK_TOOL: OptionTable<FallbackTool> = {
+  name: checks.text,
+  title: checks.text,
+  description: checks.text,
+};
+
+export const FALLBACK_OPTIONS: OptionTable<FallbackToolsOptions> = {
+  status: checks.options(FALLBACK_TOOL),
+  result: checks.options(FALLBACK_TOOL),
+  cancel: checks.options(FALLBACK_TOOL),
+  answer: checks.options(FALLBACK_TOOL),
+  maxWaitMs: checks.milliseconds(0),
+};
 
 export const CREATE_OPTIONS: OptionTable<CreateOptions> = {
   context: checks.object,
@@ -63,10 +89,43 @@ export function checkExtension(options: TasksExtensionOptions): void {
 /** @throws TaskStoreError `INVALID_ARGUMENT` */
 export function checkTool(name: string, config: TaskToolConfig, handler: unknown): void {
   checkOptions("registerTool", config, TOOL_OPTIONS);
+  if (config.withoutTasks !== undefined && (config.task as TaskMode) === "never")
+    throw new TaskStoreError(
+      "INVALID_ARGUMENT",
+      'withoutTasks has no effect beside task: "never", whose calls never become tasks: leave it out',
+    );
   const missing = handler === undefined && config.runs !== "worker";
   if (missing || (handler !== undefined && typeof handler !== "function"))
     throw new TaskStoreError(
       "INVALID_ARGUMENT",
       `Tool ${JSON.stringify(name)} needs a handler that is a function, or runs: "worker"`,
+    );
+}
+
+/**
+ * Refuses a tool whose answers would name tools that its server does not have.
+ * @throws TaskStoreError `INVALID_ARGUMENT`
+ */
+export function checkFallback(
+  name: string,
+  withoutTasks: WithoutTasks | undefined,
+  fallback: object | undefined,
+): void {
+  if (withoutTasks === "tools" && !fallback)
+    throw new TaskStoreError(
+      "INVALID_ARGUMENT",
+      `Call registerFallbackTools on the server before you register the tool ${JSON.stringify(name)}, whose withoutTasks is "tools"`,
+    );
+}
+
+/**
+ * Refuses the SDK's own limit of subscriptions, which would count all owners together.
+ * @throws TaskStoreError `INVALID_ARGUMENT`
+ */
+export function refuseLimit(options: object): void {
+  if ("maxSubscriptions" in options && options.maxSubscriptions !== undefined)
+    throw new TaskStoreError(
+      "INVALID_ARGUMENT",
+      "maxSubscriptions is an option of TasksExtension: pass it to the constructor",
     );
 }

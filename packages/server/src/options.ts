@@ -37,7 +37,8 @@ export interface OpenLimits {
   maxSubscriptionsPerOwner?: number | undefined;
   /**
    * Requests that wait for a task: `tasks/result`, and calls that a worker answers at once. As many
-   * `tasks/get` may wait with `getWaitMs`; the server answers others at once. A task that a
+   * `tasks/get` may wait with `getWaitMs`, and calls of fallback tools with `waitMs`; the server
+   * answers others at once. A task that a
    * connection of 2025-11-25 made counts as well, while the connection gets notifications of it.
    * Beyond the limit the server still makes such a task, and its client polls.
    * @default 10_000
@@ -77,6 +78,11 @@ export interface TasksExtensionOptions extends Pick<RunTaskOptions, "leaseMs" | 
    */
   getWaitMs?: number | undefined;
   /**
+   * How tools answer clients that cannot have a task. A tool may have its own `withoutTasks`.
+   * @default "refuse" for `task: "required"`, "inline" for `task: "optional"`
+   */
+  withoutTasks?: WithoutTasks | undefined;
+  /**
    * Tasks that one `subscriptions/listen` may name. Further ones are not acknowledged.
    * @default 100
    */
@@ -91,9 +97,18 @@ export interface TasksExtensionOptions extends Pick<RunTaskOptions, "leaseMs" | 
 /**
  * - `never`: every call is answered at once.
  * - `optional`: a call becomes a task if its client can have one.
- * - `required`: every call becomes a task. Clients that cannot have one get an error.
+ * - `required`: every call becomes a task. Clients that cannot have one get an error, or what
+ *   `withoutTasks` says.
  */
 export type TaskMode = "never" | "optional" | "required";
+
+/**
+ * How a tool answers a client that cannot have a task:
+ * - `inline`: with its result, as a tool without tasks does.
+ * - `tools`: a task is made, and the answer names it and the tools of `registerFallbackTools`.
+ * - `refuse`: with the JSON-RPC error -32021, under 2025-11-25 with -32601.
+ */
+export type WithoutTasks = "inline" | "tools" | "refuse";
 
 type Awaitable<T> = T | Promise<T>;
 
@@ -102,14 +117,31 @@ export type ToolArguments<Input> = Input extends StandardSchemaWithJSON
   ? StandardSchemaWithJSON.InferOutput<Input>
   : Record<string, unknown> | undefined;
 
+/** A task mode, or a function that decides for each call. */
+type Decision<Input, Mode extends TaskMode = TaskMode> =
+  | Mode
+  | ((args: ToolArguments<Input>, ctx: ServerContext) => Awaitable<TaskMode>);
+
 /**
  * Registers a tool that may run as a task: what `McpServer.registerTool` takes, and how the tasks
  * are made.
  */
-export interface TaskToolConfig<
+export type TaskToolConfig<
   Input extends StandardSchemaWithJSON | undefined = undefined,
   Output extends StandardSchemaWithJSON | undefined = undefined,
   Prepared extends object | undefined = Context | undefined,
+> = TaskToolOptions<Input, Output, Prepared> &
+  // A tool whose calls never become tasks answers all clients alike.
+  (
+    | { withoutTasks?: undefined }
+    | { withoutTasks: WithoutTasks; task?: Decision<Input, "optional" | "required"> | undefined }
+  );
+
+/** The options of a tool, which `TaskToolConfig` restricts. */
+export interface TaskToolOptions<
+  Input extends StandardSchemaWithJSON | undefined,
+  Output extends StandardSchemaWithJSON | undefined,
+  Prepared extends object | undefined,
 > {
   title?: string;
   description?: string;
@@ -123,7 +155,14 @@ export interface TaskToolConfig<
    * Which calls become tasks. A function decides for each call.
    * @default "optional"
    */
-  task?: TaskMode | ((args: ToolArguments<Input>, ctx: ServerContext) => Awaitable<TaskMode>) | undefined;
+  task?: Decision<Input> | undefined;
+  /**
+   * How the tool answers clients that cannot have a task. `tools` needs `registerFallbackTools` on
+   * the server before the tool. The `outputSchema` is then not listed, because the answer that
+   * names a task does not fit it.
+   * @default the extension's `withoutTasks`
+   */
+  withoutTasks?: WithoutTasks | undefined;
   /**
    * Runs in the request, before there is a task. Returns `inputRequired(...)` to ask the client,
    * which then calls again with its answers in `ctx.mcpReq.inputResponses`. Any other object (JSON)
@@ -190,6 +229,30 @@ export type TaskToolHandler<
   Input extends StandardSchemaWithJSON | undefined = undefined,
   Prepared = Context | undefined,
 > = (args: ToolArguments<Input>, task: TaskContext<unknown, Prepared>) => Awaitable<CallToolResult>;
+
+/** One of the tools of `registerFallbackTools`. */
+export interface FallbackTool {
+  /** @default `task_status`, `task_result`, `task_cancel` or `task_answer` */
+  name?: string | undefined;
+  title?: string | undefined;
+  /** What the model reads about the tool. */
+  description?: string | undefined;
+}
+
+/** The options of `tasks.registerFallbackTools`. */
+export interface FallbackToolsOptions {
+  status?: FallbackTool | undefined;
+  result?: FallbackTool | undefined;
+  cancel?: FallbackTool | undefined;
+  answer?: FallbackTool | undefined;
+  /**
+   * Longest `waitMs` that a call gets, in milliseconds, and the wait of a call for a result without
+   * `waitMs`. Stay below the time after which clients and proxies give up a request (the SDK's
+   * clients: 60 s).
+   * @default 30_000
+   */
+  maxWaitMs?: number | undefined;
+}
 
 /** The options of `tasks.create`. */
 export interface CreateOptions {

@@ -289,3 +289,10 @@ export function isEventStream({ headers }: Response): boolean {
 export function isServable(server: unknown): boolean {
   return server instanceof McpServer || server instanceof Server;
 }
+
+/** The failure to report for a server that is not servable. */
+export function otherCopy(): Error {
+  return new Error(
+    "The factory's servers cannot be served: they come from another copy of @modelcontextprotocol/server than the one that @mcp-task-store/server loads. Load both packages with `import`, or both with `require`, and install one version of the SDK",
+  );
+}

@@ -1,10 +1,4 @@
-import {
-  type HandlerWithOptions,
-  startWorker,
-  TaskStoreError,
-  type TaskWorker,
-  type WorkerOptions,
-} from "@mcp-task-store/core";
+import { type HandlerWithOptions, startWorker, type TaskWorker, type WorkerOptions } from "@mcp-task-store/core";
 import { type Context as AsyncContext, checkOptions, keptAlive, presentContext } from "@mcp-task-store/core/backend";
 import type {
   CreateMcpHandlerOptions,
@@ -22,13 +16,23 @@ import {
   serveStdio,
 } from "@modelcontextprotocol/server/stdio";
 import { ExtensionContext } from "./extension-context.ts";
+import { FallbackTools } from "./methods/fallback-tools.ts";
+import { declareSupport, listingOf } from "./methods/listing.ts";
 import { TaskMethods } from "./methods/task-methods.ts";
 import { type ServedTool, ToolCalls } from "./methods/tool-calls.ts";
-import { CREATE_OPTIONS, checkExtension, checkTool } from "./option-checks.ts";
+import {
+  CREATE_OPTIONS,
+  checkExtension,
+  checkFallback,
+  checkTool,
+  FALLBACK_OPTIONS,
+  refuseLimit,
+} from "./option-checks.ts";
 import type {
   Context,
   CreatedTask,
   CreateOptions,
+  FallbackToolsOptions,
   TasksExtensionOptions,
   TaskToolConfig,
   TaskToolHandler,
@@ -38,14 +42,7 @@ import { Pace } from "./running/pace.ts";
 import { Runs } from "./running/runs.ts";
 import type { AnyTaskToolConfig, AnyTaskToolHandler } from "./running/task-tool.ts";
 import { ToolRunner } from "./running/tool-runner.ts";
-import {
-  assertNoTools,
-  declareTaskSupport,
-  isServable,
-  tapConnections,
-  UNLIMITED,
-  wrapToolCalls,
-} from "./sdk-seams.ts";
+import { assertNoTools, isServable, otherCopy, tapConnections, UNLIMITED, wrapToolCalls } from "./sdk-seams.ts";
 import { handlerWithTasks } from "./transports/http.ts";
 import { LegacyConnection } from "./transports/legacy-connection.ts";
 import { TasksTransport } from "./transports/stdio.ts";
@@ -167,14 +164,13 @@ export class TasksExtension implements AsyncDisposable {
     checkTool(name, config as AnyTaskToolConfig, handler);
     this.attach(server);
     const calls = this.#servers.get(server) as ToolCalls;
-    const { title, description, inputSchema, outputSchema, annotations, icons, scopeChallenge, _meta } = config;
-    const given = { title, description, inputSchema, outputSchema, annotations, icons, scopeChallenge, _meta };
-    const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    const withoutTasks = config.task === "never" ? undefined : (config.withoutTasks ?? this.#extension.withoutTasks);
+    checkFallback(name, withoutTasks, calls.fallback);
     const atOnce = (args: unknown, ctx: ServerContext) => calls.atOnce(tool, args, ctx);
-    const callback = inputSchema ? atOnce : (ctx: ServerContext) => atOnce(undefined, ctx);
+    const callback = config.inputSchema ? atOnce : (ctx: ServerContext) => atOnce(undefined, ctx);
     const registered = server.registerTool(
       name,
-      known as { inputSchema: StandardSchemaWithJSON },
+      listingOf(config, withoutTasks) as { inputSchema: StandardSchemaWithJSON },
       callback as typeof atOnce,
     );
     const pace = this.#paces.get(name) ?? new Pace();
@@ -182,9 +178,31 @@ export class TasksExtension implements AsyncDisposable {
     const runner = handler && new ToolRunner({ name, config, pace }, handler as AnyTaskToolHandler, this.#runs);
     const tool: ServedTool = { name, config, pace, runner, registered };
     calls.add(tool);
-    const support = typeof config.task === "function" ? "optional" : config.task;
-    if (support !== "never") declareTaskSupport(registered, support ?? "optional");
+    declareSupport(registered, config, withoutTasks);
     if (runner) this.#learn(name, runner, config.runs);
+    return registered;
+  }
+
+  /**
+   * Registers tools with which clients that know no tasks follow them: `task_status`,
+   * `task_result`, `task_cancel` and `task_answer`. A call sees only the tasks of its caller.
+   * Attaches the extension first if needed. Tools with `withoutTasks: "tools"` need them.
+   * @throws Error as `attach` does, and if the server has a tool of one of the names;
+   * TaskStoreError `INVALID_ARGUMENT` for an unknown option or an invalid value
+   * @example
+   * tasks.registerFallbackTools(server);
+   * const config = { inputSchema, task: "required", withoutTasks: "tools" } as const;
+   * tasks.registerTool(server, "render", config, render);
+   */
+  registerFallbackTools(
+    server: McpServer,
+    options: FallbackToolsOptions = {},
+  ): Record<"status" | "result" | "cancel" | "answer", RegisteredTool> {
+    checkOptions("registerFallbackTools", options, FALLBACK_OPTIONS);
+    this.attach(server);
+    const tools = new FallbackTools(this.#extension, server, options);
+    const registered = tools.register();
+    (this.#servers.get(server) as ToolCalls).fallback = tools.names;
     return registered;
   }
 
@@ -291,19 +309,4 @@ export class TasksExtension implements AsyncDisposable {
       })
       .catch((error: Error) => this.#extension.onError(error));
   }
-}
-
-function otherCopy(): Error {
-  return new Error(
-    "The factory's servers cannot be served: they come from another copy of @modelcontextprotocol/server than the one that @mcp-task-store/server loads. Load both packages with `import`, or both with `require`, and install one version of the SDK",
-  );
-}
-
-/** The SDK's limit would count all owners together. */
-function refuseLimit(options: object): void {
-  if ("maxSubscriptions" in options && options.maxSubscriptions !== undefined)
-    throw new TaskStoreError(
-      "INVALID_ARGUMENT",
-      "maxSubscriptions is an option of TasksExtension: pass it to the constructor",
-    );
 }

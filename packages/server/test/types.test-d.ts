@@ -175,6 +175,33 @@ tasks.registerTool(server, "wrong", {}, () => "done");
 tasks.registerTool(server, "wrong", { inputSchema }, ({ folder }) => ({ content: [], folder }));
 // @ts-expect-error no such mode
 tasks.registerTool(server, "wrong", { inputSchema, task: () => "always" }, () => done);
+// `withoutTasks` is for tools whose calls may become tasks.
+tasks.registerTool(server, "plain", { inputSchema, withoutTasks: "tools" }, ({ file }) => {
+  expectSame<typeof file, string>();
+  return done;
+});
+tasks.registerTool(server, "plain", { task: "required", withoutTasks: "inline" }, () => done);
+tasks.registerTool(server, "plain", {
+  inputSchema,
+  task: ({ times }) => (times > 1 ? "required" : "never"),
+  withoutTasks: "refuse",
+  runs: "worker",
+});
+declare const config: TaskToolConfig<typeof inputSchema>;
+tasks.registerTool(server, "plain", config, ({ file }) => ({ content: [{ type: "text", text: file }] }));
+// @ts-expect-error no call of the tool becomes a task
+tasks.registerTool(server, "wrong", { task: "never", withoutTasks: "inline" }, () => done);
+// @ts-expect-error no such way
+tasks.registerTool(server, "wrong", { withoutTasks: "tool" }, () => done);
+new TasksExtension({ store, withoutTasks: "tools" });
+// @ts-expect-error no such way
+new TasksExtension({ store, withoutTasks: "tool" });
+expectType<Record<"status" | "result" | "cancel" | "answer", RegisteredTool>>(
+  tasks.registerFallbackTools(server, { status: { name: "job_status" }, maxWaitMs: 10_000 }),
+);
+// @ts-expect-error no such tool
+tasks.registerFallbackTools(server, { list: {} });
+
 // @ts-expect-error a store is needed
 new TasksExtension({});
 // @ts-expect-error no store

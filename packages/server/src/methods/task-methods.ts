@@ -75,7 +75,9 @@ export class TaskMethods {
     const owner = this.#extension.ownerOf(ctx);
     const { store, getWaitMs } = this.#extension;
     if (isModern(ctx) && getWaitMs > 0)
-      return detailedTask(await afterChange(this.#extension, taskId, { owner, signal: ctx.mcpReq.signal }));
+      return detailedTask(
+        await afterChange(this.#extension, taskId, { owner, signal: ctx.mcpReq.signal, waitMs: getWaitMs }),
+      );
     const task = await store.getTask(taskId, { owner });
     if (!task) throw unknownTask();
     if (!isModern(ctx)) return { ...task };

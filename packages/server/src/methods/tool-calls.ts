@@ -13,8 +13,9 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import type { ExtensionContext } from "../extension-context.ts";
-import type { Context, CreateOptions, TaskMode } from "../options.ts";
+import type { Context, CreateOptions, TaskMode, WithoutTasks } from "../options.ts";
 import { declaredCapabilities, declaresTasks, isModern, missingTasksCapability } from "../protocol/callers.ts";
+import { type FallbackNames, ticketOf } from "../protocol/plain-answers.ts";
 import { asProtocolError, extensionTask, isRpcError, rpcError, toolError, withJson } from "../protocol/wire.ts";
 import { type AnyTaskToolConfig, readArguments, type TaskTool } from "../running/task-tool.ts";
 import { asBegun, type ToolRunner } from "../running/tool-runner.ts";
@@ -34,6 +35,8 @@ export interface ServedTool extends TaskTool {
 /** A call while it is handled. */
 interface Call {
   readonly request: CallToolRequest;
+  /** The client knows no tasks: it gets an answer that names the task. */
+  plain?: boolean;
   /** The answer to the client in place of the tool's result. */
   instead?: { task: Task } | { error: unknown };
 }
@@ -44,6 +47,9 @@ interface Call {
  */
 type Prepared = { context: Context | undefined; atOnce: boolean } | { question: InputRequiredResult };
 
+/** The capabilities of a client that answers questions with a fallback tool. */
+const ANSWERS_FORMS = { elicitation: { form: {}, url: {} } };
+
 /** By the context that the tool's callback gets. */
 const CALLS = new WeakMap<ServerContext, { calls: ToolCalls; call: Call }>();
 
@@ -53,6 +59,8 @@ export class ToolCalls {
   readonly #mcp: McpServer;
   readonly #connection: LegacyConnection;
   readonly #tools = new Map<string, ServedTool>();
+  /** The tools of this server for clients that know no tasks, if it has them. */
+  fallback: FallbackNames | undefined;
 
   constructor(extension: ExtensionContext, mcp: McpServer, connection: LegacyConnection) {
     this.#extension = extension;
@@ -76,7 +84,7 @@ export class ToolCalls {
       const result = await inner(request, ctx);
       if (!call.instead) return result;
       if ("error" in call.instead) throw rpcError(call.instead.error);
-      return this.#created(call.instead.task, ctx) as CallToolResult;
+      return this.#created(call.instead.task, call, ctx) as CallToolResult;
     };
   }
 
@@ -93,7 +101,7 @@ export class ToolCalls {
     if ("issue" in read) return undefined;
     let prepared: Prepared | undefined;
     try {
-      prepared = await this.#prepare(tool, read.args, wanted, request, ctx);
+      prepared = await this.#prepare(tool, read.args, wanted, call, ctx);
     } catch (error) {
       // An error of the tool is a result, but not for a client that asked for a task.
       if (isTaskStoreError(error)) throw error;
@@ -102,8 +110,8 @@ export class ToolCalls {
     }
     if (!prepared || "question" in prepared) return prepared?.question;
     const { context, atOnce } = prepared;
-    if (!atOnce) return this.#start(tool, read.args, context, request, ctx);
-    const create = () => this.#create(request, ctx, { context, ...timesOf(tool, request), claimAfterMs: 0 });
+    if (!atOnce) return this.#start(tool, read.args, context, call, ctx);
+    const create = () => this.#create(call, ctx, { context, ...timesOf(tool, request), claimAfterMs: 0 });
     return this.#project(await throughWorker(this.#extension, this.#connection, ctx, create), tool);
   }
 
@@ -112,16 +120,19 @@ export class ToolCalls {
     tool: ServedTool,
     args: unknown,
     wanted: boolean,
-    request: CallToolRequest,
+    call: Call,
     ctx: ServerContext,
   ): Promise<Prepared | undefined> {
     const { config } = tool;
+    const { request } = call;
     const mode: TaskMode =
       typeof config.task === "function" ? await config.task(args as never, ctx) : (config.task ?? "optional");
     const able = isModern(ctx) ? declaresTasks(declaredCapabilities(ctx)) : wanted;
-    const atOnce = mode === "never" || !able;
+    const instead = able || mode === "never" ? undefined : this.#withoutTasks(tool, mode);
+    if (instead === "refuse") throw this.#needsTask(request, ctx);
+    call.plain = instead === "tools";
+    const atOnce = mode === "never" || instead === "inline";
     if (atOnce) {
-      if (mode === "required") throw this.#needsTask(request, ctx);
       if (wanted) throw this.#refuseTask(request);
       if (runnerHere(tool)) return undefined;
     }
@@ -136,23 +147,28 @@ export class ToolCalls {
     return { question: context };
   }
 
+  #withoutTasks({ config }: ServedTool, mode: TaskMode): WithoutTasks {
+    return config.withoutTasks ?? this.#extension.withoutTasks ?? (mode === "required" ? "refuse" : "inline");
+  }
+
   async #start(
     tool: ServedTool,
     args: unknown,
     context: Context | undefined,
-    request: CallToolRequest,
+    call: Call,
     ctx: ServerContext,
   ): Promise<Result> {
     const { answerWithinMs } = tool.config;
     const runner = runnerHere(tool);
     const taskId = generateTaskId();
-    const options = { taskId, context, ...timesOf(tool, request) };
-    if (!runner || answerWithinMs === undefined || !isModern(ctx)) {
-      const task = await this.#create(request, ctx, { ...options, claimAfterMs: runner ? undefined : 0 });
+    const options = { taskId, context, ...timesOf(tool, call.request) };
+    // A client of 2025-11-25 that asked for a task takes nothing else.
+    if (!runner || answerWithinMs === undefined || !(isModern(ctx) || call.plain)) {
+      const task = await this.#create(call, ctx, { ...options, claimAfterMs: runner ? undefined : 0 });
       runner?.start(taskId);
-      return this.#created(task, ctx);
+      return this.#created(task, call, ctx);
     }
-    const early = runner.startEarly(args, { taskId, request: this.#requestOf(request, ctx), context });
+    const early = runner.startEarly(args, { taskId, request: this.#requestOf(call, ctx), context });
     const result = await early.within(answerWithinMs, ctx.mcpReq.signal).catch((error: unknown) => {
       throw isRpcError(error) ? rpcError(error) : error;
     });
@@ -160,9 +176,9 @@ export class ToolCalls {
     // If the client has left, it would not learn of the task.
     ctx.mcpReq.signal.throwIfAborted();
     try {
-      const task = await this.#create(request, ctx, options, asBegun);
+      const task = await this.#create(call, ctx, options, asBegun);
       runner.continue(taskId, early);
-      return this.#created(task, ctx);
+      return this.#created(task, call, ctx);
     } catch (error) {
       early.abandon(error);
       throw error;
@@ -171,7 +187,7 @@ export class ToolCalls {
 
   /** Answers a call at once. `McpServer` calls this for a tool of the extension. */
   async atOnce(
-    { name, config, runner }: ServedTool,
+    { name, config, runner, registered }: ServedTool,
     args: unknown,
     ctx: ServerContext,
   ): Promise<CallToolResult | InputRequiredResult> {
@@ -180,8 +196,10 @@ export class ToolCalls {
     try {
       const context = await prepare(config, args, ctx);
       if (isInputRequiredResult(context)) return context;
-      const request = this.#requestOf(call.request, ctx);
-      return await runner.answer(args, withoutTask({ request, context }, ctx));
+      const request = this.#requestOf(call, ctx);
+      const result = await runner.answer(args, withoutTask({ request, context }, ctx));
+      // `McpServer` checks the result of a tool that it lists with an output schema.
+      return registered.outputSchema ? result : await runner.checked(result);
     } catch (error) {
       if (isRpcError(error)) call.instead = { error };
       return toolError(error);
@@ -202,9 +220,10 @@ export class ToolCalls {
     const { request } = call;
     try {
       const able = isModern(ctx) ? declaresTasks(declaredCapabilities(ctx)) : request.params.task !== undefined;
-      if (!able) throw this.#needsTask(request, ctx);
+      if (!able && !(this.fallback && this.#extension.withoutTasks === "tools")) throw this.#needsTask(request, ctx);
+      call.plain = !able;
       const ttl = options.ttl === undefined ? request.params.task?.ttl : options.ttl;
-      const task = await this.#create(request, ctx, { claimAfterMs: 0, ...options, ttl });
+      const task = await this.#create(call, ctx, { claimAfterMs: 0, ...options, ttl });
       call.instead = { task };
       return task;
     } catch (error) {
@@ -214,7 +233,7 @@ export class ToolCalls {
   }
 
   async #create(
-    request: CallToolRequest,
+    call: Call,
     ctx: ServerContext,
     options: CreateOptions,
     mark = (stored: Request) => stored,
@@ -222,14 +241,15 @@ export class ToolCalls {
     const { store } = this.#extension;
     try {
       const owner = this.#extension.ownerOf(ctx);
-      return await store.createTask(options, ctx.mcpReq.id, mark(this.#requestOf(request, ctx)), { owner });
+      return await store.createTask(options, ctx.mcpReq.id, mark(this.#requestOf(call, ctx)), { owner });
     } catch (error) {
       throw asProtocolError(error);
     }
   }
 
   /** @see SEP-2663, `CreateTaskResult`; MCP 2025-11-25, Tasks, "Creating Tasks" */
-  #created(task: Task, ctx: ServerContext): Result {
+  #created(task: Task, { plain }: Call, ctx: ServerContext): Result {
+    if (plain && this.fallback) return ticketOf({ task }, this.fallback);
     // The SDK requires `content` in a tool's result. The connection removes it.
     if (isModern(ctx)) return { resultType: "task", ...extensionTask(task), content: [] };
     this.#connection.follow(task, ctx);
@@ -245,11 +265,12 @@ export class ToolCalls {
    * The request for the runner, with the capabilities of its client in the place that the protocol
    * has.
    */
-  #requestOf({ params }: CallToolRequest, ctx: ServerContext): Request {
-    const { task: _, _meta, ...call } = params;
-    const capabilities = isModern(ctx) ? declaredCapabilities(ctx) : this.#mcp.server.getClientCapabilities();
+  #requestOf({ request, plain }: Call, ctx: ServerContext): Request {
+    const { task: _, _meta, ...params } = request.params;
+    const declared = isModern(ctx) ? declaredCapabilities(ctx) : this.#mcp.server.getClientCapabilities();
+    const capabilities = plain ? ANSWERS_FORMS : declared;
     const meta = { ..._meta, ...(capabilities && { [CLIENT_CAPABILITIES_META_KEY]: capabilities }) };
-    return { method: "tools/call", params: { ...call, _meta: meta } };
+    return { method: "tools/call", params: { ...params, _meta: meta } };
   }
 
   /** @see MCP 2025-11-25, Tasks, "Tool-Level Negotiation" */

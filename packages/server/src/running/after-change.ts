@@ -4,9 +4,19 @@ import type { ExtensionContext } from "../extension-context.ts";
 import { SHOWN, type ShownTask, unknownTask } from "../protocol/wire.ts";
 import type { Watching } from "./until-ended.ts";
 
+/** How a request waits for a change. */
+interface Waiting extends Pick<Watching, "owner" | "signal"> {
+  /** Longest time to wait, in milliseconds. */
+  waitMs: number;
+  /** `pause`: until the task has ended or waits for input. */
+  until?: "change" | "pause";
+}
+
+const PAUSED = ["input_required", "completed", "failed", "cancelled"] as const;
+
 /**
  * Resolves to the task after its next change, or as it was when the wait ends without one: after
- * `getWaitMs`, when the extension closes, or when the store fails. A task that does not work has no
+ * `waitMs`, when the extension closes, or when the store fails. A task that does not work has no
  * wait, and neither has a poll beyond the limit.
  * @throws ProtocolError -32602 if the owner has no such task
  * @throws TaskStoreError `TASK_NOT_FOUND`, `TASK_EXPIRED` if the task goes during the wait
@@ -14,12 +24,12 @@ import type { Watching } from "./until-ended.ts";
 export async function afterChange(
   extension: ExtensionContext,
   taskId: string,
-  { owner, signal }: Pick<Watching, "owner" | "signal">,
+  { owner, signal, waitMs, until = "change" }: Waiting,
 ): Promise<ShownTask> {
-  const { store, polls, getWaitMs } = extension;
+  const { store, polls } = extension;
   const shown = await store.getRecord(taskId, { owner, fields: SHOWN });
   if (!shown) throw unknownTask();
-  const free = shown.task.status === "working" ? polls.takeIfFree(owner) : undefined;
+  const free = shown.task.status === "working" && waitMs > 0 ? polls.takeIfFree(owner) : undefined;
   if (!free) return shown;
   const abort = new AbortController();
   const end = () => abort.abort();
@@ -29,14 +39,15 @@ export async function afterChange(
       keepAlive: false,
       owner,
       signal: abort.signal,
-      until: "change",
+      until: until === "change" ? until : PAUSED,
       after: shown.revision,
-      timeoutMs: getWaitMs,
+      timeoutMs: waitMs,
       fields: SHOWN,
     });
   } catch (error) {
     if (isTaskStoreError(error, "TASK_NOT_FOUND") || isTaskStoreError(error, "TASK_EXPIRED")) throw error;
-    return shown;
+    // The task may have told of its progress.
+    return (until === "pause" && (await store.getRecord(taskId, { owner, fields: SHOWN }))) || shown;
   } finally {
     for (const forget of forgets) forget();
     free();

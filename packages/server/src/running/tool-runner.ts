@@ -91,7 +91,7 @@ export class ToolRunner {
   async #work(args: unknown, task: TaskContext): Promise<CallToolResult> {
     try {
       const work = async () => this.#handler(args, askingClient(task));
-      return await this.#checked(await this.#tool.pace.timed(work));
+      return await this.checked(await this.#tool.pace.timed(work));
     } catch (error) {
       // Aborted work has no result: the task was cancelled, or another runner goes on. A failure of
       // the store is not the tool's.
@@ -101,7 +101,7 @@ export class ToolRunner {
   }
 
   /** The result if it fits the output schema, otherwise the error that `McpServer` makes of it. */
-  async #checked(result: CallToolResult): Promise<CallToolResult> {
+  async checked(result: CallToolResult): Promise<CallToolResult> {
     const { name, config } = this.#tool;
     if (!config.outputSchema || result.isError) return result;
     if (result.structuredContent === undefined)

@@ -22,6 +22,11 @@ test.each<[what: string, options: object, says: RegExp]>([
   ["text for a function", { store, owner: "alice" }, /owner must be a function, not a string/],
   ["text for a worker", { store, worker: "false" }, /worker must be false or an object/],
   [
+    "an unknown way without tasks",
+    { store, withoutTasks: "tool" },
+    /withoutTasks must be "inline", "tools" or "refuse"/,
+  ],
+  [
     "a misspelt option of the worker",
     { store, worker: { concurency: 2 } },
     /"worker\.concurency": did you mean "worker\.concurrency"/,
@@ -38,6 +43,13 @@ test.each<[what: string, config: object, handler: unknown, says: RegExp]>([
   ["a misspelt option", { timeout: 5 }, handler, /registerTool does not know "timeout": did you mean "timeoutMs"/],
   ["an unknown mode", { task: "always" }, handler, /task must be "never", "optional", "required" or a function/],
   ["text for a time", { answerWithinMs: "5" }, handler, /answerWithinMs must be a number/],
+  [
+    "an unknown way without tasks",
+    { withoutTasks: "hide" },
+    handler,
+    /withoutTasks must be "inline", "tools" or "refuse"/,
+  ],
+  ["a way that has no effect", { task: "never", withoutTasks: "inline" }, handler, /withoutTasks has no effect/],
   ["an unknown place", { runs: "elsewhere" }, handler, /runs must be "server" or "worker"/],
 ])("a tool with %s is not registered", (_, config, given, says) => {
   const tasks = new TasksExtension({ store });
@@ -45,6 +57,18 @@ test.each<[what: string, config: object, handler: unknown, says: RegExp]>([
   expect(refusal(() => tasks.registerTool(server, "render", config, given as never))).toMatch(says);
   // The name is still free.
   expect(() => tasks.registerTool(server, "render", {}, handler)).not.toThrow();
+});
+
+test.each<[what: string, options: object, says: RegExp]>([
+  ["a misspelt tool", { staus: {} }, /registerFallbackTools does not know "staus": did you mean "status"/],
+  ["a misspelt field", { status: { titel: "x" } }, /"status.titel": did you mean "status.title"/],
+  ["an empty name", { answer: { name: " " } }, /answer.name must be a string that is not empty/],
+  ["text for a time", { maxWaitMs: "5" }, /maxWaitMs must be a whole number/],
+])("fallback tools with %s are not registered", (_, options, says) => {
+  const tasks = new TasksExtension({ store });
+  const server = new McpServer({ name: "options-test", version: "1.0.0" });
+  expect(refusal(() => tasks.registerFallbackTools(server, options))).toMatch(says);
+  expect(() => tasks.registerFallbackTools(server)).not.toThrow();
 });
 
 test("unknown options of a worker and of a task are refused", async () => {
