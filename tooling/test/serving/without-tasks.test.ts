@@ -104,7 +104,7 @@ test.each(GENERATIONS)("$generation: an output schema is not listed, and still c
   const outputSchema = z.object({ frames: z.number() });
   const { serving, store } = made((tasks, server) => {
     tasks.registerFallbackTools(server);
-    for (const task of ["required", () => "never"] as const)
+    for (const task of ["required", () => "never" as const] as const)
       tasks.registerTool(
         server,
         typeof task === "string" ? "task" : "inline",
