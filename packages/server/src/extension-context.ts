@@ -1,4 +1,4 @@
-import type { TaskStore } from "@mcp-task-store/core";
+import { isTaskStoreError, type TaskStore } from "@mcp-task-store/core";
 import { reporter } from "@mcp-task-store/core/backend";
 import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcontextprotocol/server";
 import type { OnError, TaskCaller, TasksExtensionOptions, WithoutTasks } from "./options.ts";
@@ -28,6 +28,8 @@ export class ExtensionContext {
   /** Called when the extension closes. (A signal would search all its listeners for each poll.) */
   readonly #onClose = new Set<() => void>();
   #closed = false;
+  /** HTTP requests that may be repeated, because the store did nothing about them. */
+  readonly #repeatable = new WeakSet<Request>();
   readonly #owner: (caller: TaskCaller) => string | undefined;
 
   constructor(options: TasksExtensionOptions) {
@@ -58,6 +60,17 @@ export class ExtensionContext {
   close(): void {
     this.#closed = true;
     for (const end of this.#onClose) end();
+  }
+
+  /** Notes why a request failed that changes nothing if it is made twice. */
+  noteFailure({ http }: ServerContext, error: unknown): void {
+    const away = isTaskStoreError(error, "BACKEND_UNAVAILABLE") || isTaskStoreError(error, "STORE_CLOSED");
+    if (away && http?.req) this.#repeatable.add(http.req);
+  }
+
+  /** Whether the request failed because the store could not be reached, and may be repeated. */
+  mayRepeat(request: Request): boolean {
+    return this.#repeatable.has(request);
   }
 
   /** The owner of the tasks that the caller makes and sees. */

@@ -57,17 +57,26 @@ export class TaskMethods {
     this.#serve("tasks/cancel", (taskId, ctx) => this.#cancel(taskId, ctx));
     this.#serve("tasks/result", (taskId, ctx) => this.#result(taskId, ctx));
     this.#mcp.server.setRequestHandler("tasks/list", params("cursor", false), ({ cursor }, ctx) =>
-      translated(() => this.#list(cursor, ctx)),
+      this.#translated(ctx, () => this.#list(cursor, ctx)),
     );
   }
 
   #serve(method: string, handle: (taskId: string, ctx: ServerContext) => Promise<Result>): void {
     this.#mcp.server.setRequestHandler(method, params("taskId", true), ({ taskId }, ctx) =>
-      translated(async () => {
+      this.#translated(ctx, async () => {
         if (isModern(ctx) && !declaresTasks(declaredCapabilities(ctx))) throw missingTasksCapability(method);
         return handle(taskId, ctx);
       }),
     );
+  }
+
+  async #translated(ctx: ServerContext, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#extension.noteFailure(ctx, error);
+      throw asProtocolError(error);
+    }
   }
 
   /** @see SEP-2663, "Task Polling"; MCP 2025-11-25, Tasks, "Getting Tasks" */
@@ -148,12 +157,4 @@ export class TaskMethods {
   }
 
   readonly #project = (result: Result): Result => this.#mcp.server.projectCallToolResult(result as never, undefined);
-}
-
-async function translated(work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw asProtocolError(error);
-  }
 }

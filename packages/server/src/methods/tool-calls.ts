@@ -1,4 +1,4 @@
-import { generateTaskId, isTaskStoreError, type Request, type Task } from "@mcp-task-store/core";
+import { generateTaskId, isTaskStoreError, type Request, type Task, type TaskStoreError } from "@mcp-task-store/core";
 import {
   type CallToolRequest,
   type CallToolResult,
@@ -243,6 +243,8 @@ export class ToolCalls {
       const owner = this.#extension.ownerOf(ctx);
       return await store.createTask(options, ctx.mcpReq.id, mark(this.#requestOf(call, ctx)), { owner });
     } catch (error) {
+      // Otherwise a client that repeats the call may get two tasks.
+      if ((error as TaskStoreError).write !== "unknown") this.#extension.noteFailure(ctx, error);
       throw asProtocolError(error);
     }
   }

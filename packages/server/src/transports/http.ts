@@ -16,6 +16,8 @@ import { isListen, type Listen, taskIdsOf } from "./subscription.ts";
 import { TaskStream } from "./task-stream.ts";
 
 const KEEP_ALIVE_MS = 15_000;
+/** Seconds after which a client may repeat a request that found the store away. */
+const RETRY_AFTER_S = 5;
 
 /**
  * The SDK's handler, with owners and tasks in `subscriptions/listen`. The SDK makes all checks and
@@ -34,7 +36,7 @@ export function handlerWithTasks(
   const held = new Set<Request>();
   const fetch = async (request: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
     const listen = await listenOf(request, requestOptions?.parsedBody, options.maxRequestBodySize);
-    if (!listen) return inner.fetch(request, requestOptions);
+    if (!listen) return unlessAway(extension, request, await inner.fetch(request, requestOptions));
     const response = await inner.fetch(request, requestOptions);
     // The SDK refused the subscription.
     if (!response.body || !isEventStream(response)) return response;
@@ -124,6 +126,17 @@ function admit(
   } catch (error) {
     return Response.json(refusal(id, asProtocolError(error)));
   }
+}
+
+/**
+ * The response, with status 503 if the store could not be reached. A stream has begun with 200, so
+ * it stays as it is.
+ */
+function unlessAway(extension: ExtensionContext, request: Request, response: Response): Response {
+  if (!extension.mayRepeat(request) || isEventStream(response)) return response;
+  const headers = new Headers(response.headers);
+  headers.set("retry-after", String(RETRY_AFTER_S));
+  return new Response(response.body, { status: 503, headers });
 }
 
 /** The same stream. It calls `onEnd` when it has ended or its reader has left. */
