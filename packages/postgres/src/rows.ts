@@ -16,7 +16,8 @@ export const STATEMENT = "floor(date_part('epoch', statement_timestamp()) * 1000
 /** The clock at this moment, for statements that may have waited for a lock. */
 export const CLOCK = "floor(date_part('epoch', clock_timestamp()) * 1000)::bigint";
 
-const FIELDS = [
+/** What every read of a task has. */
+export const FIELDS = [
   "taskId",
   "owner",
   "name",

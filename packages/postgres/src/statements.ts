@@ -11,7 +11,7 @@ import {
 } from "@mcp-task-store/core/backend";
 import { COLUMNS, namesOf } from "./names.ts";
 import { inScope, Parts } from "./parts.ts";
-import { CLOCK, columnsOf, NOW, STATEMENT } from "./rows.ts";
+import { CLOCK, columnsOf, FIELDS, NOW, STATEMENT } from "./rows.ts";
 import { read, type Statement, write } from "./statement.ts";
 
 /**
@@ -43,25 +43,13 @@ const LEASE_CHANGES = {
   release: ["attempt = t.attempt - 1", "lease_token = t.lease_token + 1"],
 } as const;
 
+type Restored = Exclude<(typeof FIELDS)[number], "position"> | PayloadField;
 /** The columns of an imported task. Its position is a new one. */
-export const RESTORED = [
-  "taskId",
-  "owner",
-  "name",
-  "status",
-  "statusMessage",
-  "createdAt",
-  "updatedAt",
-  "ttl",
-  "expiresAt",
-  "pollInterval",
-  "revision",
-  "attempt",
-  "leaseToken",
-  "leaseExpiresAt",
+export const RESTORED: readonly Restored[] = [
+  ...FIELDS.filter((field) => field !== "position"),
   ...PAYLOAD_FIELDS,
   "history",
-] as const;
+];
 
 /** The history with one more line: see `appendHistory` in core. */
 const appended = (entry: string) =>
@@ -219,7 +207,7 @@ export class Statements {
       ), emptied AS (DELETE FROM ${messages} AS m USING removed WHERE m.task_id = removed.task_id)
       SELECT task_id AS "taskId" FROM removed`,
     );
-    const restored = [...RESTORED, "changedSecond"].map((field) => COLUMNS[field as (typeof RESTORED)[number]]);
+    const restored = ([...RESTORED, "changedSecond"] as const).map((field) => COLUMNS[field]);
     this.restore = write(
       "restore",
       `INSERT INTO ${tasks} AS t (${restored.join(", ")})
