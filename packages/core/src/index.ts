@@ -108,6 +108,15 @@ export type { RemoteOutcome, RemoteReference, RemoteTask } from "./poller/remote
 export { startPoller } from "./poller/start-poller.ts";
 export type { FollowedTask, FollowOptions, PollerOptions, TaskPoller } from "./poller/task-poller.ts";
 export type { LostMessage, TracedOperation, TraceMessage } from "./process/tracing.ts";
+export {
+  type DrainOptions,
+  type DrainOutcome,
+  drain,
+  type RanTask,
+  type RunNextOptions,
+  runNext,
+} from "./runner/drain.ts";
+export type { HandlerWithOptions, TaskHandlers } from "./runner/handlers.ts";
 export type {
   CreateMessageResult,
   ElicitedContent,
@@ -121,9 +130,7 @@ export type { HandlerOptions, RunOutcome, RunTaskOptions } from "./runner/run-op
 export { runTask } from "./runner/run-task.ts";
 export type { DeliverContext, InputOptions, TaskContext, TaskHandler } from "./runner/task-handler.ts";
 export {
-  type HandlerWithOptions,
   startWorker,
-  type TaskHandlers,
   type TaskWorker,
   type WorkerOptions,
 } from "./runner/worker.ts";

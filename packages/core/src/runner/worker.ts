@@ -1,7 +1,6 @@
 import { checkStore, HOLDER_OPTIONS } from "../contract/call-options.ts";
 import { MAX_TIMER_MS } from "../contract/checks.ts";
-import { asStoreError, invalid, isTaskStoreError, type TaskStoreError } from "../contract/errors.ts";
-import { LeasedTask } from "../contract/leased-task.ts";
+import { asStoreError, isTaskStoreError, type TaskStoreError } from "../contract/errors.ts";
 import { checkOptions, checks, type OptionTable } from "../contract/option-checks.ts";
 import type { LeaseOptions } from "../contract/options.ts";
 import type { ClaimedTask } from "../contract/record.ts";
@@ -11,16 +10,10 @@ import { onAbort } from "../process/aborts.ts";
 import { keptAlive } from "../process/keep-alive.ts";
 import { clearTimeout, setTimeout } from "../process/real-time.ts";
 import { reporter } from "../process/reporter.ts";
-import { Run } from "./run.ts";
-import {
-  HANDLER_OPTIONS,
-  type HandlerOptions,
-  RUN_OPTIONS,
-  type RunOutcome,
-  type RunTaskOptions,
-  runTimes,
-} from "./run-options.ts";
-import type { TaskContext, TaskHandler } from "./task-handler.ts";
+import { checkHandler, type HandlerMap, type HandlerWithOptions, handlerMap, type TaskHandlers } from "./handlers.ts";
+import { runClaimed } from "./run-claimed.ts";
+import { RUN_OPTIONS, type RunOutcome, type RunTaskOptions, runTimes } from "./run-options.ts";
+import type { TaskHandler } from "./task-handler.ts";
 
 export interface WorkerOptions extends Omit<RunTaskOptions, "lease"> {
   /**
@@ -70,16 +63,6 @@ export interface WorkerOptions extends Omit<RunTaskOptions, "lease"> {
   onError?: ((error: TaskStoreError) => void) | undefined;
 }
 
-/** A handler with options of its own, which take the place of the worker's. */
-export interface HandlerWithOptions extends HandlerOptions {
-  handler: TaskHandler;
-}
-
-/** The handlers of a worker, by tool name, each alone or with options. */
-export type TaskHandlers =
-  | Record<string, TaskHandler | HandlerWithOptions>
-  | ReadonlyMap<string, TaskHandler | HandlerWithOptions>;
-
 /** A loop that claims tasks and runs them. */
 export interface TaskWorker extends AsyncDisposable {
   /**
@@ -124,29 +107,8 @@ export const WORKER_OPTIONS: OptionTable<WorkerOptions> = {
 export function startWorker(store: RunnerStore, handlers: TaskHandlers, options: WorkerOptions = {}): TaskWorker {
   checkStore("startWorker", store);
   checkOptions("startWorker", options, WORKER_OPTIONS);
-  if (typeof handlers !== "object" || handlers === null)
-    throw invalid("startWorker needs handlers: an object or a Map of functions, by tool name");
-  const byName: HandlerMap =
-    handlers instanceof Map ? (handlers as HandlerMap) : new Map(Object.entries(handlers as object));
-  if (byName.size === 0 && byName !== handlers) throw invalid("startWorker needs at least one handler");
-  checkHandlers(byName);
-  return new Worker(store, byName, options);
-}
-
-type HandlerMap = ReadonlyMap<string, TaskHandler | HandlerWithOptions>;
-
-const HANDLER_WITH_OPTIONS: OptionTable<HandlerWithOptions> = { ...HANDLER_OPTIONS, handler: checks.callable };
-
-function checkHandlers(handlers: HandlerMap): void {
-  for (const [name, given] of handlers) checkHandler(name, given);
-}
-
-function checkHandler(name: string, given: TaskHandler | HandlerWithOptions): void {
-  if (typeof given === "function") return;
-  const shown = JSON.stringify(name);
-  if (typeof given?.handler !== "function")
-    throw invalid(`The handler of ${shown} must be a function, or an object with a function handler`);
-  checkOptions(`The handler of ${shown}`, given, HANDLER_WITH_OPTIONS);
+  runTimes(options);
+  return new Worker(store, handlerMap("startWorker", handlers), options);
 }
 
 /** Most tasks that a worker takes in one step. */
@@ -157,9 +119,7 @@ class Worker implements TaskWorker {
   readonly #handlers: HandlerMap;
   readonly #options: WorkerOptions;
   readonly #concurrency: number;
-  readonly #maxAttempts: number;
   readonly #claimPollMs: number;
-  readonly #heartbeatMs: number;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
   /**
@@ -177,8 +137,6 @@ class Worker implements TaskWorker {
     this.#handlers = handlers;
     this.#options = options;
     this.#concurrency = options.concurrency ?? 1;
-    this.#maxAttempts = options.maxAttempts ?? 3;
-    this.#heartbeatMs = runTimes(options).heartbeatMs;
     this.#claimPollMs = options.claimPollMs ?? 1000;
     const forget = onAbort(options.signal, (reason) => this.#stopping.abort(reason));
     this.#ended = this.#loop().finally(forget);
@@ -292,29 +250,20 @@ class Worker implements TaskWorker {
     this.#running.add(run);
   }
 
-  async #run({ lease, record }: ClaimedTask): Promise<void> {
-    const { taskId } = record.task;
-    const given = this.#handlers.get(record.name) as TaskHandler | HandlerWithOptions;
-    const own: HandlerWithOptions = typeof given === "function" ? { handler: given } : given;
-    const options: RunTaskOptions = {
+  async #run(claimed: ClaimedTask): Promise<void> {
+    const { taskId } = claimed.record.task;
+    const outcome = await runClaimed(this.#store, claimed, this.#handlers, {
       ...this.#options,
-      timeoutMs: own.timeoutMs ?? this.#options.timeoutMs,
-      inputTimeoutMs: own.inputTimeoutMs ?? this.#options.inputTimeoutMs,
-      onLost: own.onLost ?? this.#options.onLost,
       signal: this.#stopping.signal,
-    };
-    const run = new Run(new LeasedTask(this.#store, lease), record, this.#heartbeatMs, options);
-    const outcome =
-      lease.attempt > this.#maxAttempts
-        ? await run.giveUp(`The task was given up: its runner was lost ${this.#maxAttempts} times`)
-        : await run.run((task) => this.#handle(own.handler, task));
+      around: (work) => this.#counted(work),
+    });
     this.#ran(taskId, outcome);
   }
 
-  async #handle(handler: TaskHandler, task: TaskContext): Promise<Result> {
+  async #counted(work: () => Result | Promise<Result>): Promise<Result> {
     this.#busy += 1;
     try {
-      return await handler(task);
+      return await work();
     } finally {
       this.#busy -= 1;
       this.#wake();
