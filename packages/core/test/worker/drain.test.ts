@@ -152,17 +152,27 @@ describe.each(stores)("over $name", (kind) => {
   });
 
   test("a claim that fails rejects, after the handlers have settled", async () => {
-    const taskId = await newTask(scene.other);
+    await newTask(scene.other, {}, "quick");
+    const slow = await newTask(scene.other, {}, "slow");
+    const failed = Promise.withResolvers<void>();
     let claims = 0;
     const away = new TaskStoreError("BACKEND_UNAVAILABLE", "away");
     const claimTasks: TaskStore["claimTasks"] = async (options) => {
       claims += 1;
-      if (claims > 1) throw away;
-      return scene.store.claimTasks({ ...options, limit: 1 });
+      if (claims === 1) return scene.store.claimTasks(options);
+      failed.resolve();
+      throw away;
     };
     const store = withMethods(scene.store, { claimTasks });
-    expect(await rejection(drain(store, { work: () => done("x") }, { concurrency: 2 }))).toBe(away);
-    expect(await statusOf(taskId)).toBe("completed");
+    const handlers: TaskHandlers = {
+      quick: () => done("quick"),
+      async slow() {
+        await failed.promise;
+        return done("slow");
+      },
+    };
+    expect(await rejection(drain(store, handlers, { concurrency: 2 }))).toBe(away);
+    expect(await statusOf(slow)).toBe("completed");
     expect(await rejection(runNext(store, { work: () => done("x") }))).toBe(away);
   });
 });
