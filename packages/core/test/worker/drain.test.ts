@@ -160,7 +160,7 @@ describe.each(stores)("over $name", (kind) => {
     const claimTasks: TaskStore["claimTasks"] = async (options) => {
       claims += 1;
       if (claims === 1) return scene.store.claimTasks(options);
-      failed.resolve();
+      setImmediate(failed.resolve);
       throw away;
     };
     const store = withMethods(scene.store, { claimTasks });

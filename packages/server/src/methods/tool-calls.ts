@@ -15,7 +15,7 @@ import {
 import type { ExtensionContext } from "../extension-context.ts";
 import type { Context, CreateOptions, TaskMode, WithoutTasks } from "../options.ts";
 import { declaredCapabilities, declaresTasks, isModern, missingTasksCapability } from "../protocol/callers.ts";
-import { type FallbackNames, ticketOf } from "../protocol/plain-answers.ts";
+import { ANSWERS_FORMS, type FallbackNames, ticketOf } from "../protocol/plain-answers.ts";
 import { asProtocolError, extensionTask, isRpcError, rpcError, toolError, withJson } from "../protocol/wire.ts";
 import { type AnyTaskToolConfig, readArguments, type TaskTool } from "../running/task-tool.ts";
 import { asBegun, type ToolRunner } from "../running/tool-runner.ts";
@@ -46,9 +46,6 @@ interface Call {
  * waits for the result instead of a task; or the question to the client.
  */
 type Prepared = { context: Context | undefined; atOnce: boolean } | { question: InputRequiredResult };
-
-/** The capabilities of a client that answers questions with a fallback tool. */
-const ANSWERS_FORMS = { elicitation: { form: {}, url: {} } };
 
 /** By the context that the tool's callback gets. */
 const CALLS = new WeakMap<ServerContext, { calls: ToolCalls; call: Call }>();

@@ -6,6 +6,9 @@ import { asProtocolError, detailedTask, relatedTask, resultOf, type ShownTask } 
 /** The names of the fallback tools on one server. */
 export type FallbackNames = Readonly<Record<"status" | "result" | "cancel" | "answer", string>>;
 
+/** The capabilities of a client that answers questions with a fallback tool. */
+export const ANSWERS_FORMS = { elicitation: { form: {}, url: {} } };
+
 /** The call that a model should make next. */
 interface NextCall {
   tool: string;
@@ -15,9 +18,7 @@ interface NextCall {
 /** A refusal with a sentence for the model. */
 export class PlainError extends Error {}
 
-/**
- * The answer to a call that became a task although its client knows no tasks.
- */
+/** The answer to a call that became a task although its client knows no tasks. */
 export function ticketOf(record: ShownTask, names: FallbackNames): CallToolResult {
   const { taskId } = record.task;
   const text = `The work goes on in the background as task ${taskId}. ${invitation(resultCall(taskId, names), "to wait for its result")} ${names.status} shows how far it is, and ${names.cancel} stops it.`;
