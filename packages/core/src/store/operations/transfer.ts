@@ -1,20 +1,21 @@
 import { lastPosition } from "../../backend/search.ts";
 import type { StoredTask } from "../../backend/stored-task.ts";
 import type { RestoredTask } from "../../backend/task-backend.ts";
-import { isStorableKey } from "../../contract/checks.ts";
-import { invalid, notSupported } from "../../contract/errors.ts";
-import { decodePayload, encodeJson } from "../../contract/json.ts";
+import { notSupported } from "../../contract/errors.ts";
+import { decodePayload } from "../../contract/json.ts";
 import type { ExportedTask, ExportOptions, ImportOptions, ImportOutcome } from "../../contract/operations.ts";
-import { isTaskStatus, isTerminal } from "../../contract/task.ts";
 import { onAbort } from "../../process/aborts.ts";
 import { clearTimeout, setTimeout } from "../../process/real-time.ts";
 import type { BackendGateway } from "../backend-gateway.ts";
 import { search } from "./bulk.ts";
 import { conditionOf } from "./filter.ts";
+import { sizeOf, toRestored } from "./restored.ts";
 
 /** Tasks that are read or written at once. */
 const STEP = 100;
 const SCAN_STEP = 10_000;
+/** Characters of payloads that are written at once, if there is more than one task. */
+const STEP_SIZE = 16 * 2 ** 20;
 const EVERYTHING = ["request", "inputs", "checkpoint", "outcome", "history"] as const;
 
 /** The tasks that match, oldest first. With `follow`, each new one comes once it is there. */
@@ -48,6 +49,7 @@ export async function importTasks(
 ): Promise<ImportOutcome> {
   const outcome: ImportOutcome = { imported: 0, existing: 0 };
   let step: RestoredTask[] = [];
+  let size = 0;
   const flush = async () => {
     signal?.throwIfAborted();
     const written = await gateway.call((backend) => {
@@ -57,10 +59,14 @@ export async function importTasks(
     outcome.imported += written.length;
     outcome.existing += step.length - written.length;
     step = [];
+    size = 0;
     onProgress?.({ ...outcome });
   };
-  for await (const task of tasks)
-    if (step.push(toRestored(task, gateway.settings.limits.payloadBytes)) === STEP) await flush();
+  for await (const task of tasks) {
+    const restored = toRestored(task, gateway.settings.limits.payloadBytes);
+    size += sizeOf(restored);
+    if (step.push(restored) === STEP || size >= STEP_SIZE) await flush();
+  }
   if (step.length > 0) await flush();
   return outcome;
 }
@@ -114,61 +120,6 @@ function toExported(task: StoredTask, messages: readonly { message: string; expi
     messages: messages.map(({ message, expiresAt }) => ({
       message: jsonOf(message),
       expiresAt: isoOf(expiresAt) as string,
-    })),
-  };
-}
-
-function toRestored(given: ExportedTask, maxBytes: number): RestoredTask {
-  const wrong = (field: string) => invalid(`The exported task has no valid ${field}`, String(given?.taskId));
-  const timeOf = (field: string, value: unknown): number => {
-    const time = typeof value === "string" ? new Date(value).getTime() : Number.NaN;
-    if (Number.isNaN(time)) throw wrong(field);
-    return time;
-  };
-  const optionalTime = (field: string, value: unknown) => (value === null ? null : timeOf(field, value));
-  const count = (field: "revision" | "attempt" | "leaseToken") => {
-    if (!Number.isSafeInteger(given[field]) || given[field] < 0) throw wrong(field);
-    return given[field];
-  };
-  const number = (field: "ttl" | "pollInterval") => {
-    const value = given[field];
-    if (value !== null && !(typeof value === "number" && value >= 0)) throw wrong(field);
-    return value;
-  };
-  const textOf = (field: string, value: unknown) => (value == null ? null : encodeJson(value, field, maxBytes));
-  const key = (field: "taskId" | "name") => {
-    if (typeof given[field] !== "string" || !isStorableKey(given[field])) throw wrong(field);
-    return given[field];
-  };
-  if (given?.format !== 1) throw invalid("The exported task has a format that this version does not know");
-  if (!isTaskStatus(given.status)) throw wrong("status");
-  if (given.owner !== null && !isStorableKey(given.owner)) throw wrong("owner");
-  if (given.request === null || given.request === undefined) throw wrong("request");
-  if (isTerminal(given.status) !== (given.leaseExpiresAt === null)) throw wrong("leaseExpiresAt");
-  if (!Array.isArray(given.messages)) throw wrong("messages");
-  return {
-    taskId: key("taskId"),
-    owner: given.owner,
-    name: key("name"),
-    status: given.status,
-    statusMessage: textOf("status message", given.statusMessage),
-    createdAt: timeOf("createdAt", given.createdAt),
-    updatedAt: timeOf("updatedAt", given.updatedAt),
-    ttl: number("ttl"),
-    expiresAt: optionalTime("expiresAt", given.expiresAt),
-    pollInterval: number("pollInterval"),
-    revision: count("revision"),
-    attempt: count("attempt"),
-    leaseToken: count("leaseToken"),
-    leaseExpiresAt: optionalTime("leaseExpiresAt", given.leaseExpiresAt),
-    request: encodeJson(given.request, "request", maxBytes),
-    inputs: textOf("inputs", given.inputs),
-    checkpoint: textOf("checkpoint", given.checkpoint),
-    outcome: textOf("outcome", given.outcome),
-    history: typeof given.history === "string" ? given.history : null,
-    messages: given.messages.map(({ message, expiresAt }) => ({
-      message: encodeJson(message, "message", maxBytes),
-      expiresAt: timeOf("messages", expiresAt),
     })),
   };
 }
