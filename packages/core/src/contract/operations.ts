@@ -331,7 +331,8 @@ export interface CopyOptions extends Omit<ExportOptions, "signal"> {
   /**
    * What becomes of an active task. `leave`: it is not copied. `move`: its lease ends, so that its
    * runner writes no more. The second store gets the task, and any worker there may take it. In the
-   * first one it fails with a message that says so.
+   * first one it fails with a message that says so. Pause its claims in the first store: a task
+   * that workers there take again at once is left.
    * @default "leave"
    */
   active?: "leave" | "move" | undefined;

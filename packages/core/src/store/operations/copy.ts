@@ -1,4 +1,4 @@
-import { isTaskStoreError } from "../../contract/errors.ts";
+import { invalid, isTaskStoreError } from "../../contract/errors.ts";
 import type { CopyOptions, CopyOutcome, ExportedTask } from "../../contract/operations.ts";
 import { checkOptions, checks, type OptionTable } from "../../contract/option-checks.ts";
 import { ANY_OWNER } from "../../contract/owner.ts";
@@ -20,6 +20,8 @@ const COPY_OPTIONS: OptionTable<CopyOptions> = {
  * then.
  */
 const MOVING_MS = 3_600_000;
+/** Most runners from which the copy takes one task. Each began the task anew. */
+const MOST_TRIES = 10;
 
 /**
  * Copies tasks from one store to another, of any kind, while both are in use. It may be interrupted
@@ -51,7 +53,14 @@ async function move(from: TaskStore, to: TaskStore, taskId: string): Promise<boo
   const lease = await hold(from, taskId);
   if (!lease) return false;
   for await (const task of from.operations.exportTasks({ where: { id: taskId } })) {
-    await to.operations.importTasks([released(task)]);
+    try {
+      const { imported } = await to.operations.importTasks([released(task)]);
+      if (imported === 0) await refuseSame(to, task);
+    } catch (error) {
+      // Without the task in the second store, runners of the first one go on with it.
+      await from.releaseLease(lease).catch(() => undefined);
+      throw error;
+    }
     const error = { code: -32000, message: "The task was moved to another store" };
     await from.finishTask(
       taskId,
@@ -63,8 +72,15 @@ async function move(from: TaskStore, to: TaskStore, taskId: string): Promise<boo
   return false;
 }
 
+/** @throws `INVALID_ARGUMENT` if the second store has the lease by which the copy holds the task */
+async function refuseSame(to: TaskStore, held: ExportedTask): Promise<void> {
+  for await (const { leaseToken, leaseExpiresAt } of to.operations.exportTasks({ where: { id: held.taskId } }))
+    if (leaseToken === held.leaseToken && leaseExpiresAt === held.leaseExpiresAt)
+      throw invalid("copyTasks needs two stores, and these two have the same tasks", held.taskId);
+}
+
 async function hold(from: TaskStore, taskId: string): Promise<Lease | undefined> {
-  for (;;) {
+  for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
     try {
       await from.operations.requeueTask(taskId);
       return await from.acquireLease(taskId, { owner: ANY_OWNER, leaseMs: MOVING_MS, holder: { worker: "copy" } });
@@ -74,6 +90,7 @@ async function hold(from: TaskStore, taskId: string): Promise<Lease | undefined>
       if (!isTaskStoreError(error, "LEASE_HELD")) throw error;
     }
   }
+  return undefined;
 }
 
 /** The task without the lease of the copy, so that any worker of the other store may take it. */
