@@ -15,6 +15,7 @@ export class Settled {
   readonly #writers: Statement<[table: string], { writer: string }>;
   #settled = 0;
   #next: { position: number; writers: readonly string[] } | undefined;
+  #asking: Promise<number> | undefined;
 
   constructor(runner: Runner, schemaName: string) {
     this.#runner = runner;
@@ -31,8 +32,18 @@ export class Settled {
     );
   }
 
-  /** The answer grows from call to call as transactions end. */
-  async position(): Promise<number> {
+  /**
+   * The answer grows from call to call as transactions end. Calls at the same time share one, since
+   * writers that are compared must have been read one after the other.
+   */
+  position(): Promise<number> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #ask(): Promise<number> {
     // In this order: an insert that has drawn a position holds its lock now, or has ended.
     const [{ last } = { last: 0 }] = await this.#runner.run(this.#drawn, this.#table);
     const writers = (await this.#runner.run(this.#writers, this.#table)).map(({ writer }) => writer);

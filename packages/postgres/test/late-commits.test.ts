@@ -1,4 +1,4 @@
-import { PostgresBackend, PostgresTaskStore } from "@mcp-task-store/postgres";
+import { type PgClient, type PgPool, type PgQuery, PostgresBackend, PostgresTaskStore } from "@mcp-task-store/postgres";
 import { expect, test } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
 import { poolOf, sql } from "./support/sql.ts";
@@ -61,3 +61,49 @@ async function looks(url: string): Promise<number> {
   );
   return rows.length;
 }
+
+test("questions at the same time do not settle a position whose insert has not committed", async () => {
+  const pool = poolOf(database.url);
+  const asked = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
+  let delays = 1;
+  const delayed: PgPool = {
+    async connect() {
+      const client = await pool.connect();
+      return new Proxy(client, {
+        get(target, key) {
+          // Without it, the store sends statements that this test can read.
+          if (key === "connection") return undefined;
+          const value: unknown = Reflect.get(target, key);
+          if (typeof value !== "function") return value;
+          if (key !== "query") return value.bind(target);
+          return async (query: PgQuery) => {
+            const answer = await target.query(query);
+            if (!query.text?.includes("virtualtransaction") || delays === 0) return answer;
+            delays -= 1;
+            asked.resolve();
+            await answered.promise;
+            return answer;
+          };
+        },
+      }) as PgClient;
+    },
+  };
+  const backend = new PostgresBackend({ pool: delayed, listen: false });
+  await backend.open({ report: () => undefined });
+  const [first, second] = [await pool.connect(), await pool.connect()];
+  await first.query("BEGIN; LOCK TABLE mcp_tasks.tasks IN ROW EXCLUSIVE MODE");
+  const slow = backend.settled();
+  await asked.promise;
+  await first.query("COMMIT");
+  await second.query("BEGIN");
+  const { rows } = await second.query(INSERT.replace("'late'", "'later'"));
+  const quick = backend.settled();
+  // By then the second question would have its answer, if it had been asked.
+  for (let call = 0; call < 5; call += 1) await sql(database.url, "SELECT 1");
+  answered.resolve();
+  for (const position of [await slow, await quick]) expect(position).toBeLessThan(Number(rows[0].position));
+  await second.query("ROLLBACK");
+  for (const client of [first, second]) client.release();
+  await backend.close();
+});
