@@ -32,7 +32,9 @@ export function has(text: string, word: string, value?: string): boolean {
 
 /** Adds the value to those of its word, or takes it away. */
 export function toggled(text: string, word: string, value?: string): string {
-  const terms = termsOf(text);
+  // Tasks of an owner and tasks without one exclude each other.
+  const other = word === "owner" ? /^unowned$/ : word === "unowned" ? /^owner=/ : undefined;
+  const terms = termsOf(text).filter((term) => !other?.test(term));
   if (value === undefined) {
     const others = terms.filter((term) => term !== word && !term.startsWith(`${word}>`));
     return (has(text, word) ? others : [...others, word]).join(" ");

@@ -23,6 +23,8 @@ test("facets of one word add up, and a word alone comes and goes", () => {
   expect(parseTaskFilter(toggled("name=a", "name", "b c")).name).toEqual(["b c"]);
   expect(toggled("stuck>5m name=a", "stuck")).toBe("name=a");
   expect(toggled("name=a", "unowned")).toBe("name=a unowned");
+  expect(toggled("owner=x name=a", "unowned")).toBe("name=a unowned");
+  expect(toggled("unowned name=a", "owner", "x")).toBe("name=a owner=x");
 });
 
 const known = { words: FILTER_WORDS, names: ["render", "sync it"], owners: ["acme"] };

@@ -61,6 +61,5 @@ function onlyWatched({ statuses }: SearchFilter): boolean {
 
 /** The conditions that the script checks, as JSON. */
 function conditions({ statuses, names, owners, idPrefix, texts }: SearchFilter): string {
-  // Half a character at the end is no JSON that the server could read.
-  return JSON.stringify({ statuses, names, owners, texts, idPrefix: idPrefix?.isWellFormed() ? idPrefix : undefined });
+  return JSON.stringify({ statuses, names, owners, texts, idPrefix });
 }

@@ -10,6 +10,14 @@ export function isStorableKey(key: string): boolean {
   return typeof key === "string" && key.length <= MAX_KEY_LENGTH && key.isWellFormed() && !key.includes("\0");
 }
 
+/**
+ * Whether the text is a date in ISO 8601. `Date` reads other texts, too, and not as they were
+ * meant: `32` as the year 2032.
+ */
+export function isIsoDate(text: string): boolean {
+  return /^(?:\d{4}|[+-]\d{6})-\d\d(?:-\d\d)?(?:[Tt ]|$)/.test(text) && !Number.isNaN(new Date(text).getTime());
+}
+
 /** Longest time that `setTimeout` can wait; a longer one would fire at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 

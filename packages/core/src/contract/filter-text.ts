@@ -1,5 +1,6 @@
+import { isIsoDate } from "./checks.ts";
 import { invalid } from "./errors.ts";
-import type { PayloadFilter, StatusOrKind, TaskFilter, TimeRange } from "./operations.ts";
+import type { PayloadFilter, StatusOrKind, TaskFilter } from "./operations.ts";
 
 /** The words of a filter's text, for help and completion. */
 export const FILTER_WORDS: Readonly<Record<string, string>> = Object.freeze({
@@ -53,9 +54,30 @@ interface Term {
  * const where = parseTaskFilter("stuck name=render args.customer=acme");
  */
 export function parseTaskFilter(text: string, now: Date = new Date()): TaskFilter {
-  const filter: TaskFilter = {};
-  for (const term of termsOf(text)) add(filter, term, now.getTime());
+  let filter: TaskFilter = {};
+  for (const term of termsOf(text)) {
+    const alone: TaskFilter = {};
+    add(alone, term, now.getTime());
+    filter = bothOf(filter, alone, term) as TaskFilter;
+  }
   return filter;
+}
+
+/** All terms must hold, so none may take the place of another. */
+function bothOf(one: object, other: object, term: Term): object {
+  const both: Record<string, unknown> = { ...one };
+  for (const [key, value] of Object.entries(other)) {
+    const before = Object.hasOwn(both, key) ? both[key] : undefined;
+    if (before !== undefined && !(isPart(before) && isPart(value)))
+      throw wrongTerm(term.text, "a term before it says otherwise, and all of them must hold");
+    const merged = before === undefined ? value : bothOf(before as object, value as object, term);
+    Object.defineProperty(both, key, { value: merged, enumerable: true, configurable: true, writable: true });
+  }
+  return both;
+}
+
+function isPart(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 const PART = /"(?:[^"\\]|\\.)*"|[^\s"=<>.]+/y;
@@ -133,30 +155,27 @@ function add(filter: TaskFilter, term: Term, now: number): void {
       break;
     case "age": {
       const at = new Date(now - durationOf(term));
-      const range: TimeRange = isMore(term) ? { before: at } : { after: at };
-      filter.created = { ...filter.created, ...range };
+      filter.created = isMore(term) ? { before: at } : { after: at };
       break;
     }
     case "created":
     case "changed":
-    case "ended": {
-      const range: TimeRange = isMore(term) ? { after: timeOf(term, now) } : { before: timeOf(term, now) };
-      filter[key] = { ...filter[key], ...range };
+    case "ended":
+      filter[key] = isMore(term) ? { after: timeOf(term, now) } : { before: timeOf(term, now) };
       break;
-    }
     case "attempts":
-      filter.attempts = { ...filter.attempts, ...attemptsOf(term) };
+      filter.attempts = attemptsOf(term);
       break;
     case "stuck":
       filter.stuck = term.value === undefined || { overdueMs: durationOf(term), waitingMs: durationOf(term) };
       if (term.value !== undefined && !isMore(term)) throw wrongTerm(term.text, "stuck takes >, as in stuck>5m");
       break;
     case "pid":
-      filter.holder = { ...filter.holder, pid: numberOf(term) };
+      filter.holder = { pid: numberOf(term) };
       break;
     case "host":
     case "worker":
-      filter.holder = { ...filter.holder, [key]: equal(term) };
+      filter.holder = { [key]: equal(term) };
   }
 }
 
@@ -171,16 +190,9 @@ function addPayload(filter: TaskFilter, payload: keyof PayloadFilter, path: read
       // A word is a text.
     }
   }
-  const whole = { ...filter.payload?.[payload] };
-  let inner = whole as Record<string, unknown>;
-  for (const key of path.slice(0, -1)) {
-    const next = { ...(inner[key] as Record<string, unknown> | undefined) };
-    Object.defineProperty(inner, key, { value: next, enumerable: true, configurable: true, writable: true });
-    inner = next;
-  }
-  const last = path.at(-1) as string;
-  Object.defineProperty(inner, last, { value, enumerable: true, configurable: true, writable: true });
-  filter.payload = { ...filter.payload, [payload]: whole };
+  for (const key of path.toReversed())
+    value = Object.defineProperty({}, key, { value, enumerable: true, configurable: true, writable: true });
+  filter.payload = { [payload]: value };
 }
 
 function equal(term: Term): string {
@@ -214,7 +226,7 @@ function timeOf(term: Term, now: number): Date {
   const text = term.value?.text ?? "";
   const ms = durationIn(text);
   const time = ms === undefined ? new Date(text) : new Date(now - ms);
-  if (Number.isNaN(time.getTime()))
+  if ((ms === undefined && !isIsoDate(text)) || Number.isNaN(time.getTime()))
     throw wrongTerm(term.text, "it takes a date such as 2026-11-27 or a duration such as 2h");
   return time;
 }

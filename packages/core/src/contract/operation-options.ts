@@ -1,5 +1,5 @@
 import { RECORD_FIELDS } from "./call-options.ts";
-import { isStorableKey } from "./checks.ts";
+import { isIsoDate, isStorableKey } from "./checks.ts";
 import type {
   BulkOptions,
   CancelTasksOptions,
@@ -34,7 +34,7 @@ const isStatus = (value: unknown): value is StatusOrKind =>
   value === "active" || value === "ended" || isTaskStatus(value);
 
 const time: OptionCheck = (value) =>
-  (typeof value === "string" || value instanceof Date) && !Number.isNaN(new Date(value).getTime())
+  (value instanceof Date && !Number.isNaN(value.getTime())) || (typeof value === "string" && isIsoDate(value))
     ? undefined
     : "a Date or a date in ISO 8601";
 
@@ -57,7 +57,8 @@ export const FILTER_OPTIONS: OptionTable<TaskFilter> = {
   name: oneOrMore(isKey, "a name"),
   id: oneOrMore(isKey, "an id"),
   owner: oneOrMore((value) => value === null || isKey(value), "an owner or null"),
-  idPrefix: checks.text,
+  // Half a character at the end would mean another thing in each database.
+  idPrefix: (value) => (isKey(value) && value !== "" ? undefined : "the beginning of an id, of whole characters"),
   created: checks.options(RANGE),
   changed: checks.options(RANGE),
   ended: checks.options(RANGE),

@@ -56,6 +56,19 @@ test.each([
   'name="a"b',
   "=3",
   "args.=3",
+  "created>32",
+  "ended<Nov",
+  "name=a name=b",
+  "status=failed status=working",
+  "owner=a unowned",
+  "unowned owner=a",
+  "age>2h age>1h",
+  "age<1h created>1d",
+  "attempts>1 attempts>=5",
+  "stuck stuck>5m",
+  "args.a=1 args.a=2",
+  "args.a=1 args.a.b=2",
+  "args.a.b=2 args.a=1",
 ])("%s is refused", (text) => {
   expect(() => parseTaskFilter(text, now)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
 });

@@ -51,26 +51,50 @@ export async function search(gateway: BackendGateway, condition: Condition, page
 /** Tasks that are read at once. */
 const READ_STEP = 100;
 
-/** The tasks of these ids that the condition takes, all on one page. */
+/** A page of the tasks of these ids that the condition takes. The first page looks at all ids. */
 async function ofIds(
   gateway: BackendGateway,
   condition: Condition,
   ids: readonly string[],
-  { order, after }: Page,
+  { order, after, limit }: Page,
   payloads: readonly PayloadField[],
 ): Promise<SearchPage> {
-  const texts = (condition.filter.texts ?? []).map(({ field }) => field);
+  const { texts, ...cheap } = condition.filter;
+  const sign = order === "oldest" ? 1 : -1;
+  const places = (await readAll(gateway, ids, []))
+    .filter((task) => matchesFilter(task, cheap) && (after === null || sign * task.position > sign * after))
+    .toSorted((one, other) => sign * (one.position - other.position));
+  const wanted = [...new Set([...payloads, ...(texts ?? []).map(({ field }) => field)])];
+  const scanned = after === null ? ids.length : 0;
+  const tasks: StoredTask[] = [];
+  for (let index = 0; index < places.length; index += READ_STEP) {
+    const step = places.slice(index, index + READ_STEP);
+    const read =
+      wanted.length > 0
+        ? await readAll(
+            gateway,
+            step.map(({ taskId }) => taskId),
+            wanted,
+          )
+        : step;
+    const byId = new Map(read.map((task) => [task.taskId, task]));
+    for (const { taskId, position } of step) {
+      const task = byId.get(taskId);
+      // A task of another position has taken the id since.
+      if (task?.position !== position || !matchesFilter(task, condition.filter) || !condition.holds(task)) continue;
+      if (tasks.push(task) === limit) return { tasks, scanned, next: position };
+    }
+  }
+  return { tasks, scanned, next: null };
+}
+
+async function readAll(gateway: BackendGateway, ids: readonly string[], payloads: readonly PayloadField[]) {
   const tasks: StoredTask[] = [];
   for (let index = 0; index < ids.length; index += READ_STEP) {
     const step = ids.slice(index, index + READ_STEP);
-    tasks.push(...(await gateway.call((backend) => backend.readMany(step, [...new Set([...payloads, ...texts])]))));
+    tasks.push(...(await gateway.call((backend) => backend.readMany(step, payloads))));
   }
-  const sign = order === "oldest" ? 1 : -1;
-  const found = tasks
-    .filter((task) => matchesFilter(task, condition.filter) && condition.holds(task))
-    .filter(({ position }) => after === null || sign * position > sign * after)
-    .toSorted((one, other) => sign * (one.position - other.position));
-  return { tasks: found, scanned: ids.length, next: null };
+  return tasks;
 }
 
 /**
