@@ -44,6 +44,8 @@ export class MemoryStorage {
   readonly #claims = new Claims();
   readonly #expiring = new DueHeap<Entry>();
   readonly #failed = new Set<Entry>();
+  /** Active and failed tasks, from the first search for few of them on. */
+  #watched: Positions<Entry> | undefined;
   readonly #listeners = new Set<OnChange>();
   #activeTotal = 0;
   #lastPosition = 0;
@@ -82,6 +84,7 @@ export class MemoryStorage {
       this.#activeTotal += 1;
       this.#claims.add(entry);
     } else if (task.status === "failed") this.#failed.add(entry);
+    if (isWatched(task)) this.#watched?.add(entry);
     this.#signal(task);
   }
 
@@ -93,6 +96,7 @@ export class MemoryStorage {
       // An ended task changes its history only.
       if (!isTerminal(before.status)) this.#deactivate(entry);
       if (task.status === "failed") this.#failed.add(entry);
+      else if (isWatched(before)) this.#watched?.delete(entry);
     } else if (task.leaseExpiresAt !== before.leaseExpiresAt)
       this.#claims.moved(entry, before.leaseExpiresAt as number);
     if (task.revision !== before.revision) this.#signal(task);
@@ -131,21 +135,18 @@ export class MemoryStorage {
     now: number,
   ): Generator<StoredTask, undefined> {
     const few = (this.#activeTotal + this.#failed.size) * FEW <= this.#all.size;
-    const entries =
-      few && statuses?.every((status) => status === "failed" || !isTerminal(status))
-        ? this.#activeAndFailed(order, after)
-        : order === "oldest"
-          ? this.#all.after(after ?? 0)
-          : this.#all.before(after);
+    const source = few && statuses?.every((status) => isWatched({ status })) ? this.#activeAndFailed() : this.#all;
+    const entries = order === "oldest" ? source.after(after ?? 0) : source.before(after);
     for (const { task } of entries) if (!isExpired(task, now)) yield task;
   }
 
-  #activeAndFailed(order: "newest" | "oldest", after: number | null): Entry[] {
-    const found = [...this.#claims.active(), ...this.#failed];
-    const sign = order === "oldest" ? 1 : -1;
-    return found
-      .filter(({ position }) => after === null || sign * position > sign * after)
-      .toSorted((one, other) => sign * (one.position - other.position));
+  #activeAndFailed(): Positions<Entry> {
+    if (!this.#watched) {
+      this.#watched = new Positions();
+      const found = [...this.#claims.active(), ...this.#failed];
+      for (const entry of found.toSorted((one, other) => one.position - other.position)) this.#watched.add(entry);
+    }
+    return this.#watched;
   }
 
   /** Deletes the task with its messages if it has ended. */
@@ -187,6 +188,7 @@ export class MemoryStorage {
     this.#entries.delete(taskId);
     this.#all.delete(entry);
     this.#failed.delete(entry);
+    if (isWatched(entry.task)) this.#watched?.delete(entry);
     if (!isTerminal(status)) this.#deactivate(entry);
     const ofOwner = this.#byOwner.get(owner);
     ofOwner?.tasks.delete(entry);
@@ -204,4 +206,9 @@ export class MemoryStorage {
     // In a microtask: a listener must not run inside a write.
     for (const listener of this.#listeners) realTime.microtask(() => listener(task.taskId, aboutChange(task)));
   }
+}
+
+/** Whether the task is active or failed. */
+function isWatched({ status }: Pick<StoredTask, "status">): boolean {
+  return status === "failed" || !isTerminal(status);
 }
