@@ -36,3 +36,19 @@ test("a task that workers take again at once is left after a bounded number of t
   expect(taken).toBeLessThan(100);
   expect(await to.getTask(taskId)).toBeNull();
 });
+
+test("a task that is cancelled while it moves is cancelled in both stores, and the copy goes on", async () => {
+  await using from = new MemoryTaskStore();
+  await using to = new MemoryTaskStore();
+  const first = await from.createTask({ name: "render" });
+  const second = await from.createTask({ name: "render" });
+  const cancelled = withMethods(from, {
+    async finishTask(...args) {
+      if (args[0] === first.taskId) await from.updateTask(first.taskId, { status: "cancelled" });
+      return from.finishTask(...args);
+    },
+  });
+  expect(await copyTasks(cancelled, to, { active: "move" })).toMatchObject({ moved: 2, left: 0 });
+  expect((await to.getTask(first.taskId))?.status).toBe("cancelled");
+  expect((await to.claimTask({ names: ["render"] }))?.lease.taskId).toBe(second.taskId);
+});

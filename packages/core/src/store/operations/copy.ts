@@ -62,11 +62,14 @@ async function move(from: TaskStore, to: TaskStore, taskId: string): Promise<boo
       throw error;
     }
     const error = { code: -32000, message: "The task was moved to another store" };
-    await from.finishTask(
-      taskId,
-      { status: "failed", error, statusMessage: error.message },
-      { lease, owner: ANY_OWNER },
-    );
+    const outcome = { status: "failed", error, statusMessage: error.message } as const;
+    try {
+      await from.finishTask(taskId, outcome, { lease, owner: ANY_OWNER });
+    } catch (error) {
+      if (!isTaskStoreError(error, "TASK_TERMINAL")) throw error;
+      // The requestor has cancelled the task meanwhile.
+      await to.operations.cancelTasks({ id: taskId });
+    }
     return true;
   }
   return false;
