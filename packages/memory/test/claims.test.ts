@@ -42,3 +42,13 @@ test("renewing, releasing and lapsing a lease move the task to its place in the 
   skip(500);
   expect([await claimed(), await claimed(), await claimed()]).toEqual(["a", "b", undefined]);
 });
+
+test("a clock far from the present keeps holders and histories", async () => {
+  const { store, create, claimed } = newStore();
+  await create("first");
+  expect(await claimed()).toBe("first");
+  const record = await store.operations.getRecord("first");
+  expect(record?.history).toMatchObject([{ event: "taken", at: new Date(1_000_000).toISOString() }]);
+  expect(record?.holder?.pid).toBe(process.pid);
+  await store.close();
+});
