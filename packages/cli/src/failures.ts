@@ -4,7 +4,9 @@ import { Failure, Interrupted, UsageError } from "./exit.ts";
 export function failureText(error: unknown): string {
   if (error instanceof UsageError || error instanceof Failure || error instanceof Interrupted) return error.message;
   if (!(error instanceof Error)) return String(error);
-  const { code } = error as { code?: unknown };
+  const { code, path } = error as { code?: unknown; path?: unknown };
+  if (code === "EEXIST") return `there is a file ${path} already, and it stays as it is: name another one`;
+  if (code === "ENOENT") return `there is no file or folder ${path}: name one that exists`;
   // The tables' own message names a function of the library.
   if (code === "SCHEMA_MISMATCH" && /migrate\(\)/.test(error.message))
     return "the store's tables are missing or of an older version: run mcp-tasks migrate, and check that --store, --schema and --table-prefix are right";

@@ -21,7 +21,9 @@ describe.each(places)("to and from $name", ({ name, use }) => {
     expect(await other.store.getRecord(taskId, { owner: "alice" })).toMatchObject({ checkpoint: { at: 3 } });
     const again = await mcpTasks(["import", ...other.args], { input: await readFile(file(), "utf8") });
     expect(again).toMatchObject({ code: 0, stdout: "0 tasks imported, 1 existed already\n" });
-    expect(await mcpTasks(["export", file(), ...place.args])).toMatchObject({ code: 1 });
+    const refused = await mcpTasks(["export", file(), ...place.args]);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("name another one") });
+    expect(refused.stderr).toContain(file());
   });
 
   test("copy moves an active task, and leaves it without --move", async () => {
@@ -59,6 +61,9 @@ test("wrong lines and wrong options are refused", async () => {
   expect(await mcpTasks(["import", file, ...other.args])).toMatchObject({ code: 2 });
   await writeFile(file, "no json\n");
   expect(await mcpTasks(["import", file, ...other.args])).toMatchObject({ code: 1, stderr: /line 1/ });
+  const absent = await mcpTasks(["import", `${file}.gone`, ...other.args]);
+  expect(absent).toMatchObject({ code: 1, stderr: expect.stringContaining(`${file}.gone`) });
+  expect(absent.stderr).toContain("there is no file");
   expect(await mcpTasks(["import", file, ...other.args, "--read-only"])).toMatchObject({ code: 2 });
   expect(await mcpTasks(["copy", ...other.args])).toMatchObject({ code: 2, stderr: /--to/ });
 });

@@ -66,7 +66,10 @@ export function clockFinding(database: number, before: number, after: number): F
 
 export function schemaFinding({ found, known }: SchemaVersions, where: string): Found {
   if (found === 0)
-    return problem(`there are no tables of a store ${where}`, "run mcp-tasks migrate, or name the place of the tables");
+    return problem(
+      `there are no tables of a store ${where}`,
+      "run mcp-tasks migrate, or say where they are by --schema or --table-prefix",
+    );
   if (found < known)
     return problem(`the tables are at version ${found}, and this program needs ${known}`, "run mcp-tasks migrate");
   if (found > known)
