@@ -1,6 +1,7 @@
 import { isIsoDate } from "./checks.ts";
 import { invalid } from "./errors.ts";
 import type { PayloadFilter, StatusOrKind, TaskFilter } from "./operations.ts";
+import { isTaskStatus } from "./task.ts";
 
 /** The words of a filter's text, for help and completion. */
 export const FILTER_WORDS: Readonly<Record<string, string>> = Object.freeze({
@@ -138,7 +139,7 @@ function add(filter: TaskFilter, term: Term, now: number): void {
     throw wrongTerm(term.text, `the words are ${Object.keys(FILTER_WORDS).join(", ")}`);
   switch (key) {
     case "status":
-      filter.status = listOf(term) as StatusOrKind[];
+      filter.status = listOf(term).map((each) => statusOf(each, term));
       break;
     case "name":
       filter.name = listOf(term);
@@ -204,6 +205,14 @@ function equal(term: Term): string {
 function listOf(term: Term): string[] {
   const text = equal(term);
   return term.value?.quoted ? [text] : text.split(",");
+}
+
+function statusOf(text: string, term: Term): StatusOrKind {
+  if (text === "active" || text === "ended" || isTaskStatus(text)) return text;
+  throw wrongTerm(
+    term.text,
+    "a status is working, input_required, completed, failed or cancelled; active and ended stand for several",
+  );
 }
 
 function isMore(term: Term): boolean {

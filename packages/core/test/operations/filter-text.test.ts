@@ -40,6 +40,8 @@ test.each([
   "status",
   "status=",
   "status>failed",
+  "status=done",
+  "status=failed,done",
   "age=1h",
   "age>soon",
   "created>yesterday",
