@@ -116,12 +116,21 @@ function optionsOf(
         label,
         stroke: color(name),
         width: stacked ? 0 : 1.5,
-        points: { show: false },
+        // A value alone makes no line.
+        points: {
+          show: ({ data }: uPlot, index: number) => !stacked && isAlone(data[index]),
+          size: 6,
+          fill: color(name),
+        },
         spanGaps: true,
         ...(stacked && bars ? { fill: color(name), paths: bars } : {}),
       })),
     ],
   };
+}
+
+function isAlone(values: ArrayLike<unknown> = []): boolean {
+  return Array.from(values).filter((value) => value != null).length === 1;
 }
 
 function clockOf(seconds: number): string {
