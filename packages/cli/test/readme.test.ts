@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { readmeFences } from "../../../tooling/readmes.ts";
 import { mcpTasks } from "./support/cli.ts";
@@ -36,12 +37,12 @@ describe("the README", () => {
       .map((line) => [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? ""))
       .map((words) => (words[0] === "npx" ? words.slice(2) : words.slice(1)));
     expect(lines.length).toBeGreaterThan(8);
-    // The addresses of the README are of no server.
+    // The addresses of the README are of no server, and export writes a file.
     const ended = await Promise.all(
       lines.map((words) =>
         mcpTasks(
           words.filter((word) => word !== "--store" && !/:\/\//.test(word)),
-          { env: { MCP_TASK_STORE: place.url } },
+          { env: { MCP_TASK_STORE: place.url }, cwd: dirname(place.url) },
         ),
       ),
     );
