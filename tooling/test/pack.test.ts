@@ -9,6 +9,8 @@ const project = usePackedProject({
   dependencies: {
     "@modelcontextprotocol/client": installedVersion("@modelcontextprotocol/client"),
     "@modelcontextprotocol/server": installedVersion("@modelcontextprotocol/server"),
+    // Optional: the schemas alone need it.
+    "drizzle-orm": installedVersion("drizzle-orm"),
     zod: installedVersion("zod"),
   },
   devDependencies: { "@types/node": installedVersion("@types/node") },
