@@ -14,7 +14,7 @@ const HINT_MS = 1000;
  *
  * A claim moves its task to a later place in the index. The old entry stays until a vacuum, which
  * any old snapshot delays: a dump, a report, a forgotten session. So a claim skips the dead entries
- * and begins at the last claim's first task. Once a second, and when it finds nothing, it begins at
+ * and begins at the last claim's first task. Once a second, and when it finds too few, it begins at
  * the start, since a late commit may have put a task before the hint.
  */
 export class Claims {
@@ -32,25 +32,38 @@ export class Claims {
     return this.#gathered.claim(query);
   }
 
-  async #claim({ names, leaseMs, limit, history }: ClaimQuery): Promise<StoredTask[]> {
-    const key = JSON.stringify(names);
-    const hint = this.#hint;
-    let since = hint.names === key && realTime.now() < hint.until ? hint.since : 0;
+  async #claim(query: ClaimQuery): Promise<StoredTask[]> {
+    const key = JSON.stringify(query.names);
+    const { names, since, until } = this.#hint;
+    if (names !== key || realTime.now() >= until) return this.#claimFrom(0, query);
+    const found = await this.#claimFrom(since, query);
+    if (found.length === query.limit) return found;
+    // The rest may be before the hint.
+    this.#hint = { names: "", since: 0, until: 0 };
+    try {
+      return [...found, ...(await this.#claimFrom(0, { ...query, limit: query.limit - found.length }))];
+    } catch (error) {
+      // What was claimed has to reach the caller.
+      if (found.length === 0) throw error;
+      return found;
+    }
+  }
+
+  async #claimFrom(since: number, { names, leaseMs, limit, history }: ClaimQuery): Promise<StoredTask[]> {
     for (let attempt = 1; ; attempt += 1) {
       const values = [names, Math.ceil(leaseMs), limit, since, history ?? ""] as const;
       const rows = await this.#connections.run(this.#statements.claim, ...values);
       const first = rows[0]?.since ?? null;
       const tasks = rows.filter(isClaimed).map(({ since: _, ...task }) => task);
-      if (tasks.length > 0 && first !== null) {
-        this.#hint = { names: key, since: first, until: since === 0 ? realTime.now() + HINT_MS : hint.until };
-        return tasks;
-      }
-      if (since > 0) {
-        since = 0;
-        this.#hint = { names: "", since: 0, until: 0 };
-      } else if (first === null || attempt >= ATTEMPTS) return [];
-      // Otherwise other claims have locked every claimable task, and may still leave one.
+      if (tasks.length > 0 && first !== null) this.#begin(JSON.stringify(names), first, since);
+      // Without a task, other claims may have locked every claimable one, and may still leave one.
+      if (tasks.length > 0 || first === null || since > 0 || attempt >= ATTEMPTS) return tasks;
     }
+  }
+
+  /** The next claims begin there, until a second after the last one from the start. */
+  #begin(names: string, first: number, since: number): void {
+    this.#hint = { names, since: first, until: since === 0 ? realTime.now() + HINT_MS : this.#hint.until };
   }
 }
 
