@@ -37,7 +37,7 @@ export interface Viewer {
   readonly payloads: boolean;
 }
 
-/** The viewer of a grant; `undefined` if it is none: a mistake in `access` lets nobody in. */
+/** The viewer of a grant; `undefined` if it is none: a mistake in `access` refuses the visitor. */
 export function viewerOf(access: Exclude<Access, Response>): Viewer | undefined {
   const grant = typeof access === "string" || Array.isArray(access) ? { may: access } : access;
   if (typeof grant !== "object" || grant === null) return undefined;

@@ -22,7 +22,7 @@ export function toNodeHandler(
   dashboard: Pick<Dashboard, "fetch">,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    // What can fail from here on is the connection, and then nobody is there to be told.
+    // From here on only the connection can fail, and then no one reads an answer.
     serve(dashboard, request, response).catch(() => response.destroy());
   };
 }

@@ -7,7 +7,7 @@ import { Link, pathTo } from "../route.tsx";
 import { useHere } from "../session.ts";
 import { StateBadge } from "./basics.tsx";
 
-/** A task that could be taken for so long has nobody to take it. */
+/** A task that could be taken for so long has no worker. */
 const OLD_MS = 60_000;
 /** Failures are a problem from this share of what ended lately. */
 const SHARE = 0.1;
