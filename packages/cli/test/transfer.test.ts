@@ -23,7 +23,8 @@ describe.each(places)("to and from $name", ({ name, use }) => {
     expect(again).toMatchObject({ code: 0, stdout: "0 tasks imported, 1 existed already\n" });
     const refused = await mcpTasks(["export", file(), ...place.args]);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("name another one") });
-    expect(refused.stderr).toContain(file());
+    // A database's password may be a part of the path, which is hidden then.
+    expect(refused.stderr).toContain(`${name}.ndjson already`);
   });
 
   test("copy moves an active task, and leaves it without --move", async () => {
