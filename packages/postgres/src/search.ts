@@ -40,6 +40,7 @@ export class Search {
     const [beyond, direction, end] = order === "oldest" ? [">", "ASC", "max"] : ["<", "DESC", "min"];
     const texts = [...new Set((filter.texts ?? []).map(({ field }) => field))];
     const looked = [...LOOKED_AT, ...texts].map((field) => `t.${COLUMNS[field]}`).join(", ");
+    const most = parameter(limit);
     const start = after === null ? "" : `AND t.position ${beyond} ${parameter(after)}::bigint`;
     const text = `WITH walked AS MATERIALIZED (
         SELECT ${looked} FROM ${this.#tasks} AS t
@@ -47,9 +48,12 @@ export class Search {
         ORDER BY t.position ${direction} LIMIT ${parameter(scan)}::bigint
       ), matched AS MATERIALIZED (
         SELECT t.position FROM walked AS t WHERE ${conditionsOf(filter, parameter).join(" AND ")}
-        ORDER BY t.position ${direction} LIMIT ${parameter(limit)}::bigint
+        ORDER BY t.position ${direction} LIMIT ${most}::bigint
+      ), full_page AS MATERIALIZED (
+        SELECT CASE WHEN count(*) = ${most}::bigint THEN ${end}(position) END AS last FROM matched
       ), seen AS MATERIALIZED (
-        SELECT count(*) AS scanned, ${end}(position) AS last FROM walked
+        SELECT count(*) AS scanned, ${end}(walked.position) AS last FROM walked, full_page
+        WHERE full_page.last IS NULL OR NOT walked.position ${beyond} full_page.last
       )
       SELECT seen.*, found.* FROM seen LEFT JOIN (
         SELECT ${columnsOf(NOW, payloads)} FROM matched JOIN ${this.#tasks} AS t USING (position)

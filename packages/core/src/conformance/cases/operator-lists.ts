@@ -124,6 +124,9 @@ export const operatorListCases = [
         assert(pages < 20, "The walk does not end");
       } while (cursor !== undefined);
       assert.deepEqual(found, [wanted]);
+      // A page that is full counts the tasks up to its last one.
+      const full = await store.operations.listRecords({ limit: 2 });
+      assert.equal(full.scanned, 2);
     },
   ),
 
