@@ -62,8 +62,8 @@ export class Search {
     const tasks = rows.filter((row): row is Row & StoredTask => row.taskId !== null);
     const { scanned = 0, last = null } = rows[0] ?? {};
     const found = tasks.map(({ scanned: _, last: __, ...task }) => task);
-    const full = found.length === limit;
-    return { tasks: found, scanned, next: full ? (found.at(-1)?.position ?? null) : scanned === scan ? last : null };
+    // The last one of a full page, or of those that were looked at.
+    return { tasks: found, scanned, next: found.length === limit || scanned === scan ? last : null };
   }
 }
 

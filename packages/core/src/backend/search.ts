@@ -80,8 +80,8 @@ export async function searchByList(backend: TaskBackend, query: SearchQuery): Pr
   return { tasks, scanned, next: null };
 }
 
-/** The tasks in their order, read again with these payloads. */
-async function withPayloadsOf(
+/** The tasks in their order, read again with these payloads. Those that are gone are left out. */
+export async function withPayloadsOf(
   backend: TaskBackend,
   tasks: readonly StoredTask[],
   payloads: readonly PayloadField[],
@@ -92,7 +92,11 @@ async function withPayloadsOf(
     payloads,
   );
   const byId = new Map(read.map((task) => [task.taskId, task]));
-  return tasks.flatMap(({ taskId }) => byId.get(taskId) ?? []);
+  return tasks.flatMap(({ taskId, position }) => {
+    const task = byId.get(taskId);
+    // A task of another position has taken the id since.
+    return task?.position === position ? task : [];
+  });
 }
 
 async function* walkUp(backend: TaskBackend, after: number | null): AsyncGenerator<readonly StoredTask[]> {

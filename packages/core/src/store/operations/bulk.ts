@@ -1,4 +1,4 @@
-import { matchesFilter, searchByList } from "../../backend/search.ts";
+import { matchesFilter, searchByList, withPayloadsOf } from "../../backend/search.ts";
 import type { SearchPage } from "../../backend/search-query.ts";
 import type { PayloadField, StoredTask } from "../../backend/stored-task.ts";
 import type { BulkOptions, BulkOutcome } from "../../contract/operations.ts";
@@ -59,40 +59,28 @@ async function ofIds(
   { order, after, limit }: Page,
   payloads: readonly PayloadField[],
 ): Promise<SearchPage> {
-  const { texts, ...cheap } = condition.filter;
+  const { texts: _, ...cheap } = condition.filter;
   const sign = order === "oldest" ? 1 : -1;
-  const places = (await readAll(gateway, ids, []))
+  const places = (await readAll(gateway, ids))
     .filter((task) => matchesFilter(task, cheap) && (after === null || sign * task.position > sign * after))
     .toSorted((one, other) => sign * (one.position - other.position));
-  const wanted = [...new Set([...payloads, ...(texts ?? []).map(({ field }) => field)])];
   const scanned = after === null ? ids.length : 0;
   const tasks: StoredTask[] = [];
   for (let index = 0; index < places.length; index += READ_STEP) {
     const step = places.slice(index, index + READ_STEP);
-    const read =
-      wanted.length > 0
-        ? await readAll(
-            gateway,
-            step.map(({ taskId }) => taskId),
-            wanted,
-          )
-        : step;
-    const byId = new Map(read.map((task) => [task.taskId, task]));
-    for (const { taskId, position } of step) {
-      const task = byId.get(taskId);
-      // A task of another position has taken the id since.
-      if (task?.position !== position || !matchesFilter(task, condition.filter) || !condition.holds(task)) continue;
-      if (tasks.push(task) === limit) return { tasks, scanned, next: position };
+    for (const task of await gateway.call((backend) => withPayloadsOf(backend, step, payloads))) {
+      if (!matchesFilter(task, condition.filter) || !condition.holds(task)) continue;
+      if (tasks.push(task) === limit) return { tasks, scanned, next: task.position };
     }
   }
   return { tasks, scanned, next: null };
 }
 
-async function readAll(gateway: BackendGateway, ids: readonly string[], payloads: readonly PayloadField[]) {
+async function readAll(gateway: BackendGateway, ids: readonly string[]) {
   const tasks: StoredTask[] = [];
   for (let index = 0; index < ids.length; index += READ_STEP) {
     const step = ids.slice(index, index + READ_STEP);
-    tasks.push(...(await gateway.call((backend) => backend.readMany(step, payloads))));
+    tasks.push(...(await gateway.call((backend) => backend.readMany(step, []))));
   }
   return tasks;
 }

@@ -6,14 +6,14 @@ import { FILTER_OPTIONS } from "../../contract/operation-options.ts";
 import type { PayloadFilter, StatusOrKind, TaskFilter, Time, TimeRange } from "../../contract/operations.ts";
 import { checkOptions } from "../../contract/option-checks.ts";
 import { isTerminal, type TaskStatus, TRANSITIONS } from "../../contract/task.ts";
-import { heldBy } from "./history.ts";
+import { heldBy, historyOf } from "./history.ts";
 
 const STATUSES = Object.keys(TRANSITIONS) as TaskStatus[];
 const ENDED: readonly TaskStatus[] = STATUSES.filter(isTerminal);
 const ACTIVE: readonly TaskStatus[] = STATUSES.filter((status) => !isTerminal(status));
 
-export const OVERDUE_MS = 60_000;
-export const WAITING_MS = 3_600_000;
+/** The default of `StuckLimits`. */
+export const STUCK = { overdueMs: 60_000, waitingMs: 3_600_000 };
 const MOST_IDS = 1000;
 
 /** A filter as a backend gets it, and the conditions that core checks alone. */
@@ -45,7 +45,7 @@ export function conditionOf(where: TaskFilter, call: string): Condition {
   if (attempts !== undefined)
     filter.attempts = { from: attempts.min ?? null, before: attempts.max === undefined ? null : attempts.max + 1 };
   if (stuck) {
-    const { overdueMs = OVERDUE_MS, waitingMs = WAITING_MS } = stuck === true ? {} : stuck;
+    const { overdueMs = STUCK.overdueMs, waitingMs = STUCK.waitingMs } = stuck === true ? {} : stuck;
     filter.stuck = { overdueMs, waitingMs };
   }
   const parts = partsOf(payload ?? {});
@@ -64,7 +64,7 @@ export function conditionOf(where: TaskFilter, call: string): Condition {
         const text = task[field];
         return text != null && includes(at(decodePayload(text), path), wanted);
       }) &&
-      (holder === undefined || includes(heldBy(task), defined(holder))),
+      (holder === undefined || includes(heldBy(task, historyOf(task)), defined(holder))),
   };
 }
 

@@ -37,10 +37,10 @@ export function historyOf({ history }: StoredTask): HistoryEntry[] {
   });
 }
 
-/** The runner that holds the task's lease, of a task that was read with its history. */
-export function heldBy(task: StoredTask): Holder | undefined {
+/** The runner that holds the task's lease, by the task's history. */
+export function heldBy(task: StoredTask, history: readonly HistoryEntry[]): Holder | undefined {
   if (!isHeld(task)) return undefined;
-  const taken = historyOf(task).findLast(({ event }) => event === "taken");
+  const taken = history.findLast(({ event }) => event === "taken");
   return taken?.event === "taken" ? taken.holder : undefined;
 }
 

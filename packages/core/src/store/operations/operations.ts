@@ -39,7 +39,7 @@ import type { Inputs } from "../inputs.ts";
 import { changePatch } from "../patches.ts";
 import { toSnapshot } from "../snapshot.ts";
 import { bulk, search } from "./bulk.ts";
-import { conditionOf, OVERDUE_MS, WAITING_MS } from "./filter.ts";
+import { conditionOf, STUCK } from "./filter.ts";
 import { historyLine } from "./history.ts";
 import { payloadsFor, toOperatorRecord } from "./records.ts";
 import { rerun } from "./rerun.ts";
@@ -71,7 +71,7 @@ export class Operations implements TaskOperations {
     const after = cursor === undefined ? null : decodeCursor(storeId, scope, cursor);
     const page = { order, after, limit, scan, payloads: payloadsFor(fields) };
     const { tasks, scanned, next } = await search(this.#gateway, condition, page);
-    const stuck = { overdueMs: OVERDUE_MS, waitingMs: WAITING_MS, ...condition.filter.stuck };
+    const stuck = { ...STUCK, ...condition.filter.stuck };
     return {
       records: tasks.map((task) => toOperatorRecord(task, fields, stuck) as unknown as OperatorRecordWith<Field>),
       ...(next === null ? {} : { nextCursor: encodeCursor(storeId, scope, next) }),

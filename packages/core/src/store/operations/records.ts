@@ -6,7 +6,7 @@ import type { OperatorField, OperatorRecord } from "../../contract/operations.ts
 import type { RecordField } from "../../contract/record.ts";
 import { isTerminal } from "../../contract/task.ts";
 import { payloadsOf, toRecord } from "../record.ts";
-import { OVERDUE_MS, WAITING_MS } from "./filter.ts";
+import { STUCK } from "./filter.ts";
 import { heldBy, historyOf } from "./history.ts";
 
 function isoOf(time: number | null): string | undefined {
@@ -28,15 +28,16 @@ export function payloadsFor(fields: readonly OperatorField[]): PayloadField[] {
 export function toOperatorRecord(
   stored: StoredTask,
   fields: readonly OperatorField[] = OPERATOR_FIELDS,
-  stuck = { overdueMs: OVERDUE_MS, waitingMs: WAITING_MS },
+  stuck = STUCK,
 ): OperatorRecord {
+  const history = historyOf(stored);
   return {
     ...toRecord(stored, recordFields(fields)),
     endedAt: isTerminal(stored.status) ? isoOf(stored.updatedAt) : undefined,
     expiresAt: isoOf(stored.expiresAt),
-    holder: heldBy(stored),
+    holder: heldBy(stored, history),
     stuck: stuckReason(stored, stuck),
-    history: historyOf(stored),
+    history,
     ...(fields.includes("rerunOf")
       ? { rerunOf: decodePayload<{ rerunOf?: string }>(stored.request ?? "{}").rerunOf }
       : {}),

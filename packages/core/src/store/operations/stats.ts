@@ -1,5 +1,5 @@
 import { stuckReason } from "../../backend/search.ts";
-import type { StoredTask } from "../../backend/stored-task.ts";
+import type { PayloadField, StoredTask } from "../../backend/stored-task.ts";
 import type {
   MinuteStats,
   NameStats,
@@ -11,7 +11,7 @@ import type {
 import { isTerminal, type TaskStatus } from "../../contract/task.ts";
 import type { BackendGateway } from "../backend-gateway.ts";
 import { search } from "./bulk.ts";
-import { conditionOf, OVERDUE_MS, WAITING_MS } from "./filter.ts";
+import { conditionOf, STUCK } from "./filter.ts";
 import { historyOf, isHeld } from "./history.ts";
 
 const MINUTE_MS = 60_000;
@@ -40,8 +40,10 @@ export async function statsOf(
   paused: readonly string[],
 ): Promise<TaskStats> {
   const tally = new Tally(paused);
-  const active = await walk(gateway, { status: "active", owner }, scan, (task) => tally.add(task));
-  const ended = await walk(gateway, { status: "ended", owner }, scan, (task) => tally.add(task));
+  const see = (task: StoredTask) => tally.add(task);
+  const active = await walk(gateway, { status: "active", owner }, scan, [], see);
+  // How long a task waited and ran is in its history.
+  const ended = await walk(gateway, { status: "ended", owner }, scan, ["history"], see);
   return tally.stats(active.scanned + ended.scanned, active.complete && ended.complete);
 }
 
@@ -49,13 +51,14 @@ async function walk(
   gateway: BackendGateway,
   where: TaskFilter,
   scan: number,
+  payloads: readonly PayloadField[],
   see: (task: StoredTask) => void,
 ): Promise<{ scanned: number; complete: boolean }> {
   const condition = conditionOf(where, "stats");
   let scanned = 0;
   let after: number | null = null;
   do {
-    const page = { order: "newest", after, limit: STEP, scan: scan - scanned, payloads: ["history"] } as const;
+    const page = { order: "newest", after, limit: STEP, scan: scan - scanned, payloads } as const;
     const found: Awaited<ReturnType<typeof search>> = await search(gateway, condition, page);
     for (const task of found.tasks) see(task);
     scanned += found.scanned;
@@ -90,7 +93,7 @@ class Tally {
       name.claimable += 1;
       name.oldestClaimableMs = Math.max(name.oldestClaimableMs ?? 0, readAt - leaseExpiresAt);
     }
-    if (stuckReason(task, { overdueMs: OVERDUE_MS, waitingMs: WAITING_MS })) name.stuck += 1;
+    if (stuckReason(task, STUCK)) name.stuck += 1;
   }
 
   stats(scanned: number, complete: boolean): TaskStats {
