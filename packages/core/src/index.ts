@@ -54,6 +54,7 @@ export type {
   NewTaskOptions,
   NewTaskRequest,
   ReleaseOptions,
+  RenewOptions,
   SubscribeOptions,
   TaskStoreOptions,
   TtlLimits,

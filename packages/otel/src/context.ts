@@ -6,6 +6,7 @@ import {
   isSpanContextValid,
   propagation,
   type Span,
+  type SpanContext,
   type TextMapGetter,
   trace,
 } from "@opentelemetry/api";
@@ -38,6 +39,18 @@ export function injected<Given extends Request | undefined>(request: Given, from
   propagation.inject(from, carrier);
   if (Object.keys(carrier).length === 0) return request;
   return { ...request, params: { ...request.params, _meta: { ...metaOf(request), ...carrier } } };
+}
+
+/** The W3C form of a span, which does not depend on the global propagator. */
+export function toTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
+}
+
+/** The span that `toTraceparent` wrote, in any process. */
+export function fromTraceparent(traceparent: string | undefined): SpanContext | undefined {
+  const [, traceId = "", spanId = "", flags = ""] = traceparent?.split("-") ?? [];
+  const found = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
+  return isSpanContextValid(found) ? found : undefined;
 }
 
 /** The span that is active here, if it belongs to a trace. */

@@ -14,7 +14,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { type End, surround, watched } from "./around.ts";
-import { activeSpan, extracted, injected, suppressed } from "./context.ts";
+import { activeSpan, extracted, fromTraceparent, injected, suppressed, toTraceparent } from "./context.ts";
 import type { Meters } from "./meters.ts";
 import {
   ATTEMPT,
@@ -79,13 +79,14 @@ export class Spans {
     const { name, taskId = "", attempt = 1, request } = message;
     const parent = extracted(context.active(), request);
     const attributes = attributesOf("process", name);
-    const former = this.#lastRuns.get(taskId)?.span.spanContext();
+    const former = this.#lastRuns.get(taskId)?.span.spanContext() ?? fromTraceparent(message.formerTrace);
     const options = {
       kind: SpanKind.CONSUMER,
       attributes: { ...attributes, [ATTEMPT]: attempt },
       links: former ? [{ context: former }] : [],
     };
     const span = this.#start(`process ${name}`, options, parent, taskId);
+    if (span.isRecording()) message.traceparent = toTraceparent(span.spanContext());
     if (attempt > 1) span.addEvent("task.taken_over", { [ATTEMPT]: attempt });
     const own: KnownRun = { taskId, name, attempt, span, over: false };
     this.#remember(own);

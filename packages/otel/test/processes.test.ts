@@ -1,32 +1,48 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { SpanContext } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-node";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { stores } from "../../../tooling/test/fixtures/stores.ts";
 import { tree } from "./support/telemetry.ts";
 
 const program = fileURLToPath(new URL("support/process.ts", import.meta.url));
 
-type Told = Pick<ReadableSpan, "name" | "startTime" | "parentSpanContext"> & { context: SpanContext };
+type Told = Pick<ReadableSpan, "name" | "startTime" | "parentSpanContext" | "links"> & { context: SpanContext };
 
-async function spansOf(path: string, role: "make" | "run"): Promise<Told[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, [program, path, role]);
+async function inProcess<T>(address: unknown, role: "make" | "die" | "run"): Promise<T> {
+  const running = promisify(execFile)(process.execPath, [program, JSON.stringify(address), role]);
+  const { stdout } = await running.catch((error: { signal?: string; stdout: string }) => {
+    if (role === "die" && error.signal === "SIGKILL") return error;
+    throw error;
+  });
   return JSON.parse(stdout);
 }
 
-test("one process makes the task and another runs it, and the trace is one tree", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "otel-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  const path = join(folder, "tasks.db");
-  const made = await spansOf(path, "make");
-  const ran = await spansOf(path, "run");
-  const all = [...made, ...ran];
-  expect(new Set(all.map(({ context }) => context.traceId)).size).toBe(1);
-  expect(tree(all.map((each) => ({ ...each, spanContext: () => each.context })))).toEqual([
-    ["tools/call grind", ["send grind", ["process grind", ["updateTask grind"], ["finishTask grind"]]]],
-  ]);
+describe.each(stores.filter(({ name }) => name !== "memory"))("on $name", ({ usePlaces }) => {
+  const makePlace = usePlaces();
+
+  test("one process makes the task and another runs it, and the trace is one tree", async () => {
+    await using place = await makePlace();
+    const made = await inProcess<Told[]>(place.address, "make");
+    const ran = await inProcess<Told[]>(place.address, "run");
+    const all = [...made, ...ran];
+    expect(new Set(all.map(({ context }) => context.traceId)).size).toBe(1);
+    expect(tree(all.map((each) => ({ ...each, spanContext: () => each.context })))).toEqual([
+      ["tools/call grind", ["send grind", ["process grind", ["updateTask grind"], ["finishTask grind"]]]],
+    ]);
+    expect(ran.flatMap(({ links }) => links)).toEqual([]);
+  });
+
+  test("the run that takes over from a killed process has a link to the run there", async () => {
+    await using place = await makePlace();
+    const [, send] = await inProcess<Told[]>(place.address, "make");
+    const lost = await inProcess<string>(place.address, "die");
+    const ran = await inProcess<Told[]>(place.address, "run");
+    const next = ran.find(({ name }) => name === "process grind");
+    const { traceId } = send?.context ?? {};
+    expect(next?.links).toMatchObject([{ context: { traceId, spanId: lost } }]);
+    expect(next?.context.traceId).toBe(traceId);
+  });
 });

@@ -88,6 +88,8 @@ function eventText(entry: HistoryEntry): string {
   switch (entry.event) {
     case "taken":
       return `taken by ${holderText(entry)}`;
+    case "traced":
+      return `traced as ${entry.traceparent}`;
     case "given back":
       return entry.error === undefined ? "given back" : `given back after an error: ${entry.error}`;
     case "rerun":

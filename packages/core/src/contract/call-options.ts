@@ -10,6 +10,7 @@ import type {
   LeaseOptions,
   NewTaskOptions,
   ReleaseOptions,
+  RenewOptions,
   SubscribeOptions,
   WaitForTaskOptions,
   WaitOptions,
@@ -105,6 +106,8 @@ export const WAIT_FOR_TASK_OPTIONS: OptionTable<WaitForTaskOptions> = {
   fields,
 };
 
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
 const names: OptionCheck = (value) =>
   Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === "string")
     ? undefined
@@ -121,6 +124,11 @@ export const SUBSCRIBE_OPTIONS: OptionTable<SubscribeOptions> = {
 };
 
 export const ACQUIRE_OPTIONS: OptionTable<OwnerOptions & LeaseOptions> = { ...OWNER_OPTIONS, leaseMs, holder };
+
+export const RENEW_OPTIONS: OptionTable<RenewOptions> = {
+  traceparent: (value) =>
+    typeof value === "string" && TRACEPARENT.test(value) ? undefined : 'a W3C traceparent: "00-" and three more parts',
+};
 
 export const RELEASE_OPTIONS: OptionTable<ReleaseOptions> = {
   error: (value) => (typeof value === "string" ? undefined : "a string"),

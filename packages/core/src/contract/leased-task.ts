@@ -60,8 +60,18 @@ export class LeasedTask {
     return this.#store.waitForTask(this.taskId, { owner: ANY_OWNER, signal, keepAlive: false });
   }
 
-  renew(): Promise<void> {
-    return this.#store.renewLease(this.lease);
+  /** @param traceparent The run's span, for the runs after it. */
+  renew(traceparent?: string): Promise<void> {
+    return traceparent === undefined
+      ? this.#store.renewLease(this.lease)
+      : this.#store.renewLease(this.lease, { traceparent });
+  }
+
+  /** The span of the last run before this one that was traced. */
+  async formerTrace(): Promise<string | undefined> {
+    const record = await this.#store.operations?.getRecord(this.taskId, { fields: [] });
+    const traced = record?.history.findLast(({ event }) => event === "traced");
+    return traced?.event === "traced" ? traced.traceparent : undefined;
   }
 
   /** @param error Why, for operators. */

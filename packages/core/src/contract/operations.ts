@@ -82,6 +82,8 @@ export type StuckReason =
 /** Something that happened to a task and that its requestor does not see. */
 export type HistoryEntry = { at: string } & (
   | { event: "taken"; holder: Holder }
+  /** OpenTelemetry traces the run. */
+  | { event: "traced"; traceparent: string }
   | { event: "given back"; error?: string | undefined }
   | { event: "requeued" }
   | { event: "rerun"; taskId: string }

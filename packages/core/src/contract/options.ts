@@ -104,6 +104,15 @@ export interface LeaseOptions {
   leaseMs?: number | undefined;
 }
 
+export interface RenewOptions {
+  /**
+   * The span of the run that holds the lease, for operators and for the traces of the runs after it.
+   * @default none
+   * @see W3C Trace Context, "traceparent Header"
+   */
+  traceparent?: string | undefined;
+}
+
 export interface ReleaseOptions {
   /**
    * Why the runner gives the task back, for operators: the history keeps 300 characters of it.

@@ -10,6 +10,7 @@ import type {
   LeaseOptions,
   NewTaskOptions,
   ReleaseOptions,
+  RenewOptions,
   SubscribeOptions,
   WaitForTaskOptions,
   WaitOptions,
@@ -200,7 +201,7 @@ export interface TaskLeases {
    * Renews the lease for its duration from now: the runner's heartbeat.
    * @throws `TASK_NOT_FOUND`, `TASK_TERMINAL`, `LEASE_LOST`
    */
-  renewLease(lease: Lease): Promise<void>;
+  renewLease(lease: Lease, options?: RenewOptions): Promise<void>;
   /**
    * Gives the lease back: another runner may take the task at once, and this lease writes no more.
    * A task whose ttl has passed under the lease expires with it. A lease is no change of the task,
@@ -238,7 +239,14 @@ export interface TaskLeases {
  * The part of a store that runs and pollers use. `runTask`, `startWorker` and `startPoller` take
  * any object with these methods.
  */
-export type RunnerStore = TaskReads & TaskWrites & TaskInputs & TaskWaits & TaskLeases;
+export type RunnerStore = TaskReads &
+  TaskWrites &
+  TaskInputs &
+  TaskWaits &
+  TaskLeases & {
+    /** With it, the trace of a run that takes over has a link to the run before it. */
+    readonly operations?: Pick<TaskOperations, "getRecord"> | undefined;
+  };
 
 /**
  * Durable tasks for MCP servers and clients. `SdkTaskStore` has the methods that SDK 1.x calls, and

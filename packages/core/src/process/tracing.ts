@@ -18,6 +18,10 @@ export interface TraceMessage {
   readonly names?: readonly string[] | undefined;
   /** Of a run: 1 for the first one. More means that the runner before it was lost. */
   readonly attempt?: number | undefined;
+  /** Of a run: the `traceparent` of the task's last run that was traced, in any process. */
+  readonly formerTrace?: string | undefined;
+  /** At the start of a run, a subscriber may set it: it is kept for the runs after it. */
+  traceparent?: string | undefined;
   /**
    * The request of a new task or of a run. At the start of `create`, a subscriber may replace it,
    * for instance by one whose `_meta` has a `traceparent`.

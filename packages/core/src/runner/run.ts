@@ -17,7 +17,7 @@ import type { ErrorObject, Result, TaskStatus } from "../contract/task.ts";
 import { deadline, onAbort } from "../process/aborts.ts";
 import { keepAlive } from "../process/keep-alive.ts";
 import { clearInterval, now, setInterval, setTimeout } from "../process/real-time.ts";
-import { isTraced, publishLost, traced } from "../process/tracing.ts";
+import { isTraced, publishLost, type TraceMessage, traced } from "../process/tracing.ts";
 import type { CreateMessageResult } from "./questions.ts";
 import type { RunOutcome, RunTaskOptions } from "./run-options.ts";
 import type { InputOptions, TaskContext, TaskHandler } from "./task-handler.ts";
@@ -75,11 +75,28 @@ export class Run {
   }
 
   run(handler: TaskHandler): Promise<RunOutcome> {
-    if (!isTraced("run")) return this.#run(handler);
+    return isTraced("run") ? this.#traced(handler) : this.#run(handler);
+  }
+
+  async #traced(handler: TaskHandler): Promise<RunOutcome> {
     const { name, request } = this.#record;
     const { taskId, lease } = this.#leased;
-    const message = { operation: "run", method: "run", taskId, name, attempt: lease.attempt, request } as const;
-    return traced(message, () => this.#run(handler));
+    // A failure of the store costs the trace a link, and the task nothing.
+    const formerTrace = lease.token > 1 ? await this.#leased.formerTrace().catch(() => undefined) : undefined;
+    const message: TraceMessage = {
+      operation: "run",
+      method: "run",
+      taskId,
+      name,
+      attempt: lease.attempt,
+      request,
+      formerTrace,
+    };
+    return traced(message, () => {
+      const { traceparent } = message;
+      if (traceparent !== undefined) void this.#leased.renew(traceparent).catch(() => undefined);
+      return this.#run(handler);
+    });
   }
 
   async #run(handler: TaskHandler): Promise<RunOutcome> {

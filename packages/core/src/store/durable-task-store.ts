@@ -25,6 +25,7 @@ import type {
   LeaseOptions,
   NewTaskOptions,
   ReleaseOptions,
+  RenewOptions,
   SubscribeOptions,
   TaskStoreOptions,
   WaitForTaskOptions,
@@ -226,8 +227,8 @@ export class DurableTaskStore implements TaskStore {
     return this.#leases.acquire(taskId, options);
   }
 
-  renewLease(lease: Lease): Promise<void> {
-    return this.#leases.renew(lease);
+  renewLease(lease: Lease, options: RenewOptions = {}): Promise<void> {
+    return this.#leases.renew(lease, options);
   }
 
   releaseLease(lease: Lease, options: ReleaseOptions = {}): Promise<void> {

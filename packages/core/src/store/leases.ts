@@ -7,11 +7,18 @@ import {
   CLAIM_OPTIONS,
   leaseCheck,
   RELEASE_OPTIONS,
+  RENEW_OPTIONS,
 } from "../contract/call-options.ts";
 import { DEFAULT_LEASE_MS, isStorableKey } from "../contract/checks.ts";
 import { cannotUpdate, invalid } from "../contract/errors.ts";
 import { checkOptions } from "../contract/option-checks.ts";
-import type { ClaimTaskOptions, ClaimTasksOptions, LeaseOptions, ReleaseOptions } from "../contract/options.ts";
+import type {
+  ClaimTaskOptions,
+  ClaimTasksOptions,
+  LeaseOptions,
+  ReleaseOptions,
+  RenewOptions,
+} from "../contract/options.ts";
 import type { OwnerOptions } from "../contract/owner.ts";
 import type { ClaimedTask, Lease } from "../contract/record.ts";
 import type { BackendGateway, WriteGuard } from "./backend-gateway.ts";
@@ -54,9 +61,14 @@ export class Leases {
     return leaseOf(await this.#write(taskId, guard, { lease: { action: "take", leaseMs }, history }), leaseMs);
   }
 
-  async renew(lease: Lease): Promise<void> {
+  async renew(lease: Lease, options: RenewOptions): Promise<void> {
     checkLease(lease);
-    await this.#write(lease.taskId, { scope: null, lease }, { lease: { action: "renew", leaseMs: lease.leaseMs } });
+    checkOptions("renewLease", options, RENEW_OPTIONS);
+    const { traceparent } = options;
+    const renewed = { lease: { action: "renew", leaseMs: lease.leaseMs } } as const;
+    const patch =
+      traceparent === undefined ? renewed : { ...renewed, history: historyLine({ event: "traced", traceparent }) };
+    await this.#write(lease.taskId, { scope: null, lease }, patch);
   }
 
   async release(lease: Lease, options: ReleaseOptions): Promise<void> {

@@ -67,6 +67,16 @@ export const operatorHistoryMutants: Mutant[] = [
     },
   },
   {
+    id: "renewals-tell-nothing",
+    breaks: "A renewal does not keep its line of the history",
+    kills: ["operators/traced-runs"],
+    backend: class extends MutableBackend {
+      override async update(taskId: string, guard: Guard, { history, ...patch }: Patch) {
+        return super.update(taskId, guard, patch.lease?.action === "renew" ? patch : { ...patch, history });
+      }
+    },
+  },
+  {
     id: "release-forgets",
     breaks: "The history is lost when a lease is given back",
     kills: ["operators/holder", "operators/history-bound"],

@@ -25,6 +25,8 @@ export function Timeline({ task }: { task: TaskAnswer }) {
       case "taken":
         attempt += 1;
         return { at: entry.at, kind: "taken", what: "A runner took it", detail: holderName(entry.holder) };
+      case "traced":
+        return { at: entry.at, kind: "taken", what: "Its run is traced", detail: entry.traceparent };
       case "given back":
         return { at: entry.at, kind: "back", what: "The runner gave it back", detail: entry.error };
       case "requeued":

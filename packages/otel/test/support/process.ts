@@ -1,17 +1,33 @@
+import { subscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { instrumentTaskStores } from "@mcp-task-store/otel";
-import { SqliteTaskStore, startWorker } from "@mcp-task-store/sqlite";
+import { startWorker, type TaskContext } from "@mcp-task-store/sqlite";
 import { trace } from "@opentelemetry/api";
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-node";
+import { openStore } from "../../../../tooling/test/fixtures/durable-stores.ts";
 
-// node process.ts <path> <make | run>: a process that makes a task, or one that runs it. Prints its
-// spans.
+// node process.ts <address> <make | die | run>: a process that makes a task, one that is killed
+// while it runs it, or one that runs it to its end. Prints its spans, or the span that is cut off.
 
-const [path = "", role = ""] = process.argv.slice(2);
+const [address = "", role = ""] = process.argv.slice(2);
 const exporter = new InMemorySpanExporter();
 new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register();
 instrumentTaskStores();
-const store = new SqliteTaskStore({ path, claimAfterMs: 0 });
+const store = openStore(JSON.parse(address), { claimAfterMs: 0 });
+
+async function grind(task: TaskContext) {
+  await task.progress("half");
+  return { content: [] };
+}
+
+/** Dies as soon as the store knows the run's span. */
+function grindAndDie(): Promise<never> {
+  const { spanId } = trace.getActiveSpan()?.spanContext() ?? {};
+  subscribe("tracing:mcp-task-store.lease:asyncEnd", () =>
+    process.stdout.write(`${JSON.stringify(spanId)}\n`, () => process.kill(process.pid, "SIGKILL")),
+  );
+  return new Promise(() => undefined);
+}
 
 if (role === "make") {
   await trace.getTracer("server").startActiveSpan("tools/call grind", async (span) => {
@@ -20,16 +36,9 @@ if (role === "make") {
   });
 } else {
   const ran = new EventTarget();
-  const worker = startWorker(
-    store,
-    {
-      async grind(task) {
-        await task.progress("half");
-        return { content: [] };
-      },
-    },
-    { onRun: () => ran.dispatchEvent(new Event("run")) },
-  );
+  const handler = role === "die" ? grindAndDie : grind;
+  const options = { leaseMs: 500, claimPollMs: 50, onRun: () => ran.dispatchEvent(new Event("run")) };
+  const worker = startWorker(store, { grind: handler }, options);
   await once(ran, "run");
   await worker.stop();
 }
@@ -39,5 +48,6 @@ const spans = exporter.getFinishedSpans().map((span) => ({
   startTime: span.startTime,
   context: span.spanContext(),
   parentSpanContext: span.parentSpanContext,
+  links: span.links,
 }));
 console.log(JSON.stringify(spans));

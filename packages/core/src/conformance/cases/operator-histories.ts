@@ -45,6 +45,32 @@ export const operatorHistoryCases = [
     },
   ),
 
+  defineCase(
+    "operators/traced-runs",
+    "A renewal may name the span of its run, which operators see after the run was lost, and no requestor.",
+    async (scene) => {
+      const store = scene.open();
+      const taskId = await newTask(store, { claimAfterMs: 0 });
+      const claimed = await store.claimTask(CLAIM);
+      const lease = claimed?.lease as Lease;
+      const traceparent = `00-${"ab".repeat(16)}-${"cd".repeat(8)}-01`;
+      const before = await recordOf(store, taskId);
+      await store.renewLease(lease, { traceparent });
+      await store.renewLease(lease);
+      await store.operations.requeueTask(taskId);
+      await refused(store.renewLease(lease, { traceparent: traceparent.replaceAll("ab", "ef") }), "LEASE_LOST");
+      await refused(store.renewLease(lease, { traceparent: "ab" }), "INVALID_ARGUMENT");
+      const { history = [] } = (await scene.open().operations.getRecord(taskId)) ?? {};
+      assert.deepEqual(
+        history.map((entry) => (entry.event === "traced" ? entry.traceparent : entry.event)),
+        ["taken", traceparent, "requeued"],
+      );
+      const after = await recordOf(store, taskId);
+      assert.equal(after.revision, before.revision);
+      assert(!JSON.stringify(after).includes(traceparent), "A requestor's view has the span");
+    },
+  ),
+
   defineCase("operators/holders-together", "Leases that are taken at once have each its own holder.", async (scene) => {
     const store = scene.open();
     const workers = ["mill", "windmill", "watermill"];
