@@ -106,7 +106,7 @@ export interface LeaseOptions {
 
 export interface RenewOptions {
   /**
-   * The span of the run that holds the lease, for operators and for the traces of the runs after it.
+   * The span of the run that holds the lease, for operators and for the traces of later runs.
    * @default none
    * @see W3C Trace Context, "traceparent Header"
    */
