@@ -76,6 +76,7 @@ export type {
 } from "./contract/record.ts";
 export {
   type ActiveStatus,
+  type CreatedTask,
   type ErrorObject,
   generateTaskId,
   isTaskStatus,

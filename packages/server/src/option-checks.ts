@@ -47,6 +47,7 @@ const TOOL_OPTIONS: OptionTable<TaskToolConfig> = {
     typeof value === "function" ? undefined : checks.oneOf("never", "optional", "required")(value, "", "") && MODES,
   withoutTasks,
   prepare: checks.callable,
+  dedupe: checks.callable,
   answerWithinMs: WORKER_OPTIONS.timeoutMs,
   onLost: checks.oneOf("rerun", "fail"),
   runs: checks.oneOf("server", "worker"),
@@ -78,6 +79,7 @@ export const CREATE_OPTIONS: OptionTable<CreateOptions> = {
   pollInterval: checks.number(0),
   claimAfterMs: checks.number(0),
   taskId: checks.text,
+  dedupeKey: checks.text,
 };
 
 /** @throws TaskStoreError `INVALID_ARGUMENT` */

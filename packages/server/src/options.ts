@@ -170,6 +170,17 @@ export interface TaskToolOptions<
    */
   prepare?: ((args: ToolArguments<Input>, ctx: ServerContext) => Awaitable<InputRequiredResult | Prepared>) | undefined;
   /**
+   * A key under which a call may be repeated: of one owner, calls of this tool with the same key get
+   * the same task while it is kept, in any process. A client that lost the answer of a call can
+   * then call again. A call with the same key and other arguments gets the error -32602. Runs after
+   * `prepare`. `undefined`: this call makes a task of its own. A call that is answered at once in
+   * this process makes no task, and `answerWithinMs` does not hold for a call with a key.
+   * @default each call makes a task
+   * @example dedupe: ({ orderId }) => orderId
+   * @example dedupe: (_, ctx) => ctx.mcpReq._meta?.["claudecode/toolUseId"] as string | undefined
+   */
+  dedupe?: ((args: ToolArguments<Input>, ctx: ServerContext) => Awaitable<string | undefined>) | undefined;
+  /**
    * Milliseconds in which a call of 2026-07-28 may end without a task. A call that takes longer, or
    * asks a question, becomes a task then. Until then nothing is stored, and a call whose server
    * dies is lost.
@@ -278,6 +289,11 @@ export interface CreateOptions {
    * @default `generateTaskId()`
    */
   taskId?: string | undefined;
+  /**
+   * As in `createTask` of core: a repetition of the call gets the task that this one made.
+   * @default each call makes a task
+   */
+  dedupeKey?: string | undefined;
 }
 
 /** The value of `tasks.create`. Return it from the tool: the client gets the task instead. */

@@ -50,6 +50,7 @@ export const CREATE_OPTIONS: OptionTable<CreateTaskOptions> = {
   pollInterval: checks.anything,
   context: checks.object,
   taskId: checks.anything,
+  dedupeKey: checks.anything,
   claimAfterMs: checks.anything,
 };
 

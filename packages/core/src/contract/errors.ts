@@ -15,6 +15,7 @@ export function asStoreError(error: unknown): TaskStoreError {
 export type TaskStoreErrorCode =
   | "TASK_NOT_FOUND"
   | "TASK_EXISTS"
+  | "DEDUPE_CONFLICT"
   | "TASK_TERMINAL"
   | "TASK_EXPIRED"
   | "INVALID_TRANSITION"
@@ -170,6 +171,11 @@ export function invalid(message: string, taskId?: string, cause?: unknown): Task
 }
 
 /** An operator's call needs a method that the backend lacks. */
+export function dedupeConflict(taskId: string): TaskStoreError {
+  const message = "The dedupeKey has made a task of another request: use a key for one request only";
+  return new TaskStoreError("DEDUPE_CONFLICT", message, { taskId });
+}
+
 export function notSupported(what: string, method: string): TaskStoreError {
   return new TaskStoreError("NOT_SUPPORTED", `The store's backend cannot ${what}: it has no ${method}()`);
 }

@@ -18,11 +18,19 @@ export interface CreateTaskOptions {
   /** Kept with the task and given to its runner. JSON. */
   context?: Record<string, unknown> | undefined;
   /**
-   * An id of your own, for instance to make a repeated creation harmless. At most 512 characters,
-   * and as hard to guess as 128 random bits where ids are all that protects a task.
+   * An id of your own. At most 512 characters, and as hard to guess as 128 random bits where ids are all that protects a task.
    * @default `generateTaskId()`
    */
   taskId?: string | undefined;
+  /**
+   * A key of your own under which this creation may be repeated, for instance when its answer was
+   * lost. Of one owner and one name it makes one task while that task is kept, however many
+   * processes use it. A repetition with the same request returns that task, and its other options
+   * change nothing. `_meta` of the request may differ. 1 to 512 characters; not together with
+   * `taskId`, since the key decides the id.
+   * @default each call makes a task
+   */
+  dedupeKey?: string | undefined;
   /**
    * Milliseconds after which a worker may claim the task unless a runner has leased it; 0 = at
    * once.

@@ -27,7 +27,7 @@ import type {
   TaskRecordWith,
   TaskSnapshot,
 } from "./record.ts";
-import type { Request, RequestId, Result, Task, TaskStatus } from "./task.ts";
+import type { CreatedTask, Request, RequestId, Result, Task, TaskStatus } from "./task.ts";
 
 /**
  * The six methods of the `TaskStore` of `@modelcontextprotocol/sdk` 1.x, with the SDK's signatures.
@@ -90,6 +90,14 @@ export interface TaskReads {
 
 /** Creates, changes and ends tasks. */
 export interface TaskWrites {
+  /**
+   * Creates a task unless its key has one: then it returns that one, with `created: false`.
+   * @throws as without a key, and `DEDUPE_CONFLICT` if the key's task has another request
+   * @example
+   * const task = { name: "charge", arguments: { order: 17 }, dedupeKey: "order-17" };
+   * const { taskId, created } = await store.createTask(task);
+   */
+  createTask(task: NewTaskOptions & { dedupeKey: string }): Promise<CreatedTask>;
   /**
    * Creates a task in status `working` for a tool (`name`, `arguments`) or for any other request
    * (`method`, `params`). The task is durable when the promise resolves.
@@ -269,6 +277,7 @@ export interface TaskStore
   /** The message queue for SDK 1.x. */
   readonly messages: TaskMessageQueue;
 
+  createTask(task: NewTaskOptions & { dedupeKey: string }): Promise<CreatedTask>;
   createTask(task: NewTaskOptions): Promise<Task>;
   createTask(options: CreateTaskOptions, requestId: RequestId, request: Request, caller?: Caller): Promise<Task>;
 

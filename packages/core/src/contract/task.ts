@@ -33,6 +33,12 @@ export interface Task {
   statusMessage?: string | undefined;
 }
 
+/** A task that was created under a `dedupeKey`. */
+export interface CreatedTask extends Task {
+  /** `false`: the key has made this task before. */
+  created: boolean;
+}
+
 /**
  * `_meta` key that ties a message to its task. @see MCP 2025-11-25, Tasks, "Related Task Metadata"
  */

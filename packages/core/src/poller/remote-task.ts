@@ -79,18 +79,19 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * Returns the reference as JSON gives it back after a restart, and the id of its local task. Equal
- * references have the same id, in any order of their keys.
+ * Returns the reference as JSON gives it back after a restart, and the key of its local task. Equal
+ * references have the same key, in any order of their own keys.
  */
-export function localTaskOf(name: string, reference: RemoteReference): { taskId: string; reference: RemoteReference } {
+export function keyOf(reference: RemoteReference): { key: string; reference: RemoteReference } {
   if (!isObject(reference) || typeof reference["taskId"] !== "string" || reference["taskId"] === "")
     throw invalid("A reference needs the taskId of the remote task");
   const text = encodeJson(reference, "reference");
   const sorted = JSON.stringify(decodeJson<unknown>(text), (_, value: unknown) =>
     isObject(value) ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) : value,
   );
-  const taskId = createHash("sha256").update(`${name}\n${sorted}`).digest("hex");
-  return { taskId, reference: decodeJson<RemoteReference>(text) };
+  // A key has a bound, and a reference has none.
+  const key = createHash("sha256").update(sorted).digest("hex");
+  return { key, reference: decodeJson<RemoteReference>(text) };
 }
 
 /**

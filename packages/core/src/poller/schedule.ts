@@ -11,7 +11,7 @@ import { type Context, presentContext } from "../process/context.ts";
 import { keptAlive } from "../process/keep-alive.ts";
 import { DueQueue } from "./due-queue.ts";
 import { type Followable, Followed, type FollowedRecord } from "./followed-task.ts";
-import { checkRemote, localTaskOf, type RemoteOutcome, type RemoteReference, storedOutcome } from "./remote-task.ts";
+import { checkRemote, keyOf, type RemoteOutcome, type RemoteReference, storedOutcome } from "./remote-task.ts";
 import { FOLLOW_OPTIONS, type PollerSettings, pollerSettings } from "./settings.ts";
 import type { FollowOptions, PollerOptions, TaskPoller } from "./task-poller.ts";
 
@@ -101,27 +101,25 @@ export class Poller implements TaskPoller {
     checkOptions("follow", options, FOLLOW_OPTIONS);
     const { task, ttl } = options;
     const { name, leaseMs } = this.#settings;
-    const { taskId, reference } = localTaskOf(name, given);
+    const { key, reference } = keyOf(given);
     const remote = task && checkRemote(task);
     if (this.#stopped) throw invalid("The poller was stopped");
     const context: Followable = { reference, remote };
-    let known: Pick<TaskRecord, "context" | "checkpoint"> | null = null;
-    try {
-      await this.#store.createTask({
-        taskId,
-        ttl,
-        claimAfterMs: GRACE_MS,
-        context: { ...context },
-        method: name,
-        params: { taskId: reference.taskId },
-      });
-    } catch (error) {
-      // This poller follows the task already.
-      if (!isTaskStoreError(error, "TASK_EXISTS")) throw error;
-      known = await this.#store.getRecord(taskId, { owner: ANY_OWNER, fields: ["context", "checkpoint"] });
-      if (!known) throw error;
-    }
+    const { taskId, created } = await this.#store.createTask({
+      dedupeKey: key,
+      ttl,
+      claimAfterMs: GRACE_MS,
+      context: { ...context },
+      method: name,
+      params: { taskId: reference.taskId },
+    });
     if (this.#items.has(taskId)) return taskId;
+    let known: Pick<TaskRecord, "context" | "checkpoint"> | null = null;
+    if (!created) {
+      // A poller follows the task already, or an answer of the store was lost.
+      known = await this.#store.getRecord(taskId, { owner: ANY_OWNER, fields: ["context", "checkpoint"] });
+      if (!known) throw expired(taskId);
+    }
     try {
       const lease = await this.#store.acquireLease(taskId, { owner: ANY_OWNER, leaseMs });
       // A new task has no news before its interval is over.

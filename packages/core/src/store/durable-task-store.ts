@@ -43,12 +43,13 @@ import type {
   TaskRecordWith,
   TaskSnapshot,
 } from "../contract/record.ts";
-import type { Request, RequestId, Result, Task, TaskStatus } from "../contract/task.ts";
+import type { CreatedTask, Request, RequestId, Result, Task, TaskStatus } from "../contract/task.ts";
 import type { TaskStore } from "../contract/task-store.ts";
 import { keptAlive } from "../process/keep-alive.ts";
 import { BackendGateway, type WriteGuard } from "./backend-gateway.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { createOnce } from "./dedupe.ts";
 import { Inputs } from "./inputs.ts";
 import { Leases } from "./leases.ts";
 import { BackendMessageQueue } from "./message-queue.ts";
@@ -96,6 +97,7 @@ export class DurableTaskStore implements TaskStore {
     return this.#gateway.capabilities;
   }
 
+  createTask(task: NewTaskOptions & { dedupeKey: string }): Promise<CreatedTask>;
   createTask(task: NewTaskOptions): Promise<Task>;
   createTask(options: CreateTaskOptions, requestId: RequestId, request: Request, caller?: Caller): Promise<Task>;
   async createTask(
@@ -115,6 +117,13 @@ export class DurableTaskStore implements TaskStore {
       throw invalid("createTask needs one owner, or none: ANY_OWNER is for calls that see the tasks of all owners");
     const { settings } = this.#gateway;
     const owner = this.#gateway.callerScope(caller)?.owner ?? null;
+    const make = (taskId?: string) =>
+      newTask({ ...options, taskId }, requestId, request as Request, owner, settings, this.#gateway.encode);
+    if (options.dedupeKey !== undefined) {
+      const { task, created } = await createOnce(this.#gateway, options, owner, request as Request, make);
+      const shown: CreatedTask = { ...toTask(task), created };
+      return shown;
+    }
     const task = newTask(options, requestId, request as Request, owner, settings, this.#gateway.encode);
     const answer = this.#gateway.call((backend) => backend.insert(task, settings.limits));
     const outcome = isLater(answer) ? await answer : answer;

@@ -23,6 +23,13 @@ export function requestOf({ name, arguments: args, method, params }: NewTaskOpti
   return { method: "tools/call", params: args === undefined ? { name } : { name, arguments: args } };
 }
 
+/** The name of the task: the tool's, or the method. */
+export function nameOf(request: Request): string {
+  if (typeof request?.method !== "string") throw invalid("The request needs a method");
+  const tool = request.method === "tools/call" ? request.params?.["name"] : undefined;
+  return typeof tool === "string" ? tool : request.method;
+}
+
 /** The task to insert. @throws `INVALID_ARGUMENT`, `PAYLOAD_TOO_LARGE` */
 export function newTask(
   options: CreateTaskOptions,
@@ -36,9 +43,7 @@ export function newTask(
   const taskId = options.taskId ?? generateTaskId();
   if (typeof taskId !== "string" || taskId === "" || !isStorableKey(taskId))
     throw invalid("taskId must be a well-formed string of 1 to 512 characters");
-  if (typeof request?.method !== "string") throw invalid("The request needs a method", taskId);
-  const tool = request.method === "tools/call" ? request.params?.["name"] : undefined;
-  const name = typeof tool === "string" ? tool : request.method;
+  const name = nameOf(request);
   if (!isStorableKey(name))
     throw invalid("The tool's name must be a well-formed string of at most 512 characters", taskId);
   return {

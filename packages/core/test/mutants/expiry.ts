@@ -233,7 +233,7 @@ export const expiryMutants: Mutant[] = [
   {
     id: "ids-stay-taken",
     breaks: "The id of an expired task cannot be used again",
-    kills: ["expiry/takes-everything"],
+    kills: ["expiry/takes-everything", "expiry/frees-its-key"],
     backend: Remembering,
   },
   {

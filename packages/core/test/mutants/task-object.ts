@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { CreateTaskOptions, Task } from "@mcp-task-store/core";
+import type { CreateTaskOptions, Task, TaskStore, TaskStoreError } from "@mcp-task-store/core";
 import type { NewTask } from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant } from "./mutant.ts";
 
@@ -158,8 +158,34 @@ export const taskObjectMutants: Mutant[] = [
   {
     id: "overwriting",
     breaks: "A duplicate id overwrites the task",
-    kills: ["task-object/duplicate-is-refused", "task-object/duplicate-race"],
+    kills: [
+      "task-object/duplicate-is-refused",
+      "task-object/duplicate-race",
+      "task-object/dedupe-key",
+      "task-object/dedupe-race",
+    ],
     backend: Overwriting,
+  },
+  {
+    id: "key-for-any-request",
+    breaks: "A key returns its task for another request as well",
+    kills: ["task-object/dedupe-conflict"],
+    store: (store) => ({
+      async createTask(...given: Parameters<TaskStore["createTask"]>) {
+        const created = await store.createTask(...given).catch((error: TaskStoreError) => error);
+        if (!(created instanceof Error)) return created;
+        if (created.code !== "DEDUPE_CONFLICT") throw created;
+        return { ...((await store.getTask(created.taskId as string)) as Task), created: false };
+      },
+    }),
+  },
+  {
+    id: "keys-of-everybody",
+    breaks: "A key makes one task for all owners",
+    kills: ["task-object/dedupe-key"],
+    store: onCreate((options) =>
+      options.dedupeKey === undefined ? options : Object.assign({}, options, { owner: undefined }),
+    ),
   },
   {
     id: "owner-for-all",

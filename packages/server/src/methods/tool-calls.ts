@@ -1,4 +1,11 @@
-import { generateTaskId, isTaskStoreError, type Request, type Task, type TaskStoreError } from "@mcp-task-store/core";
+import {
+  type CreatedTask,
+  generateTaskId,
+  isTaskStoreError,
+  type Request,
+  type Task,
+  type TaskStoreError,
+} from "@mcp-task-store/core";
 import {
   type CallToolRequest,
   type CallToolResult,
@@ -45,7 +52,9 @@ interface Call {
  * A call that `McpServer` does not answer: the context for its handler, and whether the client
  * waits for the result instead of a task; or the question to the client.
  */
-type Prepared = { context: Context | undefined; atOnce: boolean } | { question: InputRequiredResult };
+type Prepared =
+  | { context: Context | undefined; dedupeKey: string | undefined; atOnce: boolean }
+  | { question: InputRequiredResult };
 
 /** By the context that the tool's callback gets. */
 const CALLS = new WeakMap<ServerContext, { calls: ToolCalls; call: Call }>();
@@ -106,9 +115,9 @@ export class ToolCalls {
       return toolError(error);
     }
     if (!prepared || "question" in prepared) return prepared?.question;
-    const { context, atOnce } = prepared;
-    if (!atOnce) return this.#start(tool, read.args, context, call, ctx);
-    const create = () => this.#create(call, ctx, { context, ...timesOf(tool, request), claimAfterMs: 0 });
+    const { atOnce, ...made } = prepared;
+    if (!atOnce) return this.#start(tool, read.args, made, call, ctx);
+    const create = () => this.#create(call, ctx, { ...made, ...timesOf(tool, request), claimAfterMs: 0 });
     return this.#project(await throughWorker(this.#extension, this.#connection, ctx, create), tool);
   }
 
@@ -134,7 +143,8 @@ export class ToolCalls {
       if (runnerHere(tool)) return undefined;
     }
     const context = await prepare(config, args, ctx);
-    if (!isInputRequiredResult(context)) return { context, atOnce };
+    if (!isInputRequiredResult(context))
+      return { context, dedupeKey: await config.dedupe?.(args as never, ctx), atOnce };
     // The SDK would answer with a result, and this client takes nothing but a task.
     if (wanted && !this.#mcp.server.getClientCapabilities())
       throw new ProtocolError(
@@ -151,20 +161,25 @@ export class ToolCalls {
   async #start(
     tool: ServedTool,
     args: unknown,
-    context: Context | undefined,
+    { context, dedupeKey }: Pick<CreateOptions, "context" | "dedupeKey">,
     call: Call,
     ctx: ServerContext,
   ): Promise<Result> {
     const { answerWithinMs } = tool.config;
     const runner = runnerHere(tool);
-    const taskId = generateTaskId();
-    const options = { taskId, context, ...timesOf(tool, call.request) };
+    const times = timesOf(tool, call.request);
     // A client of 2025-11-25 that asked for a task takes nothing else.
-    if (!runner || answerWithinMs === undefined || !(isModern(ctx) || call.plain)) {
-      const task = await this.#create(call, ctx, { ...options, claimAfterMs: runner ? undefined : 0 });
-      runner?.start(taskId);
+    const mayBeEarly = dedupeKey === undefined && (isModern(ctx) || call.plain);
+    if (!runner || answerWithinMs === undefined || !mayBeEarly) {
+      const options = { context, dedupeKey, ...times, claimAfterMs: runner ? undefined : 0 };
+      const task = await this.#create(call, ctx, options);
+      // The server that made the task of this key may have died before it ran it. A task that runs
+      // or has ended is left alone.
+      runner?.start(task.taskId);
       return this.#created(task, call, ctx);
     }
+    const taskId = generateTaskId();
+    const options = { taskId, context, ...times };
     const early = runner.startEarly(args, { taskId, request: this.#requestOf(call, ctx), context });
     const result = await early.within(answerWithinMs, ctx.mcpReq.signal).catch((error: unknown) => {
       throw isRpcError(error) ? rpcError(error) : error;
@@ -241,13 +256,14 @@ export class ToolCalls {
       return await store.createTask(options, ctx.mcpReq.id, mark(this.#requestOf(call, ctx)), { owner });
     } catch (error) {
       // Otherwise a client that repeats the call may get two tasks.
-      if ((error as TaskStoreError).write !== "unknown") this.#extension.noteFailure(ctx, error);
+      if ((error as TaskStoreError).write !== "unknown" || options.dedupeKey !== undefined)
+        this.#extension.noteFailure(ctx, error);
       throw asProtocolError(error);
     }
   }
 
   /** @see SEP-2663, `CreateTaskResult`; MCP 2025-11-25, Tasks, "Creating Tasks" */
-  #created(task: Task, { plain }: Call, ctx: ServerContext): Result {
+  #created({ created: _, ...task }: Task & Partial<CreatedTask>, { plain }: Call, ctx: ServerContext): Result {
     if (plain && this.fallback) return ticketOf({ task }, this.fallback);
     // The SDK requires `content` in a tool's result. The connection removes it.
     if (isModern(ctx)) return { resultType: "task", ...extensionTask(task), content: [] };

@@ -1,4 +1,4 @@
-import { isTaskStoreError, type Task } from "@mcp-task-store/core";
+import { type CreatedTask, isTaskStoreError, type Task } from "@mcp-task-store/core";
 import { ProtocolError, ProtocolErrorCode, type Result, type ServerContext } from "@modelcontextprotocol/server";
 import type { ExtensionContext } from "../extension-context.ts";
 import { ANSWER_ERROR, CANNOT_ASK } from "../protocol/answers.ts";
@@ -11,13 +11,13 @@ import { progressOf } from "./direct-call.ts";
 /**
  * Answers a call at once although its handler runs only in workers: `create` makes a task that the
  * client does not see, and the call waits for the end of that task. The task is cancelled with the
- * request.
+ * request that made it.
  */
 export async function throughWorker(
   extension: ExtensionContext,
   connection: LegacyConnection,
   ctx: ServerContext,
-  create: () => Promise<Task>,
+  create: () => Promise<Task & Partial<CreatedTask>>,
 ): Promise<Result> {
   const { store, waits, onError } = extension;
   const { signal, id, _meta } = ctx.mcpReq;
@@ -26,7 +26,7 @@ export async function throughWorker(
   let free: (() => void) | undefined;
   try {
     free = waits.take(owner);
-    const { taskId } = await create();
+    const { taskId, created } = await create();
     const ended = untilEnded(extension, taskId, {
       owner,
       signal,
@@ -37,8 +37,9 @@ export async function throughWorker(
       },
     });
     const record = await ended.catch(async (error: unknown) => {
-      // The client no longer waits.
-      await store.cancelTask(taskId, { owner }).catch((failure) => hasEnded(failure) || onError(failure));
+      // The client no longer waits. Of a task that another call made, that one may.
+      if (created !== false)
+        await store.cancelTask(taskId, { owner }).catch((failure) => hasEnded(failure) || onError(failure));
       throw isGone(error) ? new ProtocolError(ProtocolErrorCode.InternalError, "The call's task has expired") : error;
     });
     return resultOf(record);

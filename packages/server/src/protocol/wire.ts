@@ -128,6 +128,7 @@ export function asProtocolError(error: unknown): ProtocolError {
     case "INVALID_CURSOR":
     case "INVALID_ARGUMENT":
     case "TASK_EXISTS":
+    case "DEDUPE_CONFLICT":
     case "PAYLOAD_TOO_LARGE":
     case "TASK_TERMINAL":
       return new ProtocolError(ProtocolErrorCode.InvalidParams, error.message, data);

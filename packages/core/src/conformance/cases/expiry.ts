@@ -129,6 +129,31 @@ export const expiryCases = [
   ),
 
   defineCase(
+    "expiry/frees-its-key",
+    "Once its task has expired or was removed, a dedupe key makes a new task.",
+    async (scene) => {
+      const store = scene.open();
+      const ttl = scene.span(1000);
+      const task = { name: "charge", dedupeKey: "order-17", ttl };
+      const made: string[] = [];
+      const create = async () => {
+        const { taskId, created, createdAt } = await scene.open().createTask(task);
+        made.push(createdAt);
+        return { taskId, created };
+      };
+      const { taskId } = await create();
+      assert.equal((await create()).created, false);
+      await scene.advance(ttl);
+      assert.deepStrictEqual(await create(), { taskId, created: true });
+      await store.cancelTask(taskId);
+      await store.operations.removeTasks({ id: taskId });
+      assert.equal((await create()).created, true);
+      assert.equal((await create()).created, false);
+      assert(made.toSorted().every((time, index) => time === made[index]));
+    },
+  ),
+
+  defineCase(
     "expiry/gone-for-every-call",
     "An expired task is TASK_NOT_FOUND for every call, even if no sweep has run.",
     async (scene) => {

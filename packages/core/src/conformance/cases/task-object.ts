@@ -271,6 +271,72 @@ export const taskObjectCases = [
   ),
 
   defineCase(
+    "task-object/dedupe-key",
+    "A key makes one task per owner and name while the task is kept: a repetition returns that task.",
+    async (scene) => {
+      const store = scene.open();
+      const charge = { name: "charge", arguments: { order: 17, of: { b: 1, a: [2] } }, dedupeKey: "order-17" };
+      const first = await store.createTask({ ...charge, owner: "ada", pollInterval: 7 });
+      assert.deepStrictEqual(Object.keys(first).sort(), [...FIELDS, "created"].sort());
+      assert.equal(first.created, true);
+      assert.match(first.taskId, /^[\w-]{40,}$/, "The id can be guessed");
+      const again = { ...charge, arguments: { of: { a: [2], b: 1 }, order: 17 }, owner: "ada", ttl: 1 };
+      assert.deepStrictEqual(await scene.open().createTask(again), { ...first, created: false });
+      const sent = { method: "tools/call", params: { name: "charge", arguments: charge.arguments, _meta: { a: 1 } } };
+      const short = await store.createTask({ dedupeKey: "order-17" }, 9, sent, { owner: "ada" });
+      assert.equal(short.taskId, first.taskId, "_meta made another task");
+      const others = await Promise.all([
+        store.createTask({ ...charge, owner: "bob" }),
+        store.createTask(charge),
+        store.createTask({ ...charge, owner: "ada", dedupeKey: "order-18" }),
+        store.createTask({ ...charge, owner: "ada", name: "refund" }),
+      ]);
+      assert.deepStrictEqual(new Set(others.map(({ created }) => created)), new Set([true]));
+      await store.finishTask(first.taskId, { status: "completed", result: RESULT });
+      const ended = await store.createTask({ ...charge, owner: "ada" });
+      assert.deepStrictEqual([ended.taskId, ended.created, ended.status], [first.taskId, false, "completed"]);
+    },
+  ),
+
+  defineCase(
+    "task-object/dedupe-conflict",
+    "A key whose task has another request is DEDUPE_CONFLICT, and a key that cannot be one is refused.",
+    async (scene) => {
+      const store = scene.open({ limits: { activeTasks: 1 } });
+      const task = { name: "charge", arguments: { order: 17 }, dedupeKey: "secret-key" };
+      const { taskId } = await store.createTask(task);
+      const before = await recordOf(store, taskId);
+      const other = scene.open();
+      for (const args of [{ order: 18 }, { order: 17, more: 1 }, undefined]) {
+        const error = await refused(other.createTask({ ...task, arguments: args }), "DEDUPE_CONFLICT");
+        assert(!`${error.message}`.includes("secret-key"), "The message has the key");
+      }
+      for (const dedupeKey of ["", "x".repeat(513), "a\ud800", 7 as never])
+        await refused(store.createTask({ ...task, dedupeKey }), "INVALID_ARGUMENT");
+      await refused(store.createTask({ ...task, taskId: "own" }), "INVALID_ARGUMENT");
+      // A repetition is no further task, so it is within the cap.
+      assert.equal((await store.createTask(task)).created, false);
+      assert.deepStrictEqual(await recordOf(store, taskId), before);
+    },
+  ),
+
+  defineCase(
+    "task-object/dedupe-race",
+    "Of several concurrent creations with one key, one makes the task.",
+    async (scene) => {
+      const stores = [scene.open(), scene.open()];
+      const made = await Promise.all(
+        range(16).map((n) =>
+          (stores[n % 2] as TaskStore).createTask({ name: "charge", dedupeKey: "once", ttl: LONG + n }),
+        ),
+      );
+      assert.equal(new Set(made.map(({ taskId }) => taskId)).size, 1, "There is more than one task");
+      assert.equal(made.filter(({ created }) => created).length, 1, "Not exactly one creation made the task");
+      assert.equal((await stores[0]?.listTasks())?.tasks.length, 1);
+    },
+  ),
+
+  defineCase(
     "task-object/record-holds-everything",
     "The record holds the whole task: request, context, owner, name, attempt and outcome.",
     async (scene) => {
