@@ -170,8 +170,8 @@ export interface TaskToolOptions<
    */
   prepare?: ((args: ToolArguments<Input>, ctx: ServerContext) => Awaitable<InputRequiredResult | Prepared>) | undefined;
   /**
-   * A key under which a call may be repeated: of one owner, calls of this tool with the same key get
-   * the same task while it is kept, in any process. A client that lost the answer of a call can
+   * A key under which a call may be repeated: of one owner, calls of this tool with the same key
+   * get the same task while it is kept, in any process. A client that lost the answer of a call can
    * then call again. A call with the same key and other arguments gets the error -32602. Runs after
    * `prepare`. `undefined`: this call makes a task of its own. A call that is answered at once in
    * this process makes no task, and `answerWithinMs` does not hold for a call with a key.

@@ -18,7 +18,8 @@ export interface CreateTaskOptions {
   /** Kept with the task and given to its runner. JSON. */
   context?: Record<string, unknown> | undefined;
   /**
-   * An id of your own. At most 512 characters, and as hard to guess as 128 random bits where ids are all that protects a task.
+   * An id of your own. At most 512 characters, and as hard to guess as 128 random bits where ids
+   * are all that protects a task.
    * @default `generateTaskId()`
    */
   taskId?: string | undefined;
