@@ -16,6 +16,7 @@ import {
   type Patch,
   type PayloadField,
   type RestoredTask,
+  type Step,
   type StoredTask,
   type TaskBackend,
   withPayloads,
@@ -33,6 +34,8 @@ const SCHEMA = `
   create table if not exists messages (
     seq integer primary key, task_id text not null, expires_at real not null, body text not null);
   create table if not exists paused (name text primary key);
+  create table if not exists steps (task_id text not null, name text not null, body text not null, primary key (task_id, name));
+  create trigger if not exists steps_end after delete on tasks begin delete from steps where task_id = old.task_id; end;
   create index if not exists messages_queue on messages (task_id, seq);
   create index if not exists messages_expiry on messages (expires_at);`;
 
@@ -72,6 +75,8 @@ export class SqliteBackend implements TaskBackend {
       if (isFull(caps.activeTasks, this.#number(active, now))) return { refused: "activeTasks" } as const;
       if (isFull(caps.activeTasksPerOwner, this.#number(`${active} and owner is ?`, now, task.owner)))
         return { refused: "activeTasksPerOwner" } as const;
+      // Those of an expired task of this id.
+      this.#run("delete from steps where task_id = ?", task.taskId);
       return { inserted: this.#save(initialTask(task, this.#next(), now)) };
     });
   }
@@ -91,6 +96,7 @@ export class SqliteBackend implements TaskBackend {
       const now = this.#now();
       const task = this.#find(taskId, now);
       if (!task || !guardHolds(task, guard, now)) return { applied: false, task: task && withPayloads(task) } as const;
+      if (patch.step) this.#keep(taskId, patch.step);
       return { applied: true, task: this.#save(applyPatch(task, patch, now)) } as const;
     });
   }
@@ -187,10 +193,11 @@ export class SqliteBackend implements TaskBackend {
 
   async restore(tasks: readonly RestoredTask[]) {
     return this.#transaction(() =>
-      tasks.flatMap(({ messages, ...task }) => {
+      tasks.flatMap(({ messages, steps, ...task }) => {
         const readAt = this.#now();
         if (this.#find(task.taskId, readAt)) return [];
         this.#save({ ...task, position: this.#next(), readAt });
+        for (const step of steps) this.#keep(task.taskId, step);
         for (const { message, expiresAt } of messages)
           this.#run(
             "insert into messages (task_id, expires_at, body) values (?, ?, ?)",
@@ -212,6 +219,13 @@ export class SqliteBackend implements TaskBackend {
       this.#now(),
     );
     return found.map((each): { taskId: string; message: string; expiresAt: number } => JSON.parse(each));
+  }
+
+  async stepsOf(taskIds: readonly string[]) {
+    const row = "json_object('taskId', task_id, 'name', name, 'body', body) as value";
+    const kept = `select ${row} from steps where task_id in (select value from json_each(?))`;
+    const found = this.#texts(kept, JSON.stringify(taskIds)).map((each): { taskId: string } & Step => JSON.parse(each));
+    return found.filter(({ taskId }) => this.#find(taskId, this.#now()));
   }
 
   async close() {
@@ -239,6 +253,10 @@ export class SqliteBackend implements TaskBackend {
       if (this.#db.isTransaction) this.#db.exec("rollback");
       throw error;
     }
+  }
+
+  #keep(taskId: string, { name, body }: Step): void {
+    this.#run("insert or replace into steps values (?, ?, ?)", taskId, name, body);
   }
 
   /** The task with all its payloads, unless it expired. */

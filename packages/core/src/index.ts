@@ -66,6 +66,7 @@ export { ANY_OWNER, type Caller, type Owner, type OwnerOptions } from "./contrac
 export type {
   ClaimedTask,
   InputRequest,
+  KeptStep,
   Lease,
   RecordField,
   TaskChange,
@@ -73,6 +74,7 @@ export type {
   TaskRecord,
   TaskRecordWith,
   TaskSnapshot,
+  TaskSteps,
 } from "./contract/record.ts";
 export {
   type ActiveStatus,
@@ -99,6 +101,7 @@ export type {
   TaskInputs,
   TaskLeases,
   TaskReads,
+  TaskStepReads,
   TaskStore,
   TaskWaits,
   TaskWrites,
@@ -129,7 +132,9 @@ export type {
   SamplingMessage,
 } from "./runner/questions.ts";
 export type { HandlerOptions, RunOutcome, RunTaskOptions } from "./runner/run-options.ts";
+export type { RetryOptions } from "./runner/retry.ts";
 export { runTask } from "./runner/run-task.ts";
+export type { StepContext, StepOptions } from "./runner/steps.ts";
 export type { DeliverContext, InputOptions, TaskContext, TaskHandler } from "./runner/task-handler.ts";
 export {
   startWorker,

@@ -20,6 +20,7 @@ import {
   type RestoredTask,
   type SearchPage,
   type SearchQuery,
+  type Step,
   type StoredTask,
   type TaskBackend,
   type UpdateOutcome,
@@ -154,9 +155,10 @@ export class MemoryBackend implements TaskBackend {
 
   async restore(tasks: readonly RestoredTask[]): Promise<string[]> {
     const now = this.#storage.clock.now();
-    return tasks.flatMap(({ messages, ...task }) => {
+    return tasks.flatMap(({ messages, steps, ...task }) => {
       if (this.#storage.find(task.taskId, now)) return [];
-      this.#storage.add({ ...task, position: this.#storage.nextPosition(), readAt: now });
+      const entry = this.#storage.add({ ...task, position: this.#storage.nextPosition(), readAt: now });
+      for (const step of steps) keep(entry, step);
       for (const { message, expiresAt } of messages)
         this.#storage.messages.push(task.taskId, message, null, expiresAt, now);
       return [task.taskId];
@@ -170,13 +172,26 @@ export class MemoryBackend implements TaskBackend {
     );
   }
 
+  async stepsOf(taskIds: readonly string[]): Promise<({ taskId: string } & Step)[]> {
+    const now = this.#storage.clock.now();
+    return taskIds.flatMap((taskId) =>
+      [...(this.#storage.find(taskId, now)?.steps ?? [])].map(([name, body]) => ({ taskId, name, body })),
+    );
+  }
+
   async close(): Promise<void> {
     for (const stop of this.#stops) stop();
   }
 
   #apply(entry: Entry, patch: Patch, now: number): StoredTask {
     const task = applyPatch(entry.task, patch, now);
+    if (patch.step) keep(entry, patch.step);
     this.#storage.replace(entry, task);
     return task;
   }
+}
+
+function keep(entry: Entry, { name, body }: Step): void {
+  entry.steps ??= new Map();
+  entry.steps.set(name, body);
 }

@@ -4,4 +4,6 @@ import type { StoredTask } from "@mcp-task-store/core/backend";
 export interface Entry {
   readonly position: number;
   task: StoredTask;
+  /** The bodies of the task's steps, by name. */
+  steps?: Map<string, string>;
 }

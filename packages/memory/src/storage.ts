@@ -66,7 +66,7 @@ export class MemoryStorage {
     return this.#lastPosition;
   }
 
-  add(task: StoredTask): void {
+  add(task: StoredTask): Entry {
     const stale = this.#entries.get(task.taskId);
     if (stale) this.#delete(stale);
     const entry: Entry = { position: task.position, task };
@@ -86,6 +86,7 @@ export class MemoryStorage {
     } else if (task.status === "failed") this.#failed.add(entry);
     if (isWatched(task)) this.#watched?.add(entry);
     this.#signal(task);
+    return entry;
   }
 
   /** Replaces the record of a task by the one after a change. */

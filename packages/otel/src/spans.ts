@@ -216,6 +216,9 @@ function failRun(span: Span, outcome: RunOutcome): string | undefined {
   const { stored, status, error, reason } = outcome;
   if (stored && status === "completed") return undefined;
   if (stored) return error === undefined ? mark(span, "tool_error") : mark(span, errorType(error), error);
+  // A run that sleeps did not fail. One that will be repeated did.
+  if (isTaskStoreError(reason, "TASK_GIVEN_BACK"))
+    return error === undefined || error === reason ? undefined : mark(span, errorType(error), error);
   const lost = isTaskStoreError(reason) && reason.code !== "TASK_TERMINAL";
   return lost || status === "failed" ? mark(span, errorType(reason), reason) : undefined;
 }

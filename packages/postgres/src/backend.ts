@@ -20,6 +20,7 @@ import {
   type RestoredTask,
   type SearchPage,
   type SearchQuery,
+  type Step,
   type StoredTask,
   type TaskBackend,
   type UpdateOutcome,
@@ -164,7 +165,7 @@ export class PostgresBackend implements TaskBackend {
   }
 
   async restore(tasks: readonly RestoredTask[]): Promise<string[]> {
-    const { deleteExpiredOf, restore } = this.#statements;
+    const { deleteExpiredOf, restore, restoreStep } = this.#statements;
     const restored = await this.#connections.transaction(async (transaction) => {
       await transaction.run(
         deleteExpiredOf,
@@ -175,6 +176,7 @@ export class PostgresBackend implements TaskBackend {
         const [row] = await transaction.run(restore, ...RESTORED.map((field) => task[field]));
         if (!row) continue;
         written.push(row);
+        for (const { name, body } of task.steps) await transaction.run(restoreStep, row.position, name, body);
         for (const { message, expiresAt } of task.messages)
           await this.#messages.restore(transaction, task.taskId, message, expiresAt);
       }
@@ -186,6 +188,10 @@ export class PostgresBackend implements TaskBackend {
 
   messagesOf(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]> {
     return this.#messages.peek(taskIds);
+  }
+
+  stepsOf(taskIds: readonly string[]): Promise<({ taskId: string } & Step)[]> {
+    return this.#connections.run(this.#statements.steps, taskIds);
   }
 
   settled(): Promise<number> {

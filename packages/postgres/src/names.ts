@@ -34,6 +34,7 @@ export const TABLES = {
   messages: "task_messages",
   store: "task_store",
   pauses: "task_pauses",
+  steps: "task_steps",
   migrations: "task_store_migrations",
 } as const;
 
@@ -45,6 +46,7 @@ export function namesOf(schemaName: string): Record<keyof typeof TABLES, string>
     messages: name("messages"),
     store: name("store"),
     pauses: name("pauses"),
+    steps: name("steps"),
     migrations: name("migrations"),
   };
 }

@@ -7,6 +7,7 @@ import { integer } from "drizzle-orm/pg-core/columns/integer";
 import { text } from "drizzle-orm/pg-core/columns/text";
 import { timestamp } from "drizzle-orm/pg-core/columns/timestamp";
 import { index, uniqueIndex } from "drizzle-orm/pg-core/indexes";
+import { primaryKey } from "drizzle-orm/pg-core/primary-keys";
 import { pgSchema } from "drizzle-orm/pg-core/schema";
 import { pgTable } from "drizzle-orm/pg-core/table";
 import { sql } from "drizzle-orm/sql";
@@ -79,12 +80,21 @@ export function schema(name: string = DEFAULT_SCHEMA) {
   const pauses = table(TABLES.pauses, {
     name: text("name").primaryKey(),
   });
+  const steps = table(
+    TABLES.steps,
+    {
+      position: time("position").notNull(),
+      name: text("name").notNull(),
+      body: text("body").notNull(),
+    },
+    (columns) => [primaryKey({ columns: [columns.position, columns.name] })],
+  );
   const migrations = table(TABLES.migrations, {
     version: integer("version").primaryKey(),
     name: text("name").notNull(),
     appliedAt: timestamp("applied_at", { withTimezone: true }).notNull().defaultNow(),
   });
-  return { tasks, messages, store, pauses, migrations };
+  return { tasks, messages, store, pauses, steps, migrations };
 }
 
 export type Schema = ReturnType<typeof schema>;

@@ -38,9 +38,9 @@ export interface Call<Row> {
 /** The fields of a patch that are stored unchanged. */
 const WRITTEN = ["status", "statusMessage", "inputs", "checkpoint", "outcome"] as const;
 const LEASE_CHANGES = {
-  take: ["attempt = t.attempt + 1", "lease_token = t.lease_token + 1"],
+  take: ["attempt = t.attempt + 1", "lease_token = t.lease_token + 1 + t.lease_token % 2"],
   renew: [],
-  release: ["attempt = t.attempt - 1", "lease_token = t.lease_token + 1"],
+  release: ["attempt = t.attempt - 1", "lease_token = t.lease_token + 2 - t.lease_token % 2"],
 } as const;
 
 type Restored = Exclude<(typeof FIELDS)[number], "position"> | PayloadField;
@@ -106,12 +106,18 @@ export class Statements {
   >;
   readonly now: Statement<[], { now: number }>;
 
+  /** Steps of tasks, which are not expired. */
+  readonly steps: Statement<[taskIds: readonly string[]], { taskId: string; name: string; body: string }>;
+  readonly restoreStep: Statement<[position: number, name: string, body: string], never>;
+
   readonly #tasks: string;
+  readonly #steps: string;
   readonly #prepared = new Map<string, Statement<readonly unknown[], never>>();
 
   constructor(schemaName: string) {
-    const { tasks, messages, pauses } = namesOf(schemaName);
+    const { tasks, messages, pauses, steps } = namesOf(schemaName);
     this.#tasks = tasks;
+    this.#steps = steps;
     const columns = columnsOf(NOW);
     const written = columnsOf(CLOCK);
 
@@ -177,7 +183,7 @@ export class Statements {
       ), claimed AS (
         UPDATE ${tasks} AS t SET
           attempt = t.attempt + 1,
-          lease_token = t.lease_token + 1,
+          lease_token = t.lease_token + 1 + t.lease_token % 2,
           ${appended("$5")},
           lease_expires_at = ${CLOCK} + $2::bigint,
           expires_at = greatest(t.created_at + t.ttl, ${CLOCK} + CASE WHEN t.ttl IS NOT NULL THEN $2::bigint END)
@@ -194,8 +200,9 @@ export class Statements {
       `WITH deleted AS (
         DELETE FROM ${tasks} WHERE position = ANY (ARRAY(
           SELECT position FROM ${tasks} WHERE expires_at <= ${NOW} ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))
-        RETURNING 1
-      ) SELECT count(*) AS count FROM deleted`,
+        RETURNING position
+      ), emptied AS (DELETE FROM ${steps} AS s USING deleted WHERE s.position = deleted.position)
+      SELECT count(*) AS count FROM deleted`,
     );
 
     this.remove = write(
@@ -203,8 +210,9 @@ export class Statements {
       `WITH removed AS (
         DELETE FROM ${tasks} WHERE task_id = ANY ($1::text[])
           AND lease_expires_at IS NULL AND (expires_at IS NULL OR expires_at > ${CLOCK})
-        RETURNING task_id
-      ), emptied AS (DELETE FROM ${messages} AS m USING removed WHERE m.task_id = removed.task_id)
+        RETURNING task_id, position
+      ), emptied AS (DELETE FROM ${messages} AS m USING removed WHERE m.task_id = removed.task_id),
+      forgotten AS (DELETE FROM ${steps} AS s USING removed WHERE s.position = removed.position)
       SELECT task_id AS "taskId" FROM removed`,
     );
     const restored = ([...RESTORED, "changedSecond"] as const).map((field) => COLUMNS[field]);
@@ -216,8 +224,15 @@ export class Statements {
     );
     this.deleteExpiredOf = write(
       "delete_expired_of",
-      `DELETE FROM ${tasks} WHERE task_id = ANY ($1::text[]) AND expires_at <= ${CLOCK}`,
+      `WITH deleted AS (DELETE FROM ${tasks} WHERE task_id = ANY ($1::text[]) AND expires_at <= ${CLOCK} RETURNING position)
+        DELETE FROM ${steps} AS s USING deleted WHERE s.position = deleted.position`,
     );
+    this.steps = read(
+      "steps",
+      `SELECT t.task_id AS "taskId", s.name, s.body FROM ${tasks} AS t JOIN ${steps} AS s USING (position)
+        WHERE t.task_id = ANY ($1::text[]) AND (t.expires_at IS NULL OR t.expires_at > ${NOW})`,
+    );
+    this.restoreStep = write("restore_step", `INSERT INTO ${steps} (position, name, body) VALUES ($1, $2, $3)`);
     this.pause = write("pause", `INSERT INTO ${pauses} (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`);
     this.resume = write("resume", `DELETE FROM ${pauses} WHERE name = ANY ($1::text[])`);
     this.paused = read("paused", `SELECT name FROM ${pauses}`);
@@ -292,6 +307,8 @@ export class Statements {
       .add("checkpoint", patch.checkpoint)
       .add("outcome", patch.outcome)
       .add("history", patch.history)
+      .add("stepName", patch.step?.name)
+      .add("stepBody", patch.step?.body)
       .add("leaseMs", lease && !ends ? Math.ceil(lease.leaseMs) : undefined);
     return this.#call(parts, () => {
       const parameter = (part: string) => parts.parameter(part);
@@ -312,15 +329,21 @@ export class Statements {
       ];
       // If the update has waited for a lock on the row, PostgreSQL evaluates it again on the new
       // row, the clock included.
-      return write(
-        "update",
-        `UPDATE ${this.#tasks} AS t SET ${changes.join(", ")}
+      const update = `UPDATE ${this.#tasks} AS t SET ${changes.join(", ")}
           WHERE t.task_id = $1 ${inScope(parts)}
             AND t.lease_expires_at IS ${guard.ended ? "" : "NOT"} NULL AND (t.expires_at IS NULL OR t.expires_at > ${CLOCK})
             ${parts.has("revision") ? `AND t.revision = ${parameter("revision")}::bigint` : ""}
             ${parts.has("leaseToken") ? `AND t.lease_token = ${parameter("leaseToken")}::bigint` : ""}
             ${guard.leaseFree ? `AND (t.lease_token = 0 OR t.lease_expires_at <= ${CLOCK})` : ""}
-          RETURNING ${columnsOf(CLOCK)}`,
+          RETURNING ${columnsOf(CLOCK)}`;
+      if (!parts.has("stepName")) return write("update", update, "writes");
+      return write(
+        "update_with_step",
+        `WITH updated AS (${update}), kept AS (
+          INSERT INTO ${this.#steps} (position, name, body)
+            SELECT position, ${parameter("stepName")}::text, ${parameter("stepBody")}::text FROM updated
+            ON CONFLICT (position, name) DO UPDATE SET body = excluded.body)
+          SELECT * FROM updated`,
         "writes",
       );
     });

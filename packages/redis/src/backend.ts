@@ -17,6 +17,7 @@ import type {
   RestoredTask,
   SearchPage,
   SearchQuery,
+  Step,
   StoredTask,
   TaskBackend,
   UpdateOutcome,
@@ -29,7 +30,7 @@ import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { Drivers } from "./open.ts";
 import { type RedisOptions, type RedisSettings, redisSettings } from "./options.ts";
-import { OWNER, restoreArguments, scopeArguments, type TaskRow, toStored, toStoredWith } from "./rows.ts";
+import { OWNER, restoreArguments, STEP, scopeArguments, type TaskRow, toStored, toStoredWith } from "./rows.ts";
 import { Search } from "./search.ts";
 import { reportServer } from "./server.ts";
 import { ServerClock } from "./server-clock.ts";
@@ -44,6 +45,9 @@ const FILL_BATCH = 500;
 /** Most tasks removed or restored by one script. */
 const REMOVE_BATCH = 100;
 const RESTORE_BATCH = 20;
+
+/** Most tasks whose steps one script reads. */
+const STEPS_BATCH = 20;
 
 /** Most tasks claimed by one script. */
 const CLAIM_BATCH = 64;
@@ -171,6 +175,7 @@ export class RedisBackend implements TaskBackend {
       const value = patch[field];
       if (value !== undefined) args.push(field, value);
     }
+    if (patch.step) args.push(STEP + patch.step.name, patch.step.body);
     const answer = await this.#together.run("update", taskId, args);
     if (answer === null) return { applied: false, task: undefined };
     const [applied, now] = (answer as unknown[]).slice(-2) as [number, string];
@@ -244,6 +249,15 @@ export class RedisBackend implements TaskBackend {
 
   messagesOf(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]> {
     return this.#messages.peek(taskIds);
+  }
+
+  async stepsOf(taskIds: readonly string[]): Promise<({ taskId: string } & Step)[]> {
+    const steps: ({ taskId: string } & Step)[] = [];
+    for (let at = 0; at < taskIds.length; at += STEPS_BATCH) {
+      const found = await this.#commands.run("steps", "", taskIds.slice(at, at + STEPS_BATCH));
+      for (const [taskId, name, body] of found as [string, string, string][]) steps.push({ taskId, name, body });
+    }
+    return steps;
   }
 
   push(taskId: string, message: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {

@@ -61,10 +61,14 @@ export function toStoredWith(fields: readonly PayloadField[], taskId: string, ro
 /** The fields of a task's hash that are absent when null. */
 const OPTIONAL = ["owner", "statusMessage", "request", "inputs", "checkpoint", "outcome", "history"] as const;
 
+/** How the field of a step begins. */
+export const STEP = "step:";
+
 /** A task as arguments of `restore`. */
 export function restoreArguments(task: RestoredTask): string[] {
-  const { taskId, owner, name, messages } = task;
+  const { taskId, owner, name, messages, steps } = task;
   const fields = OPTIONAL.flatMap((field) => (task[field] === null ? [] : [field, task[field]]));
+  fields.push(...steps.flatMap((step) => [STEP + step.name, step.body]));
   const queue = messages.flatMap(({ message, expiresAt }) => [`${expiresAt}`, message]);
   const before = [task.createdAt, task.ttl, task.pollInterval];
   const { status, updatedAt, expiresAt, revision, attempt, leaseToken, leaseExpiresAt } = task;

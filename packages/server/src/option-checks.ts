@@ -50,6 +50,7 @@ const TOOL_OPTIONS: OptionTable<TaskToolConfig> = {
   dedupe: checks.callable,
   answerWithinMs: WORKER_OPTIONS.timeoutMs,
   onLost: checks.oneOf("rerun", "fail"),
+  retry: WORKER_OPTIONS.retry,
   runs: checks.oneOf("server", "worker"),
   ttl,
   pollInterval: (value, ...where) =>

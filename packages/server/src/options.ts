@@ -1,4 +1,4 @@
-import type { RunTaskOptions, TaskContext, TaskStore, WorkerOptions } from "@mcp-task-store/core";
+import type { RetryOptions, RunTaskOptions, TaskContext, TaskStore, WorkerOptions } from "@mcp-task-store/core";
 import type {
   AuthInfo,
   CallToolResult,
@@ -194,6 +194,14 @@ export interface TaskToolOptions<
    * @default "rerun"
    */
   onLost?: "rerun" | "fail" | undefined;
+  /**
+   * Repeats the task of a handler that throws: see `retry` of core's runs. Further attempts need a
+   * worker, as the extension has by default. The error of the last attempt is the tool's result.
+   * `answerWithinMs` does not hold for such a tool, and a call that is answered at once is not
+   * repeated.
+   * @default the first failure is the result
+   */
+  retry?: RetryOptions | undefined;
   /**
    * Where the handler runs. `server`: in the process that answers the call. `worker`: only in
    * processes that called `startWorker`. A call that is answered at once then waits for a worker,

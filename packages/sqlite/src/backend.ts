@@ -23,6 +23,7 @@ import {
   realTime,
   type SearchPage,
   type SearchQuery,
+  type Step,
   type StoredTask,
   type TaskBackend,
   type UpdateOutcome,
@@ -252,6 +253,16 @@ export class SqliteBackend implements TaskBackend {
         messages.peek(taskId).map(({ body, expiresAt }) => ({ taskId, message: body, expiresAt })),
       ),
     );
+  }
+
+  async stepsOf(taskIds: readonly string[]): Promise<({ taskId: string } & Step)[]> {
+    return this.#run(({ statements }) => {
+      const now = this.#now();
+      const tasks = statements.readMany(taskIds, []).filter((row) => !isExpired(row, now));
+      return tasks.flatMap(({ taskId, position }) =>
+        statements.steps.all(position).map(({ name, body }) => ({ taskId, name, body })),
+      );
+    });
   }
 
   /** There is one writer at a time, and it takes positions from the counter. */

@@ -24,12 +24,13 @@ export function restoreTasks(
   tasks: readonly RestoredTask[],
   now: number,
 ): StoredTask[] {
-  return tasks.flatMap(({ messages, ...task }) => {
+  return tasks.flatMap(({ messages, steps, ...task }) => {
     const existing = statements.read(task.taskId, null);
     if (existing && !isExpired(existing, now)) return [];
     if (existing) statements.deleteTasks([existing]);
     const restored = { ...task, position: statements.nextChange(), readAt: now };
     statements.restore(restored);
+    for (const step of steps) statements.putStep(restored.position, step);
     for (const { message, expiresAt } of messages) queues.restore(task.taskId, message, expiresAt);
     return [restored];
   });

@@ -53,7 +53,7 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
     names.payloads,
     {
       position: integer("position").notNull(),
-      field: text("field").$type<Exclude<PayloadField, "history">>().notNull(),
+      field: text("field").$type<Exclude<PayloadField, "history"> | `step:${string}`>().notNull(),
       body: text("body").notNull(),
     },
     (table) => [primaryKey({ columns: [table.position, table.field] })],

@@ -4,6 +4,7 @@ import {
   type OwnerScope,
   type Patch,
   type PayloadField,
+  type Step,
   type StoredTask,
 } from "@mcp-task-store/core/backend";
 import { prepare, type Statement } from "./connection.ts";
@@ -23,6 +24,10 @@ const WRITTEN_LATER = ["inputs", "checkpoint", "outcome", "history"] as const;
 // The columns that an update stores. Progress does not touch the indexes on expiry and lease.
 const VISIBLE = ["status", "statusMessage", "updatedAt", "revision"] as const;
 const LEASE = ["expiresAt", "attempt", "leaseToken", "leaseExpiresAt"] as const;
+
+/** How the field of a step begins, in the table of payloads, and what comes after all of these. */
+const STEP = "step:";
+const AFTER_STEPS = "step;";
 
 type Changeable = (typeof VISIBLE | typeof LEASE | typeof WRITTEN_LATER)[number];
 
@@ -60,9 +65,10 @@ export class Statements {
   readonly otherListenerOfEvery: Statement<[id: number, now: number], { id: number }>;
 
   readonly insertTask: Statement<unknown[], never>;
-  readonly putPayload: Statement<[position: number, PayloadField, body: string], never>;
+  readonly putPayload: Statement<[position: number, field: string, body: string], never>;
   readonly deleteTask: Statement<[position: number], never>;
   readonly deletePayloads: Statement<[position: number], never>;
+  readonly steps: Statement<[position: number], { name: string; body: string }>;
 
   readonly paused: Statement<[], { name: string }>;
   readonly pause: Statement<[name: string], never>;
@@ -122,6 +128,10 @@ export class Statements {
     );
     this.deleteTask = sql(`DELETE FROM ${tasks} WHERE position = ?`);
     this.deletePayloads = sql(`DELETE FROM ${payloads} WHERE position = ?`);
+    this.steps = sql(
+      `SELECT substr(field, ${STEP.length + 1}) AS name, body FROM ${payloads}
+        WHERE position = ? AND field >= '${STEP}' AND field < '${AFTER_STEPS}'`,
+    );
     this.paused = sql(`SELECT name FROM ${paused}`);
     this.pause = sql(`INSERT OR IGNORE INTO ${paused} (name) VALUES (?)`);
     this.resume = sql(`DELETE FROM ${paused} WHERE name = ?`);
@@ -227,6 +237,7 @@ export class Statements {
 
   /** Stores the patch's changes of this task. */
   update(task: StoredTask, patch: Patch): void {
+    if (patch.step) this.putStep(task.position, patch.step);
     const columns: readonly Changeable[] = [
       ...(isVisibleChange(patch) ? VISIBLE : []),
       ...(patch.lease || isTerminal(task.status) ? LEASE : []),
@@ -237,6 +248,10 @@ export class Statements {
       isPayload(column) ? this.#columnOf(task.position, column, task[column] as string) : task[column],
     );
     this.#updateOf(columns).run(...values, task.position);
+  }
+
+  putStep(position: number, { name, body }: Step): void {
+    this.putPayload.run(position, STEP + name, body);
   }
 
   /**

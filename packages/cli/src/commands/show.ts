@@ -91,7 +91,12 @@ function eventText(entry: HistoryEntry): string {
     case "traced":
       return `traced as ${entry.traceparent}`;
     case "given back":
-      return entry.error === undefined ? "given back" : `given back after an error: ${entry.error}`;
+      return [
+        entry.error === undefined ? "given back" : `given back after an error: ${entry.error}`,
+        entry.delayMs === undefined ? [] : `for ${durationText(entry.delayMs)} at least`,
+      ]
+        .flat()
+        .join(", ");
     case "rerun":
       return `run again as ${entry.taskId}`;
     case "requeued":

@@ -20,6 +20,7 @@ export { type Context, presentContext } from "../process/context.ts";
 export { keptAlive } from "../process/keep-alive.ts";
 export * as realTime from "../process/real-time.ts";
 export { reporter } from "../process/reporter.ts";
+export { pause, type StepKeeper, Steps } from "../runner/steps.ts";
 export { WORKER_OPTIONS } from "../runner/worker.ts";
 export { DurableTaskStore } from "../store/durable-task-store.ts";
 export { splitOptions } from "../store/settings.ts";
@@ -60,6 +61,7 @@ export type {
   Patch,
   PushOutcome,
   RestoredTask,
+  Step,
   TaskBackend,
   UpdateOutcome,
 } from "./task-backend.ts";

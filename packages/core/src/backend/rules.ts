@@ -102,6 +102,12 @@ export function isVisibleChange(patch: Patch): boolean {
 const ATTEMPTS = { take: 1, renew: 0, release: -1 } as const;
 
 /**
+ * How much the token grows. It is odd from a take until the lease is given back, also after the
+ * lease has lapsed, and even otherwise.
+ */
+const TOKENS = { take: (token: number) => 1 + (token % 2), renew: () => 0, release: (token: number) => 2 - (token % 2) };
+
+/**
  * The task after a patch. A terminal task expires `ttl` after it became terminal. Before that, it
  * expires `ttl` after its creation or when its lease lapses, whichever is later, so that no task
  * expires under a live runner.
@@ -129,7 +135,7 @@ export function applyPatch(task: StoredTask, patch: Patch, now: number): StoredT
     pollInterval: task.pollInterval,
     revision: visible ? task.revision + 1 : task.revision,
     attempt: task.attempt + (lease ? ATTEMPTS[lease.action] : 0),
-    leaseToken: lease && lease.action !== "renew" ? task.leaseToken + 1 : task.leaseToken,
+    leaseToken: task.leaseToken + (lease ? TOKENS[lease.action](task.leaseToken) : 0),
     leaseExpiresAt,
     position: task.position,
     readAt: now,

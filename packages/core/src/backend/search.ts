@@ -13,7 +13,7 @@ export function stuckReason(
   // A question may wait without a runner, so its age says more than the lease.
   if (status === "input_required") return updatedAt <= readAt - waitingMs ? "waiting" : undefined;
   if (leaseExpiresAt === null || leaseExpiresAt > readAt - overdueMs) return undefined;
-  return leaseToken === 0 ? "overdue" : "lost";
+  return leaseToken % 2 === 0 ? "overdue" : "lost";
 }
 
 function isWithin(value: number, { from, before }: Bounds): boolean {

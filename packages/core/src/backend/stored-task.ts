@@ -31,7 +31,10 @@ export interface StoredTask {
   readonly revision: number;
   /** How many runners have taken the lease and not given it back. */
   readonly attempt: number;
-  /** Fencing token; grows each time the lease is taken or given back. 0 = never taken. */
+  /**
+   * Fencing token; grows each time the lease is taken or given back. 0 = never taken, even = given
+   * back.
+   */
   readonly leaseToken: number;
   /** From this time on, any runner may take the lease; `null` once the task is terminal. */
   readonly leaseExpiresAt: number | null;

@@ -65,7 +65,7 @@ export interface Patch {
   readonly lease?: {
     /**
      * `take`: new token, one more attempt. `renew`: same token. `release`: new token, so that the
-     * old one is void, and one attempt less.
+     * old one is void, and one attempt less. A token is odd from a take to a release.
      */
     readonly action: "take" | "renew" | "release";
     /** The lease lapses this many milliseconds from now. */
@@ -73,6 +73,17 @@ export interface Patch {
   };
   /** A line to append to the history, without a line break: see `appendHistory`. */
   readonly history?: string | undefined;
+  /**
+   * A step to keep with the task, apart from its other steps; it replaces the one of its name. Only
+   * for backends with `stepsOf`.
+   */
+  readonly step?: Step | undefined;
+}
+
+/** A step of a task. The name may be empty; the body is a payload. */
+export interface Step {
+  readonly name: string;
+  readonly body: string;
 }
 
 /**
@@ -111,6 +122,7 @@ export interface DeletionStep {
 /** A task to write as it is, with its messages in their order. */
 export interface RestoredTask extends Omit<Required<StoredTask>, "position" | "readAt"> {
   readonly messages: readonly { readonly message: string; readonly expiresAt: number }[];
+  readonly steps: readonly Step[];
 }
 
 /** The part of a task that a signal may carry, after the change. See `aboutChange`. */
@@ -246,6 +258,11 @@ export interface TaskBackend {
    * @default exported tasks have no messages
    */
   messagesOf?(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]>;
+  /**
+   * The steps of these tasks, in any order. They end with their task.
+   * @default runs of tasks have no steps, and failed attempts are not retried
+   */
+  stepsOf?(taskIds: readonly string[]): Promise<({ taskId: string } & Step)[]>;
   /**
    * A position up to which no task can appear any more: those that have smaller ones are committed,
    * or never will be. An export that follows new tasks goes up to there.

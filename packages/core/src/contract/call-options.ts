@@ -133,6 +133,9 @@ export const RENEW_OPTIONS: OptionTable<RenewOptions> = {
 
 export const RELEASE_OPTIONS: OptionTable<ReleaseOptions> = {
   error: (value) => (typeof value === "string" ? undefined : "a string"),
+  delayMs: checks.number(0, MAX_TTL_MS),
+  failures: checks.whole(0, Number.MAX_SAFE_INTEGER),
+  step: checks.object,
 };
 
 export const CLAIM_OPTIONS: OptionTable<ClaimTaskOptions> = { names, leaseMs, holder };
@@ -146,6 +149,7 @@ export const CHANGES: OptionTable<TaskChange> = {
   status: checks.anything,
   statusMessage: checks.anything,
   checkpoint: checks.anything,
+  step: checks.object,
 };
 
 export const OUTCOMES: OptionTable<Record<"status" | "statusMessage" | "result" | "error", unknown>> = {

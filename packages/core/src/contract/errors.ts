@@ -27,6 +27,7 @@ export type TaskStoreErrorCode =
   | "INVALID_ARGUMENT"
   | "LEASE_HELD"
   | "LEASE_LOST"
+  | "TASK_GIVEN_BACK"
   | "STORE_CLOSED"
   | "BACKEND_UNAVAILABLE"
   | "SCHEMA_MISMATCH"
@@ -171,6 +172,10 @@ export function invalid(message: string, taskId?: string, cause?: unknown): Task
 }
 
 /** An operator's call needs a method that the backend lacks. */
+export function givenBack(taskId: string, why: string): TaskStoreError {
+  return new TaskStoreError("TASK_GIVEN_BACK", `The run gave the task back: ${why}`, { taskId });
+}
+
 export function dedupeConflict(taskId: string): TaskStoreError {
   const message = "The dedupeKey has made a task of another request: use a key for one request only";
   return new TaskStoreError("DEDUPE_CONFLICT", message, { taskId });

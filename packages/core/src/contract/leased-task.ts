@@ -1,5 +1,5 @@
 import { isTaskStoreError, type TaskStoreError } from "./errors.ts";
-import type { WaitOptions, WriteOptions } from "./options.ts";
+import type { ReleaseOptions, WaitOptions, WriteOptions } from "./options.ts";
 import { ANY_OWNER } from "./owner.ts";
 import type {
   InputRequest,
@@ -9,8 +9,11 @@ import type {
   TaskOutcome,
   TaskRecordWith,
   TaskSnapshot,
+  TaskSteps,
 } from "./record.ts";
 import type { RunnerStore } from "./task-store.ts";
+
+export const NO_STEPS: TaskSteps = { results: new Map(), failures: 0 };
 
 /**
  * A task under a lease, for the holder of the lease. Every call may see any owner's task, and every
@@ -74,9 +77,18 @@ export class LeasedTask {
     return traced?.event === "traced" ? traced.traceparent : undefined;
   }
 
-  /** @param error Why, for operators. */
-  release(error?: string): Promise<void> {
-    return this.#store.releaseLease(this.lease, { error });
+  release(options: ReleaseOptions = {}): Promise<void> {
+    return this.#store.releaseLease(this.lease, options);
+  }
+
+  /** What the runs before this one have kept. A store that keeps no steps has none. */
+  async steps(): Promise<TaskSteps> {
+    try {
+      return await this.#store.readSteps(this.taskId, { owner: ANY_OWNER });
+    } catch (error) {
+      if (isTaskStoreError(error, "NOT_SUPPORTED")) return NO_STEPS;
+      throw error;
+    }
   }
 }
 

@@ -84,7 +84,8 @@ export type HistoryEntry = { at: string } & (
   | { event: "taken"; holder: Holder }
   /** OpenTelemetry traces the run. */
   | { event: "traced"; traceparent: string }
-  | { event: "given back"; error?: string | undefined }
+  /** With `delayMs`, no runner may take it before that many milliseconds. */
+  | { event: "given back"; error?: string | undefined; delayMs?: number | undefined }
   | { event: "requeued" }
   | { event: "rerun"; taskId: string }
 );
@@ -296,6 +297,8 @@ export interface ExportedTask {
   history: string | null;
   /** The queued messages of SDK 1.x, the first one first. */
   messages: { message: unknown; expiresAt: string }[];
+  /** What the runs have kept. */
+  steps: { name: string; body: unknown }[];
 }
 
 export interface ExportOptions {

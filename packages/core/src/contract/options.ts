@@ -1,6 +1,6 @@
 import type { TaskStoreError } from "./errors.ts";
 import type { OwnerOptions } from "./owner.ts";
-import type { Lease, RecordField } from "./record.ts";
+import type { KeptStep, Lease, RecordField } from "./record.ts";
 import type { Meta, RequestId, TaskStatus } from "./task.ts";
 
 /** Options of a new task, beside its request. */
@@ -128,6 +128,21 @@ export interface ReleaseOptions {
    * @default none
    */
   error?: string | undefined;
+  /**
+   * Milliseconds until another runner may take the task.
+   * @default 0
+   */
+  delayMs?: number | undefined;
+  /**
+   * How many attempts have failed, for the runners after this one: see `readSteps`.
+   * @default the number stays
+   */
+  failures?: number | undefined;
+  /**
+   * A step to keep in the same write. Not together with `failures`.
+   * @default none
+   */
+  step?: KeptStep | undefined;
 }
 
 export interface ClaimTaskOptions extends LeaseOptions {

@@ -23,6 +23,24 @@ export interface TaskChange {
    * The progress of the work, for the next runner of the task. JSON. The requestor never sees it.
    */
   checkpoint?: unknown;
+  /** A step of the work that is done, for the next runner of the task. */
+  step?: KeptStep | undefined;
+}
+
+/** The result of a step, which the store keeps apart from those of other steps. */
+export interface KeptStep {
+  /** 1 to 512 characters. */
+  name: string;
+  /** JSON, or `undefined`. */
+  result: unknown;
+}
+
+/** What the runners of a task have left for the next one. */
+export interface TaskSteps {
+  /** The results of steps, by name. */
+  readonly results: ReadonlyMap<string, unknown>;
+  /** How many attempts have failed and given the task back. */
+  readonly failures: number;
 }
 
 /** A task as it was at one revision. */

@@ -26,6 +26,7 @@ import type {
   TaskOutcome,
   TaskRecordWith,
   TaskSnapshot,
+  TaskSteps,
 } from "./record.ts";
 import type { CreatedTask, Request, RequestId, Result, Task, TaskStatus } from "./task.ts";
 
@@ -111,7 +112,7 @@ export interface TaskWrites {
    */
   createTask(task: NewTaskOptions): Promise<Task>;
   /**
-   * Changes the status, the message or the checkpoint in one step. Returns the task after the
+   * Changes the status, the message, the checkpoint or a step in one write. Returns the task after the
    * change.
    * @throws `TASK_NOT_FOUND`, `TASK_TERMINAL`, `LEASE_LOST`, `PAYLOAD_TOO_LARGE`
    * @example
@@ -243,6 +244,16 @@ export interface TaskLeases {
   watchClaimable(listener: (name: string | undefined) => void): Promise<() => void>;
 }
 
+/** Reads what the runners of a task have left. */
+export interface TaskStepReads {
+  /**
+   * The steps that runners have kept by `updateTask` and `releaseLease`, and how many attempts have
+   * failed. `runTask` and workers do all of this: see `step` of `TaskContext`.
+   * @throws `TASK_NOT_FOUND`, `NOT_SUPPORTED` if the store's backend keeps no steps
+   */
+  readSteps(taskId: string, options?: OwnerOptions): Promise<TaskSteps>;
+}
+
 /**
  * The part of a store that runs and pollers use. `runTask`, `startWorker` and `startPoller` take
  * any object with these methods.
@@ -251,7 +262,8 @@ export type RunnerStore = TaskReads &
   TaskWrites &
   TaskInputs &
   TaskWaits &
-  TaskLeases & {
+  TaskLeases &
+  TaskStepReads & {
     /** With it, the trace of a run that takes over has a link to the run before it. */
     readonly operations?: Pick<TaskOperations, "getRecord"> | undefined;
   };
@@ -272,6 +284,7 @@ export interface TaskStore
     TaskInputs,
     TaskWaits,
     TaskLeases,
+    TaskStepReads,
     AsyncDisposable {
   readonly capabilities: Capabilities;
   /** The message queue for SDK 1.x. */

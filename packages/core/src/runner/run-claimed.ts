@@ -32,6 +32,8 @@ export function runClaimed(
     timeoutMs: own.timeoutMs ?? options.timeoutMs,
     inputTimeoutMs: own.inputTimeoutMs ?? options.inputTimeoutMs,
     onLost: own.onLost ?? options.onLost,
+    retry: own.retry ?? options.retry,
+    failureResult: own.failureResult ?? options.failureResult,
   });
   if (lease.attempt > maxAttempts) return run.giveUp(`The task was given up: its runner was lost ${maxAttempts} times`);
   return run.run(around ? (task) => around(() => own.handler(task)) : own.handler);

@@ -3,6 +3,7 @@ import { DEFAULT_LEASE_MS, MAX_TIMER_MS } from "../contract/checks.ts";
 import { checked, checks, type OptionTable } from "../contract/option-checks.ts";
 import type { InputRequest, Lease } from "../contract/record.ts";
 import type { Result, TaskStatus } from "../contract/task.ts";
+import { RETRY_OPTIONS, type RetryOptions } from "./retry.ts";
 import type { DeliverContext } from "./task-handler.ts";
 
 /** Options that each handler of a worker can have. */
@@ -25,6 +26,20 @@ export interface HandlerOptions {
    * @default "rerun"
    */
   onLost?: "rerun" | "fail" | undefined;
+  /**
+   * Repeats a task whose handler throws, or takes longer than `timeoutMs`. The run gives the task
+   * back, and a worker takes it again after the delay; until then its status is `working`.
+   * Operators see the errors of all attempts, and the last one is the outcome. Runners that were
+   * lost do not count here. Needs a worker for the further attempts, in any process.
+   * @default the first failure is the outcome
+   */
+  retry?: RetryOptions | undefined;
+  /**
+   * Makes the task's result of the error of its last attempt. `undefined`: the task fails with a
+   * JSON-RPC error.
+   * @default every error becomes a JSON-RPC error
+   */
+  failureResult?: ((error: unknown) => Result | undefined) | undefined;
 }
 
 export interface RunTaskOptions extends HandlerOptions {
@@ -88,6 +103,8 @@ export const HANDLER_OPTIONS: OptionTable<HandlerOptions> = {
   timeoutMs: ms,
   inputTimeoutMs: ms,
   onLost: checks.oneOf("rerun", "fail"),
+  retry: checks.options(RETRY_OPTIONS),
+  failureResult: checks.callable,
 };
 
 export const RUN_OPTIONS: OptionTable<RunTaskOptions> = {

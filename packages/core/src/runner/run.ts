@@ -1,43 +1,28 @@
-import { createHash } from "node:crypto";
-import { isDeepStrictEqual } from "node:util";
 import {
   cannotUpdate,
   expired,
-  invalid,
+  givenBack,
   isTaskStoreError,
   leaseLost,
   type TaskStoreError,
 } from "../contract/errors.ts";
-import { encodeJson } from "../contract/json.ts";
 import { errorObjectOf, INTERNAL_ERROR } from "../contract/json-rpc.ts";
-import { isOver, isUnstorable, type LeasedTask } from "../contract/leased-task.ts";
-import { checkOptions, checks, type OptionTable } from "../contract/option-checks.ts";
-import type { InputRequest, TaskOutcome, TaskRecord } from "../contract/record.ts";
-import type { ErrorObject, Result, TaskStatus } from "../contract/task.ts";
+import { isOver, type LeasedTask, NO_STEPS } from "../contract/leased-task.ts";
+import type { ReleaseOptions } from "../contract/options.ts";
+import type { TaskOutcome, TaskRecord, TaskSteps } from "../contract/record.ts";
+import type { TaskStatus } from "../contract/task.ts";
 import { deadline, onAbort } from "../process/aborts.ts";
 import { keepAlive } from "../process/keep-alive.ts";
-import { clearInterval, now, setInterval, setTimeout } from "../process/real-time.ts";
+import { clearInterval, now, setInterval } from "../process/real-time.ts";
 import { isTraced, publishLost, type TraceMessage, traced } from "../process/tracing.ts";
+import { Asking } from "./asking.ts";
+import { failure, resultOutcome, storeOutcome } from "./outcome.ts";
+import { persisted } from "./persisted.ts";
 import type { CreateMessageResult } from "./questions.ts";
+import { retryDelay } from "./retry.ts";
 import type { RunOutcome, RunTaskOptions } from "./run-options.ts";
-import type { InputOptions, TaskContext, TaskHandler } from "./task-handler.ts";
-
-/** First pause before an outcome is written again, in ms; it doubles up to the limit. */
-const RETRY_MS = 50;
-const MAX_RETRY_MS = 2000;
-
-const INPUT_OPTIONS: OptionTable<InputOptions> = {
-  key: checks.text,
-  timeoutMs: checks.number(0, Number.POSITIVE_INFINITY),
-};
-
-/**
- * A failure whose status message says why. @see MCP 2025-11-25, Tasks, "Task Status"; SEP-2663,
- * "Task Status"
- */
-export function failure(error: ErrorObject): TaskOutcome {
-  return { status: "failed", error, statusMessage: error.message };
-}
+import { Steps } from "./steps.ts";
+import type { TaskContext, TaskHandler } from "./task-handler.ts";
 
 type Json = Record<string, unknown>;
 
@@ -56,7 +41,6 @@ export class Run {
   readonly #abort = new AbortController();
   /** Ends the waits beside the handler. */
   readonly #done = new AbortController();
-  readonly #asked = new Map<string, number>();
   /** The write of an outcome that is under way. The deadline and the handler may each start one. */
   #finishing: Promise<Written> | undefined;
   #renewedAt = now();
@@ -65,6 +49,7 @@ export class Run {
   /** The run called the handler before the runner's signal aborted. */
   #begun = false;
   #status: TaskStatus;
+  #steps: TaskSteps = NO_STEPS;
 
   constructor(leased: LeasedTask, record: TaskRecord, heartbeatMs: number, options: RunTaskOptions) {
     this.#leased = leased;
@@ -103,6 +88,12 @@ export class Run {
     const { signal, timeoutMs, onLost } = this.#options;
     if (onLost === "fail" && this.#leased.lease.attempt > 1)
       return this.giveUp("The process that ran this task was lost");
+    if (this.#leased.lease.token > 1) {
+      const read = await persisted(this.#leased.lease.leaseMs, () => this.#leased.steps());
+      // Without them, the handler would do again what is done.
+      if ("error" in read) return this.#cannotStart(read.error);
+      this.#steps = read.written;
+    }
     const end = this.#options.keepAlive === false ? undefined : keepAlive();
     const forget = onAbort(signal, (reason) => this.#abort.abort(reason));
     const heartbeat = setInterval(() => void this.#heartbeat(), this.#heartbeatMs).unref();
@@ -113,7 +104,7 @@ export class Run {
       const result = await handler(this.#context());
       return { ...(await this.#finish(resultOutcome(result))), result } as RunOutcome;
     } catch (error) {
-      return { ...(await this.#finish(failure(errorObjectOf(error)))), error } as RunOutcome;
+      return { ...(await this.#fail(error)), error } as RunOutcome;
     } finally {
       clearInterval(heartbeat);
       cancel();
@@ -121,6 +112,11 @@ export class Run {
       end?.();
       this.#done.abort();
     }
+  }
+
+  /** The lease lapses, and another runner takes the task. */
+  #cannotStart(error: unknown): RunOutcome {
+    return { stored: false, status: this.#status, reason: this.#seen(error) };
   }
 
   /** Fails the task without running it. */
@@ -131,19 +127,69 @@ export class Run {
 
   #context(): TaskContext {
     const { task, request, context, checkpoint } = this.#record;
+    const { results, failures } = this.#steps;
+    const asking = new Asking(this.#leased, this.#abort.signal, this.#options);
+    const steps = new Steps({
+      taskId: task.taskId,
+      signal: this.#abort.signal,
+      kept: (name) => (results.has(name) ? { result: results.get(name) } : undefined),
+      keep: (name, result) => this.#keep(name, result),
+      sleep: (name, ms) => this.#sleep(name, ms),
+    });
     return {
       taskId: task.taskId,
       request,
       context,
       attempt: this.#leased.lease.attempt,
+      failures,
       checkpoint,
       signal: this.#abort.signal,
       progress: (message, saved) => this.#progress(message, saved),
       elicit: (params, options) =>
-        this.#ask({ method: "elicitation/create", params: params as object as Json }, options),
+        this.#unlessOver(asking.ask({ method: "elicitation/create", params: params as object as Json }, options)),
       sample: (params, options) =>
-        this.#ask<CreateMessageResult>({ method: "sampling/createMessage", params: params as object as Json }, options),
+        this.#unlessOver(
+          asking.ask<CreateMessageResult>({ method: "sampling/createMessage", params: params as object as Json }, options),
+        ),
+      step: (name, work, options) => steps.step(name, work, options),
+      sleep: (name, ms) => steps.sleep(name, ms),
     };
+  }
+
+  async #keep(name: string, result: unknown): Promise<void> {
+    const kept = await persisted(this.#leased.lease.leaseMs, () => this.#leased.update({ step: { name, result } }));
+    if ("error" in kept) throw this.#seen(kept.error);
+  }
+
+  /** The same call; if it says that the task is no longer this run's, the handler is aborted. */
+  #unlessOver<T>(call: Promise<T>): Promise<T> {
+    return call.catch((error: unknown) => {
+      throw this.#seen(error);
+    });
+  }
+
+  /** Looks whether an error of the store says that the task is no longer this run's. */
+  #seen(error: unknown): unknown {
+    if (isOver(error)) this.#over(error);
+    return error;
+  }
+
+  /** Ends the run. The step that it keeps tells the next one that this sleep is over. */
+  async #sleep(name: string, ms: number): Promise<never> {
+    throw await this.#giveBack({ delayMs: ms, step: { name, result: undefined } }, "it sleeps");
+  }
+
+  /** Gives the task back, and aborts the handler with the error that it returns. */
+  async #giveBack(options: ReleaseOptions, why: string): Promise<TaskStoreError> {
+    const { taskId, lease } = this.#leased;
+    const given = await persisted(lease.leaseMs, () => this.#leased.release(options));
+    // The first answer was lost: the lease is gone because it was given back.
+    const lostAnswer = given.again && "error" in given && isTaskStoreError(given.error, "LEASE_LOST");
+    if ("error" in given && !lostAnswer) throw this.#seen(given.error);
+    const reason = givenBack(taskId, why);
+    this.#lost = true;
+    this.#abort.abort(reason);
+    return reason;
   }
 
   async #progress(statusMessage: string, checkpoint?: unknown): Promise<boolean> {
@@ -157,47 +203,6 @@ export class Run {
       this.#over(error);
       return false;
     }
-  }
-
-  async #ask<Answer>(request: InputRequest, options: InputOptions = {}): Promise<Answer> {
-    checkOptions("A question", options, INPUT_OPTIONS);
-    const answered = new AbortController();
-    const { signal } = answered;
-    this.#abort.signal.throwIfAborted();
-    const key = options.key ?? this.#keyOf(request);
-    const timeoutMs = options.timeoutMs ?? this.#options.inputTimeoutMs;
-    const forget = onAbort(this.#abort.signal, (reason) => answered.abort(reason));
-    try {
-      await this.#leased.requestInputs({ [key]: request });
-      // A failure ends the wait. A success stores the answer, which the wait finds.
-      this.#deliver(key, request, signal).catch((error: unknown) => answered.abort(error));
-      return (await this.#leased.awaitInput(key, { signal, timeoutMs })) as Answer;
-    } catch (error) {
-      if (isOver(error)) this.#over(error);
-      throw error;
-    } finally {
-      forget();
-      answered.abort();
-    }
-  }
-
-  /** Takes a question that has no answer yet to the requestor, if there is a `deliver`. */
-  async #deliver(key: string, request: InputRequest, signal: AbortSignal): Promise<void> {
-    const { deliver } = this.#options;
-    if (!deliver) return;
-    const { taskId } = this.#leased;
-    const record = await this.#leased.read(["inputRequests"]);
-    if (!record || !Object.hasOwn(record.inputRequests, key)) return;
-    const answer = await deliver(request, { taskId, owner: record.owner, key, signal });
-    await this.#leased.provideInputs({ [key]: answer });
-  }
-
-  /** The same question at the same turn has the same key in every run. */
-  #keyOf(request: InputRequest): string {
-    const digest = createHash("sha256").update(encodeJson(request, "input request")).digest("hex").slice(0, 16);
-    const turn = (this.#asked.get(digest) ?? 0) + 1;
-    this.#asked.set(digest, turn);
-    return `${request.method.split("/")[0]}-${digest}-${turn}`;
   }
 
   /** Learns at once when another call ends the task. */
@@ -235,12 +240,45 @@ export class Run {
     this.#abort.abort(error.code === "TASK_NOT_FOUND" ? expired(this.#leased.taskId) : error);
   }
 
-  /** Fails the task at the deadline, whether or not the handler heeds its signal. */
+  /** Fails the attempt at the deadline, whether or not the handler heeds its signal. */
   #timeOut(timeoutMs: number | undefined): void {
     if (this.#lost || this.#finishing) return;
     const message = `The task took longer than its limit of ${timeoutMs} ms`;
-    this.#finishing = this.#write(failure({ code: INTERNAL_ERROR, message }));
-    this.#abort.abort(new DOMException(message, "TimeoutError"));
+    const late = new DOMException(message, "TimeoutError");
+    this.#finishing = this.#retried(late) ?? this.#write(failure({ code: INTERNAL_ERROR, message }));
+    this.#abort.abort(late);
+  }
+
+  /** The attempt has failed. A last one is the outcome. */
+  async #fail(error: unknown): Promise<Written> {
+    if (this.#lost || this.#finishing || this.#abort.signal.aborted)
+      return this.#finish(failure(errorObjectOf(error)));
+    try {
+      this.#finishing = this.#retried(error);
+    } catch (thrown) {
+      return this.#finish(failure(errorObjectOf(thrown)));
+    }
+    return this.#finishing ?? this.#finish(this.#failed(error));
+  }
+
+  #failed(error: unknown): TaskOutcome {
+    const result = this.#options.failureResult?.(error);
+    return result === undefined ? failure(errorObjectOf(error)) : resultOutcome(result);
+  }
+
+  /** Gives the task back for a further attempt, if there is one. @throws what `retry.when` throws */
+  #retried(error: unknown): Promise<Written> | undefined {
+    const failures = this.#steps.failures + 1;
+    const delayMs = retryDelay(this.#options.retry, failures, error);
+    if (delayMs === undefined) return undefined;
+    const { message } = errorObjectOf(error);
+    const outcome = (reason: unknown): Written => ({ stored: false, status: this.#status, reason });
+    return this.#giveBack({ error: message, delayMs, failures }, "it will be tried again").then(outcome, (reason) =>
+      isOver(reason) || isTaskStoreError(reason, "BACKEND_UNAVAILABLE")
+        ? outcome(reason)
+        : // The store keeps no steps, so it cannot count attempts.
+          this.#write(this.#failed(error)),
+    );
   }
 
   async #finish(outcome: TaskOutcome): Promise<Written> {
@@ -253,70 +291,26 @@ export class Run {
     if (this.#lost) return { stored: false, status: this.#status, reason: signal.reason };
     // The runner's signal aborted, and the handler threw.
     const stopped = signal.aborted && "error" in outcome;
-    if (stopped && !(this.#begun && this.#options.onLost === "fail")) return this.#giveBack(outcome.error.message);
+    if (stopped && !(this.#begun && this.#options.onLost === "fail")) return this.#stop(outcome.error.message);
     const message = "The process that ran this task was stopped";
     this.#finishing = this.#write(stopped ? failure({ code: INTERNAL_ERROR, message }) : outcome);
     return this.#finishing;
   }
 
   /** Gives the lease back, so that another runner may go on. */
-  async #giveBack(error: string): Promise<Written> {
+  async #stop(error: string): Promise<Written> {
     // If this fails, the lease lapses.
-    await this.#leased.release(error).catch(() => undefined);
+    await this.#leased.release({ error }).catch(() => undefined);
     return { stored: false, status: this.#status, reason: this.#abort.signal.reason };
   }
 
-  /**
-   * Stores the outcome. The run may have taken hours, so it tries an unreachable backend again for
-   * as long as the lease can be ours.
-   */
   async #write(outcome: TaskOutcome): Promise<Written> {
-    const reason = () => (this.#abort.signal.aborted ? { reason: this.#abort.signal.reason as unknown } : {});
-    const giveUpAt = now() + this.#leased.lease.leaseMs;
-    for (let pause = RETRY_MS; ; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
-      try {
-        const { task } = await this.#leased.finish(outcome);
-        return { stored: true, status: task.status, ...reason() };
-      } catch (error) {
-        if (isTaskStoreError(error, "BACKEND_UNAVAILABLE") && now() < giveUpAt) {
-          await new Promise((resolve) => setTimeout(resolve, pause).unref());
-          continue;
-        }
-        // A write whose answer was lost looks like a task that somebody else ended.
-        const lostAnswer = pause > RETRY_MS && isTaskStoreError(error, "TASK_TERMINAL");
-        if (lostAnswer && (await this.#holds(outcome))) return { stored: true, status: outcome.status, ...reason() };
-        const instead = isUnstorable(error) ? insteadOf(outcome, error) : undefined;
-        if (instead) return { ...(await this.#write(instead)), error };
-        if (isOver(error)) this.#over(error);
-        return { stored: false, status: this.#status, reason: error };
-      }
+    const stored = await storeOutcome(this.#leased, outcome);
+    if ("status" in stored) {
+      const { aborted, reason } = this.#abort.signal;
+      return { stored: true, ...stored, ...(aborted ? { reason: reason as unknown } : {}) };
     }
+    if (isOver(stored.refused)) this.#over(stored.refused);
+    return { stored: false, status: this.#status, reason: stored.refused };
   }
-
-  async #holds(outcome: TaskOutcome): Promise<boolean> {
-    const record = await this.#leased.read(["result", "error"]).catch(() => null);
-    if (record?.task.status !== outcome.status) return false;
-    return isDeepStrictEqual(
-      "error" in outcome ? record.error : record.result,
-      JSON.parse(JSON.stringify("error" in outcome ? outcome.error : outcome.result)),
-    );
-  }
-}
-
-/**
- * The failure to store in place of an outcome that the store refuses. `undefined` if the store
- * refuses that, too.
- */
-function insteadOf(outcome: TaskOutcome, refusal: TaskStoreError): TaskOutcome | undefined {
-  if ("error" in outcome) {
-    const { data, ...error } = outcome.error;
-    if (data !== undefined) return failure(error);
-    if (error.message === refusal.message) return undefined;
-  }
-  return failure(errorObjectOf(refusal));
-}
-
-function resultOutcome(result: Result): TaskOutcome {
-  if (typeof result !== "object" || result === null) throw invalid("The handler must return a result object");
-  return { status: result["isError"] === true ? "failed" : "completed", result };
 }

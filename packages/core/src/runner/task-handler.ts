@@ -1,5 +1,6 @@
 import type { Request, Result } from "../contract/task.ts";
 import type { CreateMessageResult, ElicitedContent, ElicitParams, ElicitResult, SampleParams } from "./questions.ts";
+import type { StepContext, StepOptions } from "./steps.ts";
 
 /**
  * The argument of a handler.
@@ -24,6 +25,8 @@ export interface TaskContext<Checkpoint = unknown, Context = Record<string, unkn
   readonly context: Context;
   /** 1 for the first run, and one more for each runner that was lost. */
   readonly attempt: number;
+  /** How many attempts have failed and given the task back: see `retry`. */
+  readonly failures: number;
   /** The checkpoint that the last run saved with `progress`. `undefined` if no run saved one. */
   readonly checkpoint: Checkpoint | undefined;
   /**
@@ -32,6 +35,7 @@ export interface TaskContext<Checkpoint = unknown, Context = Record<string, unkn
    * - any process cancelled the task or ended it otherwise (`TASK_TERMINAL`);
    * - the task expired (`TASK_EXPIRED`);
    * - another runner took the lease (`LEASE_LOST`);
+   * - the run gave the task back, to sleep or to be repeated (`TASK_GIVEN_BACK`);
    * - the store was closed (`STORE_CLOSED`);
    * - the run reached its deadline, `timeoutMs` (a `TimeoutError`);
    * - the runner's own signal aborted (the reason of that signal).
@@ -84,6 +88,32 @@ export interface TaskContext<Checkpoint = unknown, Context = Record<string, unkn
    * @see MCP 2025-11-25, "Sampling"
    */
   sample(params: SampleParams, options?: InputOptions): Promise<CreateMessageResult>;
+  /**
+   * Does a part of the work once, and keeps its result with the task. A run that takes over, or
+   * comes back after a failure, gets the kept result and does not call `work`. A step whose runner
+   * dies before the result is kept runs again, so hand its `idempotencyKey` to other systems.
+   * @param name Of this step alone in a run, and the same in every run.
+   * @param work Returns JSON, or nothing.
+   * @throws what `work` throws; the reason of `signal`; `INVALID_ARGUMENT` for a name that the run
+   * has had and a result that is no JSON; `PAYLOAD_TOO_LARGE`; `BACKEND_UNAVAILABLE`
+   * @example
+   * ```ts
+   * const charge = await task.step("charge", ({ idempotencyKey, signal }) =>
+   *   payments.charge({ amount: 42 }, { idempotencyKey, signal }),
+   * );
+   * await task.step("ship", () => ship(charge.id), { retry: { limit: 5 }, timeoutMs: 10_000 });
+   * ```
+   */
+  step<T>(name: string, work: (step: StepContext) => T | Promise<T>, options?: StepOptions): Promise<T>;
+  /**
+   * Waits without a runner. The run gives the task back and ends: this call rejects, and the
+   * handler's signal aborts, with `TASK_GIVEN_BACK`. After `ms` milliseconds by the store's clock a
+   * worker runs the handler again, and this call then resolves at once. So put the work before it
+   * into steps. Needs a worker, in any process.
+   * @param name As of a step.
+   * @throws the reason of `signal`; `TASK_GIVEN_BACK`; `INVALID_ARGUMENT`; `BACKEND_UNAVAILABLE`
+   */
+  sleep(name: string, ms: number): Promise<void>;
 }
 
 export interface InputOptions {

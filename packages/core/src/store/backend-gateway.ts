@@ -10,6 +10,7 @@ import {
   leaseHeld,
   leaseLost,
   notFound,
+  notSupported,
   storeClosed,
   type TaskStoreError,
 } from "../contract/errors.ts";
@@ -187,7 +188,10 @@ export class BackendGateway {
       if (revision === undefined) throw leaseLost(taskId);
       return undefined;
     };
-    const outcome = this.call((backend) => backend.update(taskId, guard, patch));
+    const outcome = this.call((backend) => {
+      if (patch.step && !backend.stepsOf) throw notSupported("keep steps", "stepsOf");
+      return backend.update(taskId, guard, patch);
+    });
     return isLater(outcome) ? outcome.then(written) : written(outcome);
   }
 }

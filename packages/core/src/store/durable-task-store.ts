@@ -42,6 +42,7 @@ import type {
   TaskOutcome,
   TaskRecordWith,
   TaskSnapshot,
+  TaskSteps,
 } from "../contract/record.ts";
 import type { CreatedTask, Request, RequestId, Result, Task, TaskStatus } from "../contract/task.ts";
 import type { TaskStore } from "../contract/task-store.ts";
@@ -59,6 +60,7 @@ import { changePatch, outcomePatch, resultOf } from "./patches.ts";
 import { payloadsOf, toRecord } from "./record.ts";
 import { settingsOf } from "./settings.ts";
 import { toSnapshot, toTask } from "./snapshot.ts";
+import { readSteps } from "./steps.ts";
 import { deleteExpired, Sweeper } from "./sweeper.ts";
 import { traceMethods } from "./traced-methods.ts";
 import { Waiting } from "./waiting.ts";
@@ -242,6 +244,10 @@ export class DurableTaskStore implements TaskStore {
 
   releaseLease(lease: Lease, options: ReleaseOptions = {}): Promise<void> {
     return this.#leases.release(lease, options);
+  }
+
+  readSteps(taskId: string, options: OwnerOptions = {}): Promise<TaskSteps> {
+    return readSteps(this.#gateway, taskId, options);
   }
 
   claimTask(options: ClaimTaskOptions): Promise<ClaimedTask | null> {

@@ -24,6 +24,7 @@ import type { ClaimedTask, Lease } from "../contract/record.ts";
 import type { BackendGateway, WriteGuard } from "./backend-gateway.ts";
 import { historyLine, holderHere } from "./operations/history.ts";
 import { toRecord } from "./record.ts";
+import { failuresStep, stepOf } from "./steps.ts";
 
 function durationOf(options: LeaseOptions): number {
   return Math.ceil(options.leaseMs ?? DEFAULT_LEASE_MS);
@@ -74,9 +75,16 @@ export class Leases {
   async release(lease: Lease, options: ReleaseOptions): Promise<void> {
     checkLease(lease);
     checkOptions("releaseLease", options, RELEASE_OPTIONS);
+    const { delayMs, failures, step } = options;
+    if (step && failures !== undefined) throw invalid("releaseLease takes either a step or failures", lease.taskId);
     const error = options.error?.slice(0, ERROR_LENGTH);
-    const history = historyLine({ event: "given back", error });
-    const patch = { lease: { action: "release", leaseMs: 0 }, history } as const;
+    const history = historyLine({ event: "given back", error, delayMs });
+    const patch: { -readonly [Field in keyof Patch]: Patch[Field] } = {
+      lease: { action: "release", leaseMs: Math.ceil(delayMs ?? 0) },
+      history,
+    };
+    if (step) patch.step = stepOf(step, this.#gateway.encode);
+    if (failures !== undefined) patch.step = failuresStep(failures, this.#gateway.encode);
     await this.#write(lease.taskId, { scope: null, lease }, patch);
   }
 

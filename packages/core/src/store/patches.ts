@@ -5,6 +5,8 @@ import { decodePayload, type Encode } from "../contract/json.ts";
 import type { TaskChange, TaskOutcome } from "../contract/record.ts";
 import { type ErrorObject, isTaskStatus, isTerminal, type Result } from "../contract/task.ts";
 
+import { stepOf } from "./steps.ts";
+
 /** An outcome as it is stored. */
 type Content = { result: Result } | { error: ErrorObject };
 
@@ -12,9 +14,9 @@ type WritablePatch = { -readonly [Field in keyof Patch]: Patch[Field] };
 
 /** The patch for this change. @throws `INVALID_ARGUMENT`, `PAYLOAD_TOO_LARGE` */
 export function changePatch(taskId: string, change: TaskChange, encode: Encode): WritablePatch {
-  const { status, statusMessage, checkpoint } = change;
-  if (status === undefined && statusMessage === undefined && checkpoint === undefined)
-    throw invalid("A change needs a status, a statusMessage or a checkpoint", taskId);
+  const { status, statusMessage, checkpoint, step } = change;
+  if (status === undefined && statusMessage === undefined && checkpoint === undefined && step === undefined)
+    throw invalid("A change needs a status, a statusMessage, a checkpoint or a step", taskId);
   if (status !== undefined && !isTaskStatus(status))
     throw invalid("status must be working, input_required, completed, failed or cancelled", taskId);
   if (statusMessage !== undefined && typeof statusMessage !== "string")
@@ -23,6 +25,7 @@ export function changePatch(taskId: string, change: TaskChange, encode: Encode):
   if (status !== undefined) patch.status = status;
   if (statusMessage !== undefined) patch.statusMessage = encode(statusMessage, "status message");
   if (checkpoint !== undefined) patch.checkpoint = encode(checkpoint, "checkpoint");
+  if (step !== undefined) patch.step = stepOf(step, encode);
   return patch;
 }
 

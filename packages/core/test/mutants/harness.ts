@@ -100,6 +100,7 @@ function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
     ...(backend.remove && { remove: guarded(backend.remove.bind(backend)) }),
     ...(backend.restore && { restore: guarded(backend.restore.bind(backend)) }),
     ...(backend.messagesOf && { messagesOf: guarded(backend.messagesOf.bind(backend)) }),
+    ...(backend.stepsOf && { stepsOf: guarded(backend.stepsOf.bind(backend)) }),
     ...(backend.settled && { settled: guarded(backend.settled.bind(backend)) }),
     ...(backend.pauses && { pauses: guarded(backend.pauses.bind(backend)) }),
     close: () => backend.close(),

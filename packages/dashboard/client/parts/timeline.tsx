@@ -28,7 +28,12 @@ export function Timeline({ task }: { task: TaskAnswer }) {
       case "traced":
         return { at: entry.at, kind: "taken", what: "Its run is traced", detail: entry.traceparent };
       case "given back":
-        return { at: entry.at, kind: "back", what: "The runner gave it back", detail: entry.error };
+        return {
+          at: entry.at,
+          kind: "back",
+          what: `The runner gave it back${entry.delayMs === undefined ? "" : `, for ${duration(entry.delayMs)} at least`}`,
+          detail: entry.error,
+        };
       case "requeued":
         return { at: entry.at, kind: "back", what: "An operator put it back into the queue" };
       case "rerun":

@@ -19,6 +19,7 @@
 -- include "task"
 -- include "signal"
 -- include "history"
+-- include "step"
 -- One time for all, as Redis expires no key during a script.
 local startedAt, startedAtText = clock()
 local function clock() return startedAt, startedAtText end

@@ -29,14 +29,16 @@ local now = clock()
 local counts, watches = redis.call('EXISTS', counted) == 1, redis.call('EXISTS', watched) == 1
 local written, at = {}, 1
 
-local function restore(taskId, owner, name, before, state, fields)
+local function restore(taskId, owner, name, before, state, first, last)
   local task = member(taskFamily, taskId)
   if find(task, now) then return false end
   redis.call('UNLINK', task)
   local status, expires, lease = string.match(state, '(%S*) %S* (%S*) %S* %S* %S* (%S*)')
   local place = text(redis.call('INCR', position))
   local fixed = before .. ' ' .. place .. ' ' .. name
-  redis.call('HSET', task, 'task', fixed, 'state', state, unpack(fields))
+  redis.call('HSET', task, 'task', fixed, 'state', state)
+  -- One by one, as there may be more steps than a call has arguments.
+  for i = first, last, 2 do redis.call('HSET', task, ARGV[i], ARGV[i + 1]) end
 -- include "index"
   return true
 end
@@ -45,7 +47,7 @@ while at <= #ARGV do
   local taskId, owner, fieldsAt = ARGV[at], ARGV[at + 1] == '1' and ARGV[at + 2], at + 7
   local messagesAt = fieldsAt + ARGV[at + 6]
   local last = messagesAt + ARGV[messagesAt]
-  if restore(taskId, owner, ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], { unpack(ARGV, fieldsAt, messagesAt - 1) }) then
+  if restore(taskId, owner, ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], fieldsAt, messagesAt - 1) then
     local messages = member(messagesFamily, taskId)
     for i = messagesAt + 1, last, 2 do
       redis.call('RPUSH', messages, elementOf(ARGV[i], ARGV[i + 1]))

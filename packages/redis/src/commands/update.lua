@@ -24,6 +24,7 @@
 -- include "task"
 -- include "signal"
 -- include "history"
+-- include "step"
 local task, active, activeOfFamily, watched = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local claimsFamily, expiring, changes = KEYS[5], KEYS[6], KEYS[7]
 local taskId, kind, wanted, revisionWanted, tokenWanted = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -50,7 +51,8 @@ local visible = newStatus ~= ''
 if visible then status = newStatus end
 for i = firstField, #ARGV, 2 do
   if ARGV[i] == 'statusMessage' then row[MESSAGE] = ARGV[i + 1] end
-  if ARGV[i] ~= 'checkpoint' and ARGV[i] ~= 'history' then visible = true end
+  local field = ARGV[i]
+  if field ~= 'checkpoint' and field ~= 'history' and not isStep(field) then visible = true end
 end
 if tells then ARGV[firstField + 1] = appended(history, time, ARGV[firstField + 1]) end
 if visible then updated, revision = time, text(revision + 1) end

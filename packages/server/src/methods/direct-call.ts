@@ -1,5 +1,5 @@
 import { generateTaskId, type InputOptions, type TaskContext } from "@mcp-task-store/core";
-import { assertJson } from "@mcp-task-store/core/backend";
+import { assertJson, pause, Steps } from "@mcp-task-store/core/backend";
 import type { ServerContext } from "@modelcontextprotocol/server";
 import { CANNOT_ASK } from "../protocol/answers.ts";
 import { isModern } from "../protocol/callers.ts";
@@ -14,10 +14,20 @@ export function withoutTask(of: Pick<TaskContext, "request" | "context">, ctx: S
   const refuse = (): never => {
     throw new Error(CANNOT_ASK);
   };
+  const taskId = generateTaskId();
+  // There is no task that could keep a result or come back later.
+  const steps = new Steps({
+    taskId,
+    signal,
+    kept: () => undefined,
+    keep: async (_, result) => assertJson(result ?? null, "step's result"),
+    sleep: (_, ms) => pause(ms, signal),
+  });
   return {
     ...of,
-    taskId: generateTaskId(),
+    taskId,
     attempt: 1,
+    failures: 0,
     checkpoint: undefined,
     signal,
     progress: async (message, checkpoint) => {
@@ -26,6 +36,8 @@ export function withoutTask(of: Pick<TaskContext, "request" | "context">, ctx: S
       await tell(message);
       return true;
     },
+    step: (name, work, options) => steps.step(name, work, options),
+    sleep: (name, ms) => steps.sleep(name, ms),
     elicit: async (params, options) =>
       isModern(ctx) ? refuse() : (ctx.mcpReq.elicitInput(params as never, { signal, ...timeoutOf(options) }) as never),
     sample: async (params, options) =>

@@ -165,11 +165,11 @@ export class ToolCalls {
     call: Call,
     ctx: ServerContext,
   ): Promise<Result> {
-    const { answerWithinMs } = tool.config;
+    const { answerWithinMs, retry } = tool.config;
     const runner = runnerHere(tool);
     const times = timesOf(tool, call.request);
     // A client of 2025-11-25 that asked for a task takes nothing else.
-    const mayBeEarly = dedupeKey === undefined && (isModern(ctx) || call.plain);
+    const mayBeEarly = dedupeKey === undefined && !retry && (isModern(ctx) || call.plain);
     if (!runner || answerWithinMs === undefined || !mayBeEarly) {
       const options = { context, dedupeKey, ...times, claimAfterMs: runner ? undefined : 0 };
       const task = await this.#create(call, ctx, options);

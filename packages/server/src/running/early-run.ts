@@ -7,7 +7,7 @@ export type CallSeed = Pick<TaskContext, "taskId" | "request" | "context">;
 
 /**
  * Work that begins before its task is made, and may end before that. The task gets the last
- * progress of that time. A question makes the task.
+ * progress of that time. A question, a step or a sleep makes the task.
  */
 export class EarlyRun {
   readonly #abort = new AbortController();
@@ -26,6 +26,7 @@ export class EarlyRun {
     this.#work = work({
       ...seed,
       attempt: 1,
+      failures: 0,
       checkpoint: undefined,
       signal: this.#abort.signal,
       progress: async (...said) => {
@@ -37,6 +38,8 @@ export class EarlyRun {
       },
       elicit: async (params, options) => (await bound()).elicit(params, options),
       sample: async (params, options) => (await bound()).sample(params, options),
+      step: async (name, step, options) => (await bound()).step(name, step, options),
+      sleep: async (name, ms) => (await bound()).sleep(name, ms),
     });
     // `within` and `asTask` await it, and see when it rejects.
     this.#work.catch(() => undefined);

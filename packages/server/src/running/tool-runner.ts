@@ -68,8 +68,8 @@ export class ToolRunner {
   }
 
   get #options(): HandlerOptions {
-    const { timeoutMs, inputTimeoutMs, onLost } = this.#tool.config;
-    return { timeoutMs, inputTimeoutMs, onLost };
+    const { timeoutMs, inputTimeoutMs, onLost, retry } = this.#tool.config;
+    return { timeoutMs, inputTimeoutMs, onLost, retry, failureResult };
   }
 
   /**
@@ -93,10 +93,11 @@ export class ToolRunner {
       const work = async () => this.#handler(args, askingClient(task));
       return await this.checked(await this.#tool.pace.timed(work));
     } catch (error) {
-      // Aborted work has no result: the task was cancelled, or another runner goes on. A failure of
-      // the store is not the tool's.
-      if (isRpcError(error) || task.signal.aborted || isTaskStoreError(error)) throw error;
-      return toolError(error);
+      // Aborted work has no result: the task was cancelled, or another runner goes on. With `retry`,
+      // only the last error is the result.
+      const result = task.signal.aborted || this.#tool.config.retry ? undefined : failureResult(error);
+      if (!result) throw error;
+      return result;
     }
   }
 
@@ -112,6 +113,14 @@ export class ToolRunner {
     if ("args" in outcome) return result;
     return toolError(`Output validation error: Invalid structured content for tool ${name}: ${outcome.issue}`);
   }
+}
+
+/**
+ * The result that `McpServer` makes of an error. None for a JSON-RPC error, and for a failure of the
+ * store, which is not the tool's.
+ */
+function failureResult(error: unknown): CallToolResult | undefined {
+  return isRpcError(error) || isTaskStoreError(error) ? undefined : toolError(error);
 }
 
 /**

@@ -45,6 +45,11 @@ export function heldBy(task: StoredTask, history: readonly HistoryEntry[]): Hold
 }
 
 /** Whether a runner holds the lease. */
-export function isHeld({ leaseExpiresAt, leaseToken, attempt, readAt }: StoredTask): boolean {
-  return leaseToken > 0 && attempt > 0 && leaseExpiresAt !== null && leaseExpiresAt > readAt;
+export function isHeld({ leaseExpiresAt, leaseToken, readAt }: StoredTask): boolean {
+  return !isGivenBack(leaseToken) && leaseExpiresAt !== null && leaseExpiresAt > readAt;
+}
+
+/** Whether no runner has taken the task, or the last one has given it back. */
+export function isGivenBack(leaseToken: number): boolean {
+  return leaseToken % 2 === 0;
 }

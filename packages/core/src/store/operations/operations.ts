@@ -40,7 +40,7 @@ import { changePatch } from "../patches.ts";
 import { toSnapshot } from "../snapshot.ts";
 import { bulk, search } from "./bulk.ts";
 import { conditionOf, STUCK } from "./filter.ts";
-import { historyLine } from "./history.ts";
+import { historyLine, isGivenBack } from "./history.ts";
 import { payloadsFor, toOperatorRecord } from "./records.ts";
 import { rerun } from "./rerun.ts";
 import { statsOf } from "./stats.ts";
@@ -132,7 +132,7 @@ export class Operations implements TaskOperations {
       if (isTerminal(task.status)) throw cannotUpdate(taskId, task.status, undefined);
       const lease = { taskId, token: task.leaseToken, attempt: task.attempt, leaseMs: 0 };
       // No runner has taken the task since its last release, so there is no attempt to take back.
-      const action = task.attempt === 0 ? "renew" : "release";
+      const action = isGivenBack(task.leaseToken) ? "renew" : "release";
       const patch = { lease: { action, leaseMs: 0 }, history: historyLine({ event: "requeued" }) } as const;
       try {
         const guard = { scope: null, lease };

@@ -19,7 +19,8 @@ type Fields = Record<string, unknown>;
 /** @throws TaskStoreError `INVALID_ARGUMENT`, `PAYLOAD_TOO_LARGE` */
 export function toRestored(given: ExportedTask, maxBytes: number): RestoredTask {
   if (given?.format !== 1) throw invalid("The exported task has a format that this version does not know");
-  const { taskId, owner, name, status, statusMessage, history, messages } = given;
+  // Exports of earlier versions have no steps.
+  const { taskId, owner, name, status, statusMessage, history, messages, steps = [] } = given;
   const right = (field: string, isRight: boolean) => {
     const id = typeof taskId === "string" ? taskId : undefined;
     if (!isRight) throw invalid(`The exported task has no valid ${field}`, id);
@@ -32,6 +33,7 @@ export function toRestored(given: ExportedTask, maxBytes: number): RestoredTask 
   right("history", history === null || typeof history === "string");
   right("leaseExpiresAt", isTerminal(status) === (given.leaseExpiresAt === null));
   right("messages", Array.isArray(messages) && messages.every(isObject));
+  right("steps", Array.isArray(steps) && steps.every(isStep));
   right("request", isRequest(given.request));
   right("inputs", given.inputs === null || isInputs(given.inputs));
   right("outcome", given.outcome === null || (isTerminal(status) && isOutcome(given.outcome)));
@@ -73,14 +75,16 @@ export function toRestored(given: ExportedTask, maxBytes: number): RestoredTask 
       message: encodeJson(message, "message", maxBytes),
       expiresAt: timeOf("messages", expiresAt),
     })),
+    steps: steps.map((step) => ({ name: step.name, body: encodeJson(step.body, "step's result", maxBytes) })),
   };
 }
 
 /** How many characters the task's payloads have. */
-export function sizeOf({ request, inputs, checkpoint, outcome, messages }: RestoredTask): number {
+export function sizeOf({ request, inputs, checkpoint, outcome, messages, steps }: RestoredTask): number {
   let size = 0;
   for (const text of [request, inputs, checkpoint, outcome]) size += text?.length ?? 0;
   for (const { message } of messages) size += message.length;
+  for (const { body } of steps) size += body.length;
   return size;
 }
 
@@ -115,6 +119,13 @@ function isInputs(value: unknown): boolean {
     Array.isArray(value) &&
     value.every((each) => isObject(each) && typeof each["key"] === "string" && isObject(each["request"]))
   );
+}
+
+function isStep(value: unknown): boolean {
+  if (!isObject(value) || typeof value["name"] !== "string" || !isStorableKey(value["name"])) return false;
+  if (!isObject(value["body"])) return false;
+  const { failures } = value["body"];
+  return failures === undefined || (Number.isSafeInteger(failures) && (failures as number) >= 0);
 }
 
 function isOutcome(value: unknown): boolean {

@@ -1,6 +1,6 @@
 import { lastPosition } from "../../backend/search.ts";
 import type { StoredTask } from "../../backend/stored-task.ts";
-import type { RestoredTask } from "../../backend/task-backend.ts";
+import type { RestoredTask, Step } from "../../backend/task-backend.ts";
 import { notSupported } from "../../contract/errors.ts";
 import { decodePayload } from "../../contract/json.ts";
 import type { ExportedTask, ExportOptions, ImportOptions, ImportOutcome } from "../../contract/operations.ts";
@@ -31,7 +31,8 @@ export async function* exportTasks(gateway: BackendGateway, options: ExportOptio
     const found: Awaited<ReturnType<typeof search>> = await search(gateway, condition, page);
     const tasks = found.tasks.filter(({ position }) => position <= settled);
     const messages = await messagesOf(gateway, tasks);
-    for (const task of tasks) yield toExported(task, messages.get(task.taskId) ?? []);
+    const steps = await stepsOf(gateway, tasks);
+    for (const task of tasks) yield toExported(task, messages.get(task.taskId) ?? [], steps.get(task.taskId) ?? []);
     if (found.next !== null && found.next < settled) after = found.next;
     else if (!follow) return;
     else {
@@ -54,6 +55,7 @@ export async function importTasks(
     signal?.throwIfAborted();
     const written = await gateway.call((backend) => {
       if (!backend.restore) throw notSupported("import tasks", "restore");
+      if (!backend.stepsOf && step.some(({ steps }) => steps.length > 0)) throw notSupported("keep steps", "stepsOf");
       return backend.restore(step);
     });
     outcome.imported += written.length;
@@ -81,6 +83,12 @@ async function messagesOf(gateway: BackendGateway, tasks: readonly StoredTask[])
   return Map.groupBy(found, ({ taskId }) => taskId);
 }
 
+async function stepsOf(gateway: BackendGateway, tasks: readonly StoredTask[]) {
+  const ids = tasks.map(({ taskId }) => taskId);
+  const found = ids.length > 0 ? await gateway.call(async (backend) => (await backend.stepsOf?.(ids)) ?? []) : [];
+  return Map.groupBy(found, ({ taskId }) => taskId);
+}
+
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
@@ -94,7 +102,11 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
 const jsonOf = (text: string | null | undefined): unknown => (text == null ? null : decodePayload(text));
 const isoOf = (time: number | null) => (time === null ? null : new Date(time).toISOString());
 
-function toExported(task: StoredTask, messages: readonly { message: string; expiresAt: number }[]): ExportedTask {
+function toExported(
+  task: StoredTask,
+  messages: readonly { message: string; expiresAt: number }[],
+  steps: readonly Step[],
+): ExportedTask {
   const { taskId, owner, name, status, ttl, pollInterval, revision, attempt, leaseToken } = task;
   return {
     format: 1,
@@ -121,5 +133,6 @@ function toExported(task: StoredTask, messages: readonly { message: string; expi
       message: jsonOf(message),
       expiresAt: isoOf(expiresAt) as string,
     })),
+    steps: steps.map(({ name, body }) => ({ name, body: jsonOf(body) })),
   };
 }

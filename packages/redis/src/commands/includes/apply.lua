@@ -21,7 +21,9 @@ if ends or action ~= '' then
   end
   if action == 'take' then attempt = text(attempt + 1) end
   if action == 'release' then attempt = text(attempt - 1) end
-  if action == 'take' or action == 'release' then token = text(token + 1) end
+  -- Odd from a take to a release.
+  if action == 'take' then token = text(token + 1 + token % 2) end
+  if action == 'release' then token = text(token + 2 - token % 2) end
   if nextExpiry then expires = nextExpiry end
 end
 row[STATE] = status .. ' ' .. updated .. ' ' .. expires .. ' ' .. revision .. ' ' .. attempt .. ' ' .. token .. ' ' .. lease
