@@ -201,7 +201,7 @@ export class Statements {
         DELETE FROM ${tasks} WHERE position = ANY (ARRAY(
           SELECT position FROM ${tasks} WHERE expires_at <= ${NOW} ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))
         RETURNING position
-      ), emptied AS (DELETE FROM ${steps} AS s USING deleted WHERE s.position = deleted.position)
+      ), emptied AS (DELETE FROM ${steps} WHERE position = ANY (ARRAY(SELECT position FROM deleted)))
       SELECT count(*) AS count FROM deleted`,
     );
 
@@ -212,7 +212,7 @@ export class Statements {
           AND lease_expires_at IS NULL AND (expires_at IS NULL OR expires_at > ${CLOCK})
         RETURNING task_id, position
       ), emptied AS (DELETE FROM ${messages} AS m USING removed WHERE m.task_id = removed.task_id),
-      forgotten AS (DELETE FROM ${steps} AS s USING removed WHERE s.position = removed.position)
+      forgotten AS (DELETE FROM ${steps} WHERE position = ANY (ARRAY(SELECT position FROM removed)))
       SELECT task_id AS "taskId" FROM removed`,
     );
     const restored = ([...RESTORED, "changedSecond"] as const).map((field) => COLUMNS[field]);
@@ -225,7 +225,7 @@ export class Statements {
     this.deleteExpiredOf = write(
       "delete_expired_of",
       `WITH deleted AS (DELETE FROM ${tasks} WHERE task_id = ANY ($1::text[]) AND expires_at <= ${CLOCK} RETURNING position)
-        DELETE FROM ${steps} AS s USING deleted WHERE s.position = deleted.position`,
+        DELETE FROM ${steps} WHERE position = ANY (ARRAY(SELECT position FROM deleted))`,
     );
     this.steps = read(
       "steps",

@@ -157,7 +157,7 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
     const sorts = nodes.filter((node) => node["Node Type"] === "Sort");
     expect(sorts.map((sort) => nodesOf(sort).map((node) => node["Node Type"]))).toEqual([["Sort", "CTE Scan"]]);
   }
-  expect(indexes("delete_expired")).toEqual(new Set(["tasks_by_expiry", "tasks_pkey"]));
+  expect(indexes("delete_expired")).toEqual(new Set(["tasks_by_expiry", "tasks_pkey", "task_steps_pkey"]));
   expect(indexes("changed_since")).toEqual(new Set(["tasks_by_change"]));
   expect(indexes("shift")).toEqual(new Set(["task_messages_by_task", "task_messages_pkey"]));
   expect(indexes("count")).toEqual(new Set(["task_messages_by_task"]));

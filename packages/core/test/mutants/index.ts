@@ -14,12 +14,14 @@ import { operatorPauseMutants } from "./operator-pauses.ts";
 import { operatorTransferMutants } from "./operator-transfers.ts";
 import { payloadMutants } from "./payloads.ts";
 import { stateMutants } from "./states.ts";
+import { stepMutants } from "./steps.ts";
 import { taskObjectMutants } from "./task-object.ts";
 import { waitingMutants } from "./waiting.ts";
 
 export const mutants: readonly Mutant[] = [
   ...taskObjectMutants,
   ...stateMutants,
+  ...stepMutants,
   ...isolationMutants,
   ...expiryMutants,
   ...listMutants,

@@ -18,6 +18,7 @@ import { processCases } from "./processes.ts";
 import { raceCases } from "./races.ts";
 import { runningCases } from "./running.ts";
 import { stateCases } from "./states.ts";
+import { stepCases } from "./steps.ts";
 import { taskObjectCases } from "./task-object.ts";
 import { waitingCases } from "./waiting.ts";
 
@@ -36,6 +37,7 @@ export const conformanceCases: readonly ConformanceCase[] = Object.freeze([
   ...waitingCases,
   ...inputCases,
   ...leaseCases,
+  ...stepCases,
   ...runningCases,
   ...limitCases,
   ...payloadCases,
