@@ -3,6 +3,7 @@ import {
   type Guard,
   HISTORY_LENGTH,
   isVisibleChange,
+  KEPT_AFTER_DELAY_MS,
   type OwnerScope,
   PAYLOAD_FIELDS,
   type Patch,
@@ -313,6 +314,10 @@ export class Statements {
     return this.#call(parts, () => {
       const parameter = (part: string) => parts.parameter(part);
       const until = `${CLOCK} + ${parameter("leaseMs")}::bigint`;
+      const kept =
+        lease?.action === "release"
+          ? ` + CASE WHEN ${parameter("leaseMs")}::bigint > 0 THEN ${KEPT_AFTER_DELAY_MS} ELSE 0 END`
+          : "";
       const changes = [
         ...WRITTEN.filter((field) => parts.has(field)).map((field) => `${COLUMNS[field]} = ${parameter(field)}`),
         `revision = t.revision + ${visible ? 1 : 0}`,
@@ -323,7 +328,7 @@ export class Statements {
         ...(lease && !ends
           ? [
               `lease_expires_at = ${until}`,
-              `expires_at = CASE WHEN t.ttl IS NOT NULL THEN greatest(t.created_at + t.ttl, ${until}) END`,
+              `expires_at = CASE WHEN t.ttl IS NOT NULL THEN greatest(t.created_at + t.ttl, ${until}${kept}) END`,
             ]
           : []),
       ];

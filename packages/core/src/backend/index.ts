@@ -35,6 +35,7 @@ export {
   applyPatch,
   guardHolds,
   HISTORY_LENGTH,
+  KEPT_AFTER_DELAY_MS,
   initialTask,
   isActive,
   isClaimable,

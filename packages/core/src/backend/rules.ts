@@ -108,9 +108,15 @@ const ATTEMPTS = { take: 1, renew: 0, release: -1 } as const;
 const TOKENS = { take: (token: number) => 1 + (token % 2), renew: () => 0, release: (token: number) => 2 - (token % 2) };
 
 /**
+ * How long a task that was given back for a time is kept beyond that time, in milliseconds, so that
+ * a runner can take it then.
+ */
+export const KEPT_AFTER_DELAY_MS = 300_000;
+
+/**
  * The task after a patch. A terminal task expires `ttl` after it became terminal. Before that, it
  * expires `ttl` after its creation or when its lease lapses, whichever is later, so that no task
- * expires under a live runner.
+ * expires under a live runner. A task that is given back for a time outlives that time.
  */
 export function applyPatch(task: StoredTask, patch: Patch, now: number): StoredTask {
   const { lease } = patch;
@@ -120,7 +126,10 @@ export function applyPatch(task: StoredTask, patch: Patch, now: number): StoredT
   const leaseExpiresAt = terminal ? null : lease ? now + lease.leaseMs : task.leaseExpiresAt;
   let { expiresAt } = task;
   if (task.ttl !== null && terminal && patch.status !== undefined) expiresAt = now + task.ttl;
-  else if (task.ttl !== null && lease) expiresAt = Math.max(task.createdAt + task.ttl, now + lease.leaseMs);
+  else if (task.ttl !== null && lease) {
+    const kept = lease.action === "release" && lease.leaseMs > 0 ? KEPT_AFTER_DELAY_MS : 0;
+    expiresAt = Math.max(task.createdAt + task.ttl, now + lease.leaseMs + kept);
+  }
   // Field by field, as in `withPayloads`.
   return {
     taskId: task.taskId,

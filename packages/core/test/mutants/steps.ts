@@ -116,6 +116,19 @@ export const stepMutants: Mutant[] = [
     backend: writing(({ step, ...patch }) => (step && patch.lease?.action !== "release" ? { ...patch, step } : patch)),
   },
   {
+    id: "expires-asleep",
+    breaks: "A task that was given back for a time expires when the time is over",
+    kills: ["steps/outlives-its-delay"],
+    backend: class extends MutableBackend {
+      override async update(taskId: string, guard: Guard, patch: Patch) {
+        const written = await super.update(taskId, guard, patch);
+        if (!written.applied || patch.lease?.action !== "release" || patch.lease.leaseMs === 0) return written;
+        const task = this.mend(written.task, ({ leaseExpiresAt }) => ({ expiresAt: leaseExpiresAt }));
+        return { applied: true, task } as const;
+      }
+    },
+  },
+  {
     id: "odd-after-release",
     breaks: "The token of a task that was given back looks like a runner's",
     kills: ["steps/given-back-for-a-time"],

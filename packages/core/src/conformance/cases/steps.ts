@@ -178,6 +178,21 @@ export const stepCases = [
   ),
 
   defineStepCase(
+    "steps/outlives-its-delay",
+    "A task that was given back for longer than its ttl is there when the time is over.",
+    async (scene) => {
+      const store = scene.open();
+      const ttl = scene.span(1000);
+      const taskId = await newTask(store, { claimAfterMs: 0, ttl });
+      const claimed = await store.claimTask(CLAIM);
+      assert(claimed);
+      await store.releaseLease(claimed.lease, { delayMs: ttl + scene.span(500) });
+      await scene.advance(ttl + scene.span(500));
+      assert.equal((await scene.open().claimTask(CLAIM))?.lease.taskId, taskId);
+    },
+  ),
+
+  defineStepCase(
     "steps/lost-and-failed",
     "Lost runners count as attempts and failed attempts do not, in any order of the two.",
     async (scene) => {

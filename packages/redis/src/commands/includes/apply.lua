@@ -17,7 +17,9 @@ if ends or action ~= '' then
   else
     local leaseExpires = math.ceil(now + leaseMs)
     lease = text(leaseExpires)
-    if ttl ~= '' then nextExpiry = text(math.max(created + ttl, leaseExpires)) end
+    -- A task that is given back for a time is kept for 5 minutes more.
+    local kept = action == 'release' and tonumber(leaseMs) > 0 and 300000 or 0
+    if ttl ~= '' then nextExpiry = text(math.max(created + ttl, leaseExpires + kept)) end
   end
   if action == 'take' then attempt = text(attempt + 1) end
   if action == 'release' then attempt = text(attempt - 1) end
