@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
@@ -195,4 +195,55 @@ test("packages/server/examples: a task is finished after kill -9", async () => {
   expect(answer.error).toBeUndefined();
   await until(store, taskId, ({ status }) => status === "completed");
   expect(await peer.task(taskId)).toMatchObject({ result: { structuredContent: { rendered: 4 } } });
+});
+
+describe("README.md, order.ts", () => {
+  const LINE = /^\s*(const|await|return|if|console)\b/;
+
+  /** The program with a place before each of its lines where it may be killed. */
+  async function writeOrder(): Promise<number> {
+    const [imports, program] = [/^import .*$/gm, /^(?!import ).*$/gm].map((lines) =>
+      (programOf("README.md", "order.ts").match(lines) ?? []).join("\n"),
+    ) as [string, string];
+    const hook = "let left = Number(process.env.KILL_AT); const at = () => --left || process.kill(process.pid, 9);";
+    let places = 0;
+    const lines = program.split("\n").map((line) => {
+      if (!LINE.test(line)) return line;
+      places += 1;
+      // The ledger alone would not show a step that is called again although it is kept.
+      return `at();${line.replace("const done =", 'await appendFile("calls.txt", what + ";"); const done =')}`;
+    });
+    await writeFile(join(folder, "order.ts"), `${imports}\n${hook}\n${lines.join("\n")}\nat();`);
+    return places;
+  }
+
+  async function run(killAt: number, ...args: string[]): Promise<{ killed: boolean; said: string }> {
+    const child = start([...args, "order.ts"], { KILL_AT: `${killAt}` });
+    let said = "";
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+    const [code, signal] = await once(child, "close");
+    if (signal !== "SIGKILL" && code !== 0) throw new Error(`order.ts ended with ${code}`);
+    return { killed: signal === "SIGKILL", said };
+  }
+
+  test("an order is paid once and shipped once, wherever its process is killed", async () => {
+    expect(await writeOrder()).toBeGreaterThan(10);
+    let [place, killed] = [0, true];
+    while (killed) {
+      place += 1;
+      for (const file of ["orders.db", "orders.db-wal", "orders.db-shm", "ledger.txt", "calls.txt"])
+        await rm(join(folder, file), { force: true });
+      ({ killed } = await run(place));
+      // On a clock on which the lease of the killed process has lapsed. Its places are all passed.
+      const { said } = killed ? await run(1_000_000, "--import", "./later.ts") : { said: undefined };
+      if (said !== undefined) expect(said, `after a kill at place ${place}`).toContain("paid, shipped");
+      const calls = (await readFile(join(folder, "calls.txt"), "utf8")).split(";").length - 1;
+      expect(calls, `after a kill at place ${place}`).toBeLessThanOrEqual(killed ? 3 : 2);
+      const ledger = await readFile(join(folder, "ledger.txt"), "utf8");
+      expect(ledger.replace(/ [\w-]{43}$/gm, ""), `after a kill at place ${place}`).toBe("paid\nshipped\n");
+    }
+    expect(place).toBeGreaterThan(15);
+  }, 240_000);
 });

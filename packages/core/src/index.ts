@@ -131,8 +131,8 @@ export type {
   SamplingContent,
   SamplingMessage,
 } from "./runner/questions.ts";
-export type { HandlerOptions, RunOutcome, RunTaskOptions } from "./runner/run-options.ts";
 export type { RetryOptions } from "./runner/retry.ts";
+export type { HandlerOptions, RunOutcome, RunTaskOptions } from "./runner/run-options.ts";
 export { runTask } from "./runner/run-task.ts";
 export type { StepContext, StepOptions } from "./runner/steps.ts";
 export type { DeliverContext, InputOptions, TaskContext, TaskHandler } from "./runner/task-handler.ts";

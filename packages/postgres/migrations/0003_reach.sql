@@ -1,6 +1,6 @@
 -- An addition: packages that know only the versions before it go on.
 
--- What the runs of a task have kept, one row a step. The step without a name counts failed attempts.
+-- What the runs of a task have kept, one row a step. The step without a name counts failures.
 -- Without a foreign key, which would look here for each task that is deleted.
 CREATE TABLE mcp_tasks.task_steps (
   position bigint NOT NULL,

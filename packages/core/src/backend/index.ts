@@ -35,13 +35,13 @@ export {
   applyPatch,
   guardHolds,
   HISTORY_LENGTH,
-  KEPT_AFTER_DELAY_MS,
   initialTask,
   isActive,
   isClaimable,
   isExpired,
   isInScope,
   isVisibleChange,
+  KEPT_AFTER_DELAY_MS,
   withPayloads,
 } from "./rules.ts";
 export { matchesFilter, searchByList, stuckReason } from "./search.ts";

@@ -105,7 +105,11 @@ const ATTEMPTS = { take: 1, renew: 0, release: -1 } as const;
  * How much the token grows. It is odd from a take until the lease is given back, also after the
  * lease has lapsed, and even otherwise.
  */
-const TOKENS = { take: (token: number) => 1 + (token % 2), renew: () => 0, release: (token: number) => 2 - (token % 2) };
+const TOKENS = {
+  take: (token: number) => 1 + (token % 2),
+  renew: () => 0,
+  release: (token: number) => 2 - (token % 2),
+};
 
 /**
  * How long a task that was given back for a time is kept beyond that time, in milliseconds, so that

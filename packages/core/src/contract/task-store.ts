@@ -112,7 +112,7 @@ export interface TaskWrites {
    */
   createTask(task: NewTaskOptions): Promise<Task>;
   /**
-   * Changes the status, the message, the checkpoint or a step in one write. Returns the task after the
+   * Changes the status, message, checkpoint or a step in one write. Returns the task after the
    * change.
    * @throws `TASK_NOT_FOUND`, `TASK_TERMINAL`, `LEASE_LOST`, `PAYLOAD_TOO_LARGE`
    * @example

@@ -19,11 +19,7 @@ export class Asking {
   readonly #options: Pick<RunTaskOptions, "deliver" | "inputTimeoutMs">;
   readonly #asked = new Map<string, number>();
 
-  constructor(
-    leased: LeasedTask,
-    signal: AbortSignal,
-    options: Pick<RunTaskOptions, "deliver" | "inputTimeoutMs">,
-  ) {
+  constructor(leased: LeasedTask, signal: AbortSignal, options: Pick<RunTaskOptions, "deliver" | "inputTimeoutMs">) {
     this.#leased = leased;
     this.#signal = signal;
     this.#options = options;

@@ -149,7 +149,10 @@ export class Run {
         this.#unlessOver(asking.ask({ method: "elicitation/create", params: params as object as Json }, options)),
       sample: (params, options) =>
         this.#unlessOver(
-          asking.ask<CreateMessageResult>({ method: "sampling/createMessage", params: params as object as Json }, options),
+          asking.ask<CreateMessageResult>(
+            { method: "sampling/createMessage", params: params as object as Json },
+            options,
+          ),
         ),
       step: (name, work, options) => steps.step(name, work, options),
       sleep: (name, ms) => steps.sleep(name, ms),
@@ -251,8 +254,7 @@ export class Run {
 
   /** The attempt has failed. A last one is the outcome. */
   async #fail(error: unknown): Promise<Written> {
-    if (this.#lost || this.#finishing || this.#abort.signal.aborted)
-      return this.#finish(failure(errorObjectOf(error)));
+    if (this.#lost || this.#finishing || this.#abort.signal.aborted) return this.#finish(failure(errorObjectOf(error)));
     try {
       this.#finishing = this.#retried(error);
     } catch (thrown) {
@@ -266,7 +268,7 @@ export class Run {
     return result === undefined ? failure(errorObjectOf(error)) : resultOutcome(result);
   }
 
-  /** Gives the task back for a further attempt, if there is one. @throws what `retry.when` throws */
+  /** Gives the task back for a further attempt, if any. @throws what `retry.when` throws */
   #retried(error: unknown): Promise<Written> | undefined {
     const failures = this.#steps.failures + 1;
     const delayMs = retryDelay(this.#options.retry, failures, error);

@@ -49,7 +49,7 @@ export interface StepKeeper {
   kept(name: string): { readonly result: unknown } | undefined;
   /** Resolves once the result is stored. */
   keep(name: string, result: unknown): Promise<void>;
-  /** Lets the run end, and another one go on after this time. May resolve, where none has to end. */
+  /** Ends the run, so that another goes on after this time. Resolves where none has to end. */
   sleep(name: string, ms: number): Promise<void>;
 }
 

@@ -8,8 +8,7 @@ type Caps = Parameters<MutableBackend["insert"]>[1];
 class Unfenced extends MutableBackend {
   override async update(taskId: string, guard: Guard, patch: Patch) {
     const { step, ...rest } = patch;
-    if (step)
-      this.raw.prepare("insert or replace into steps values (?, ?, ?)").run(taskId, step.name, step.body);
+    if (step) this.raw.prepare("insert or replace into steps values (?, ?, ?)").run(taskId, step.name, step.body);
     return super.update(taskId, guard, rest);
   }
 }
@@ -43,7 +42,9 @@ class Remembering extends MutableBackend {
     const before = this.raw.prepare("select name, body from steps where task_id = ?").all(task.taskId);
     const outcome = await super.insert(task, caps);
     for (const { name, body } of before)
-      this.raw.prepare("insert or replace into steps values (?, ?, ?)").run(task.taskId, name as string, body as string);
+      this.raw
+        .prepare("insert or replace into steps values (?, ?, ?)")
+        .run(task.taskId, name as string, body as string);
     return outcome;
   }
 }
@@ -52,7 +53,10 @@ class EvenTokens extends MutableBackend {
   override async update(taskId: string, guard: Guard, patch: Patch) {
     const written = await super.update(taskId, guard, patch);
     if (!written.applied || patch.lease?.action !== "release") return written;
-    return { applied: true, task: this.mend(written.task, ({ leaseToken }) => ({ leaseToken: leaseToken + 1 })) } as const;
+    return {
+      applied: true,
+      task: this.mend(written.task, ({ leaseToken }) => ({ leaseToken: leaseToken + 1 })),
+    } as const;
   }
 }
 

@@ -233,7 +233,8 @@ describe.each(stores)("steps over $name", (kind) => {
       async updateTask(...args) {
         const written = await scene.store.updateTask(...args);
         writes += 1;
-        if (writes === 1) throw Object.assign(new Error("cut"), { name: "TaskStoreError", code: "BACKEND_UNAVAILABLE" });
+        if (writes === 1)
+          throw Object.assign(new Error("cut"), { name: "TaskStoreError", code: "BACKEND_UNAVAILABLE" });
         return written;
       },
     });

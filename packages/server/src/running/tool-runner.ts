@@ -93,8 +93,8 @@ export class ToolRunner {
       const work = async () => this.#handler(args, askingClient(task));
       return await this.checked(await this.#tool.pace.timed(work));
     } catch (error) {
-      // Aborted work has no result: the task was cancelled, or another runner goes on. With `retry`,
-      // only the last error is the result.
+      // Aborted work has no result: the task was cancelled, or another runner goes on. With
+      // `retry`, only the last error is the result.
       const result = task.signal.aborted || this.#tool.config.retry ? undefined : failureResult(error);
       if (!result) throw error;
       return result;
@@ -116,8 +116,8 @@ export class ToolRunner {
 }
 
 /**
- * The result that `McpServer` makes of an error. None for a JSON-RPC error, and for a failure of the
- * store, which is not the tool's.
+ * The result that `McpServer` makes of an error. None for a JSON-RPC error, and for a failure of
+ * the store, which is not the tool's.
  */
 function failureResult(error: unknown): CallToolResult | undefined {
   return isRpcError(error) || isTaskStoreError(error) ? undefined : toolError(error);

@@ -91,9 +91,13 @@ export const stepCases = [
       const lease = await heldTask(store, {});
       const { taskId } = lease;
       const names = [...ODD_KEYS, "n".repeat(512), "step:", "Sow", "sow"];
-      for (const [result, name] of names.entries()) await store.updateTask(taskId, { step: { name, result } }, { lease });
+      for (const [result, name] of names.entries())
+        await store.updateTask(taskId, { step: { name, result } }, { lease });
       const { results } = await scene.open().readSteps(taskId);
-      assert.deepStrictEqual(new Map([...results].sort()), new Map(names.map((name, at) => [name, at] as const).sort()));
+      assert.deepStrictEqual(
+        new Map([...results].sort()),
+        new Map(names.map((name, at) => [name, at] as const).sort()),
+      );
       for (const name of ["", "n".repeat(513), "a\0b", "\ud800", 7 as never])
         await refused(store.updateTask(taskId, { step: { name, result: 1 } }, { lease }), "INVALID_ARGUMENT");
       for (const result of [1n, Number.NaN, () => undefined])
@@ -133,16 +137,12 @@ export const stepCases = [
     },
   ),
 
-  defineStepCase(
-    "steps/isolation",
-    "A task's steps are as invisible to another owner as the task.",
-    async (scene) => {
-      const store = scene.open();
-      const taskId = await newTask(store, {}, "ada");
-      await refused(store.readSteps(taskId, { owner: "bob" }), "TASK_NOT_FOUND");
-      assert.equal((await store.readSteps(taskId, { owner: "ada" })).failures, 0);
-    },
-  ),
+  defineStepCase("steps/isolation", "A task's steps are as invisible to another owner as the task.", async (scene) => {
+    const store = scene.open();
+    const taskId = await newTask(store, {}, "ada");
+    await refused(store.readSteps(taskId, { owner: "bob" }), "TASK_NOT_FOUND");
+    assert.equal((await store.readSteps(taskId, { owner: "ada" })).failures, 0);
+  }),
 
   defineStepCase(
     "steps/given-back-for-a-time",
@@ -223,19 +223,27 @@ export const stepCases = [
     },
   ),
 
-  defineStepCase("steps/move-with-their-task", "An exported task has its steps, and an import writes them.", async (scene) => {
-    const store = scene.open();
-    const lease = await heldTask(store, {});
-    for (const n of range(3)) await store.updateTask(lease.taskId, { step: { name: `n${n}`, result: { n } } }, { lease });
-    await store.releaseLease(lease, { failures: 2 });
-    await endedTask(store, "completed");
-    const tasks: ExportedTask[] = [];
-    for await (const task of store.operations.exportTasks()) tasks.push(task);
-    const other = (await scene.elsewhere()).open();
-    await other.operations.importTasks(JSON.parse(JSON.stringify(tasks)));
-    assert.deepStrictEqual(await resultsOf(other, lease.taskId), { n0: { n: 0 }, n1: { n: 1 }, n2: { n: 2 } });
-    assert.equal((await other.readSteps(lease.taskId)).failures, 2);
-    for (const steps of [[{ name: "x" }], [{ name: 7, body: {} }], [{ name: "", body: { failures: -1 } }], {}])
-      await refused(other.operations.importTasks([{ ...tasks[0], taskId: "new", steps } as never]), "INVALID_ARGUMENT");
-  }),
+  defineStepCase(
+    "steps/move-with-their-task",
+    "An exported task has its steps, and an import writes them.",
+    async (scene) => {
+      const store = scene.open();
+      const lease = await heldTask(store, {});
+      for (const n of range(3))
+        await store.updateTask(lease.taskId, { step: { name: `n${n}`, result: { n } } }, { lease });
+      await store.releaseLease(lease, { failures: 2 });
+      await endedTask(store, "completed");
+      const tasks: ExportedTask[] = [];
+      for await (const task of store.operations.exportTasks()) tasks.push(task);
+      const other = (await scene.elsewhere()).open();
+      await other.operations.importTasks(JSON.parse(JSON.stringify(tasks)));
+      assert.deepStrictEqual(await resultsOf(other, lease.taskId), { n0: { n: 0 }, n1: { n: 1 }, n2: { n: 2 } });
+      assert.equal((await other.readSteps(lease.taskId)).failures, 2);
+      for (const steps of [[{ name: "x" }], [{ name: 7, body: {} }], [{ name: "", body: { failures: -1 } }], {}])
+        await refused(
+          other.operations.importTasks([{ ...tasks[0], taskId: "new", steps } as never]),
+          "INVALID_ARGUMENT",
+        );
+    },
+  ),
 ];
