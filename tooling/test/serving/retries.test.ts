@@ -1,8 +1,23 @@
-import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { ANY_OWNER, type TaskStore, type TraceMessage } from "@mcp-task-store/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Place, stores } from "../fixtures/stores.ts";
 import { type Instance, instance, type Register, text } from "./support/instance.ts";
 import { PLAIN } from "./support/rpc.ts";
+
+const LEASE = "tracing:mcp-task-store.lease:asyncEnd";
+
+/** Resolves once a run has given its task back. */
+function givenBack(): Promise<void> {
+  return new Promise((resolve) => {
+    const ended = (message: unknown) => {
+      if ((message as TraceMessage).method !== "releaseLease") return;
+      unsubscribe(LEASE, ended);
+      resolve();
+    };
+    subscribe(LEASE, ended);
+  });
+}
 
 describe.each(stores)("tools that are repeated, over $name", ({ usePlaces }) => {
   const newPlace = usePlaces();
@@ -26,6 +41,10 @@ describe.each(stores)("tools that are repeated, over $name", ({ usePlaces }) => 
       await task.step("pay", () => void ran.push("pay"));
       await task.sleep("nap", 60_000);
       return text(`slept after ${await task.step("look", () => ran.length)} things`);
+    });
+    tasks.registerTool(mcp, "once", { answerWithinMs: 60_000, onLost: "fail" }, async (_, task) => {
+      await task.sleep("nap", 60_000);
+      return text("woke up");
     });
     tasks.registerTool(mcp, "brief", {}, async (_, task) => {
       await task.sleep("nap", 1);
@@ -61,11 +80,20 @@ describe.each(stores)("tools that are repeated, over $name", ({ usePlaces }) => 
   });
 
   test("a step makes the task of a call that began without one, and a sleep ends its run", async () => {
+    const sleeps = givenBack();
     const { taskId } = await server.peer().start("steps");
-    await store.waitForTask(taskId, { owner: ANY_OWNER, until: ["working"] });
+    await sleeps;
     await place.skip(60_000);
     expect(await result(taskId)).toMatchObject(text("slept after 3 things"));
     expect(ran).toEqual(["run", "pay", "run"]);
+  });
+
+  test("a sleep is no lost runner, for a tool that must not run twice", async () => {
+    const sleeps = givenBack();
+    const { taskId } = await server.peer().start("once");
+    await sleeps;
+    await place.skip(60_000);
+    expect(await result(taskId)).toMatchObject(text("woke up"));
   });
 
   test("a call that is answered at once runs its steps and waits for its sleeps", async () => {

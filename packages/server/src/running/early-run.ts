@@ -5,6 +5,9 @@ import type { CallToolResult } from "@modelcontextprotocol/server";
 /** The part of a task's context that exists before the task. */
 export type CallSeed = Pick<TaskContext, "taskId" | "request" | "context">;
 
+/** A step of work that began before its task: the next run comes after a sleep. */
+export const SLEPT = "mcp-task-store/slept";
+
 /**
  * Work that begins before its task is made, and may end before that. The task gets the last
  * progress of that time. A question, a step or a sleep makes the task.
@@ -39,7 +42,11 @@ export class EarlyRun {
       elicit: async (params, options) => (await bound()).elicit(params, options),
       sample: async (params, options) => (await bound()).sample(params, options),
       step: async (name, step, options) => (await bound()).step(name, step, options),
-      sleep: async (name, ms) => (await bound()).sleep(name, ms),
+      sleep: async (name, ms) => {
+        const task = await bound();
+        await task.step(SLEPT, () => true);
+        return task.sleep(name, ms);
+      },
     });
     // `within` and `asTask` await it, and see when it rejects.
     this.#work.catch(() => undefined);

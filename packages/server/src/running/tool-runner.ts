@@ -17,7 +17,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { ANSWER_ERROR } from "../protocol/answers.ts";
 import { isRpcError, toolError, withJson } from "../protocol/wire.ts";
-import { type CallSeed, EarlyRun } from "./early-run.ts";
+import { type CallSeed, EarlyRun, SLEPT } from "./early-run.ts";
 import type { Runs } from "./runs.ts";
 import { type AnyTaskToolHandler, readArguments, type TaskTool } from "./task-tool.ts";
 
@@ -80,7 +80,7 @@ export class ToolRunner {
     // A stopped runner leaves the work to another process.
     task.signal.throwIfAborted();
     const { name, config } = this.#tool;
-    if (config.onLost === "fail" && hasBegun(task.request))
+    if (config.onLost === "fail" && hasBegun(task.request) && !(await task.step(SLEPT, () => false)))
       throw new ProtocolError(ProtocolErrorCode.InternalError, "The process that ran this task was lost");
     const read = await readArguments(config.inputSchema, task.request.params?.["arguments"]);
     if ("issue" in read) return toolError(`Input validation error: Invalid arguments for tool ${name}: ${read.issue}`);
