@@ -53,7 +53,10 @@ const step = fc.record({
     fc.record({ do: fc.constant("answer"), taskId, owner, key, answer: json }),
     fc.record({ do: fc.constant("acquire"), taskId, owner, slot, leaseMs }),
     fc.record({ do: fc.constant("renew"), slot }),
-    fc.record({ do: fc.constant("release"), slot }),
+    fc.record({ do: fc.constant("release"), slot, delayMs: fc.constantFrom(undefined, 0, 300), failures: fc.nat(2) }),
+    fc.record({ do: fc.constant("step"), slot, name: key, result: json }),
+    fc.record({ do: fc.constant("readSteps"), taskId, owner }),
+    fc.record({ do: fc.constant("createOnce"), owner, name, dedupeKey: key, grain: fc.nat(1), ttl }),
     fc.record({ do: fc.constant("claim"), slot, names: fc.uniqueArray(name, { minLength: 1 }), leaseMs }),
     fc.record({ do: fc.constant("enqueue"), taskId, payload: json, maxSize: fc.option(fc.nat(3), { nil: undefined }) }),
     fc.record({ do: fc.constant("dequeue"), taskId }),
@@ -83,6 +86,22 @@ export async function walk(expected: World, actual: World, taken: readonly Step[
   }
 }
 
+function pick({ delayMs, failures }: { delayMs?: number | undefined; failures: number }) {
+  return delayMs === undefined ? {} : { delayMs, failures };
+}
+
+/** The value without ids that stores make of keys, each store others. */
+function anonymous(value: unknown): unknown {
+  if (typeof value === "string") return value.replace(/[\w-]{43}/, "made of a key");
+  if (Array.isArray(value)) return value.map(anonymous);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.entries(value).map(([key, each]) => [key, anonymous(each)]);
+}
+
+function stepOf({ name, result }: { name: string; result: unknown }) {
+  return { name, result };
+}
+
 class Walker {
   readonly #world: World;
   readonly #stores: readonly [TaskStore, TaskStore];
@@ -99,11 +118,11 @@ class Walker {
     // Each step has its own millisecond, so no order is left open.
     this.#world.advance(1);
     try {
-      return { value: await this.#call(this.#stores[handle === 0 ? 0 : 1], call) };
+      return { value: anonymous(await this.#call(this.#stores[handle === 0 ? 0 : 1], call)) };
     } catch (error) {
       const { code, message, status } = error as Error & { code?: unknown; status?: unknown };
       assert(code !== undefined && code !== "BACKEND_UNAVAILABLE", error as Error);
-      return { code, message, status };
+      return anonymous({ code, message, status });
     }
   }
 
@@ -141,7 +160,17 @@ class Walker {
       case "renew":
         return this.#withLease(call.slot, (lease) => store.renewLease(lease));
       case "release":
-        return this.#withLease(call.slot, (lease) => store.releaseLease(lease));
+        return this.#withLease(call.slot, (lease) => store.releaseLease(lease, pick(call)));
+      case "step":
+        return this.#withLease(call.slot, (lease) => store.updateTask(lease.taskId, { step: stepOf(call) }, { lease }));
+      case "readSteps": {
+        const { results, failures } = await store.readSteps(call.taskId, { owner: call.owner });
+        return { failures, results: [...results].sort() };
+      }
+      case "createOnce": {
+        const { do: _, grain, ...once } = call;
+        return store.createTask({ ...once, arguments: { grain } });
+      }
       case "claim": {
         const claimed = await store.claimTask(call);
         if (claimed) this.#keep(call.slot, claimed.lease);

@@ -135,3 +135,26 @@ export async function ask(task: TaskContext): Promise<void> {
   // @ts-expect-error A model needs messages.
   void task.sample({ maxTokens: 10 });
 }
+
+export async function once(task: TaskContext): Promise<void> {
+  const made = await store.createTask({ name: "charge", dedupeKey: "17" });
+  expectSame<typeof made.created, boolean>();
+  // @ts-expect-error Only a creation that may be repeated says whether it made the task.
+  (await store.createTask({ name: "charge" })).created;
+
+  const charge = await task.step("charge", async ({ idempotencyKey, attempt, signal }) => {
+    expectSame<[typeof idempotencyKey, typeof attempt, typeof signal], [string, number, AbortSignal]>();
+    return { id: 7 };
+  });
+  expectSame<typeof charge, { id: number }>();
+  expectSame<Awaited<ReturnType<typeof task.sleep>>, void>();
+  await task.step("note", () => undefined, { retry: { limit: 2 }, timeoutMs: 1000 });
+  // @ts-expect-error A step has a name.
+  void task.step(() => 1);
+  // @ts-expect-error There is no such option.
+  void task.step("a", () => 1, { retries: 3 });
+
+  startWorker(store, {
+    charge: { handler: () => ({}), retry: { limit: 5, when: (error) => error instanceof TypeError } },
+  });
+}
