@@ -14,7 +14,7 @@ import type { TaskStatus } from "../contract/task.ts";
 import { deadline, onAbort } from "../process/aborts.ts";
 import { keepAlive } from "../process/keep-alive.ts";
 import { clearInterval, now, setInterval } from "../process/real-time.ts";
-import { isTraced, publishLost, type TraceMessage, traced } from "../process/tracing.ts";
+import { publishLost } from "../process/tracing.ts";
 import { Asking } from "./asking.ts";
 import { failure, resultOutcome, storeOutcome } from "./outcome.ts";
 import { persisted } from "./persisted.ts";
@@ -23,6 +23,7 @@ import { retryDelay } from "./retry.ts";
 import type { RunOutcome, RunTaskOptions } from "./run-options.ts";
 import { Steps } from "./steps.ts";
 import type { TaskContext, TaskHandler } from "./task-handler.ts";
+import { tracedRun } from "./traced-run.ts";
 
 type Json = Record<string, unknown>;
 
@@ -60,28 +61,7 @@ export class Run {
   }
 
   run(handler: TaskHandler): Promise<RunOutcome> {
-    return isTraced("run") ? this.#traced(handler) : this.#run(handler);
-  }
-
-  async #traced(handler: TaskHandler): Promise<RunOutcome> {
-    const { name, request } = this.#record;
-    const { taskId, lease } = this.#leased;
-    // A failure of the store costs the trace a link, and the task nothing.
-    const formerTrace = lease.token > 1 ? await this.#leased.formerTrace().catch(() => undefined) : undefined;
-    const message: TraceMessage = {
-      operation: "run",
-      method: "run",
-      taskId,
-      name,
-      attempt: lease.attempt,
-      request,
-      formerTrace,
-    };
-    return traced(message, () => {
-      const { traceparent } = message;
-      if (traceparent !== undefined) void this.#leased.renew(traceparent).catch(() => undefined);
-      return this.#run(handler);
-    });
+    return tracedRun(this.#leased, this.#record, () => this.#run(handler));
   }
 
   async #run(handler: TaskHandler): Promise<RunOutcome> {
