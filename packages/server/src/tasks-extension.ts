@@ -84,7 +84,8 @@ export class TasksExtension implements AsyncDisposable {
   readonly #runs: Runs;
   /**
    * The context in which the extension was made. The worker that takes over must not run in the
-   * context of the request that happened to register the first tool.
+   * context of the request that happened to register the first tool, nor `drain` in that of the
+   * request after which it is called.
    */
   readonly #inContext: AsyncContext = presentContext();
   readonly #servers = new WeakMap<McpServer, ToolCalls>();
@@ -288,7 +289,8 @@ export class TasksExtension implements AsyncDisposable {
    * Claims and runs the tasks of all tools that were registered here, until none is left or `maxMs`
    * have passed. Tasks under way are then given back. For places without a process that stays:
    * cron, `waitUntil`, Lambda. Give such tools `runs: "worker"`, and the extension `worker: false`.
-   * See `drain` of core.
+   * The runs have the `AsyncLocalStorage` context in which the extension was made. See `drain` of
+   * core.
    * @throws TaskStoreError `INVALID_ARGUMENT` if no tool was registered here, for an unknown option
    * or an invalid value; the store's error if a claim fails
    * @example
@@ -309,7 +311,9 @@ export class TasksExtension implements AsyncDisposable {
       stop.abort(new DOMException("The extension is closed", "AbortError")),
     );
     const forgetSignal = onAbort(options.signal, (reason) => stop.abort(reason));
-    const draining = drain(this.#extension.store, this.#workerHandlers, { leaseMs, heartbeatMs, ...options, signal });
+    const ofRuns = { leaseMs, heartbeatMs, ...options, signal };
+    // The tasks are those of other callers than the request after which this is called.
+    const draining = this.#inContext(() => drain(this.#extension.store, this.#workerHandlers, ofRuns));
     this.#draining.add(draining);
     try {
       return await draining;
