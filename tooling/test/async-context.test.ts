@@ -2,9 +2,11 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableTaskStore } from "@mcp-task-store/core/backend";
 import {
   ANY_OWNER,
+  drain,
   MemoryBackend,
   MemoryStorage,
   MemoryTaskStore,
+  runNext,
   runTask,
   startPoller,
   startWorker,
@@ -108,6 +110,60 @@ describe.each(stores)("the context of an AsyncLocalStorage, over $name", (kind) 
   });
 });
 
+describe.each(stores)("the context of a run, over $name", (kind) => {
+  const handles = useHandles(kind);
+
+  test("a handler keeps it across its calls, whichever callers answer and cancel", async () => {
+    const taskId = await as("creator", async () => (await handles.store.createTask({ name: "work" })).taskId);
+    const seen: (string | undefined)[] = [];
+    const heard = Promise.withResolvers<string | undefined>();
+    const run = as("runner", () =>
+      runTask(handles.store, taskId, async (task) => {
+        seen.push(caller());
+        await task.progress("begun", 1);
+        seen.push(caller());
+        await task.elicit({ mode: "form", message: "Go on?", requestedSchema: { type: "object", properties: {} } });
+        seen.push(caller());
+        task.signal.addEventListener("abort", () => heard.resolve(caller()), { once: true });
+        await task.progress("waits for the cancel");
+        seen.push(caller());
+        await heard.promise;
+        seen.push(caller());
+        return {};
+      }),
+    );
+    await handles.other.waitForTask(taskId, { until: ["input_required"] });
+    const record = await handles.other.getRecord(taskId, { fields: ["inputRequests"] });
+    const answers = Object.keys(record?.inputRequests ?? {}).map((key) => [key, { action: "decline" }]);
+    await as("answerer", () => handles.store.provideInputs(taskId, Object.fromEntries(answers)));
+    await untilSaid("waits for the cancel", taskId);
+    await as("canceller", () => handles.store.cancelTask(taskId));
+    await run;
+    expect(await heard.promise).toBe("runner");
+    expect(new Set(seen)).toEqual(new Set(["runner"]));
+    expect(seen).toHaveLength(5);
+  });
+
+  test("runNext and drain run tasks in the context of their own caller", async () => {
+    const seen: (string | undefined)[] = [];
+    const handlers = { work: () => ({ content: [seen.push(caller())] }) };
+    for (const name of ["first creator", "second creator"])
+      await as(name, () => handles.store.createTask({ name: "work", claimAfterMs: 0 }));
+    await as("cron", () => runNext(handles.store, handlers));
+    await as("waitUntil", () => drain(handles.store, handlers, { onRun: () => seen.push(caller()) }));
+    expect(seen).toEqual(["cron", "waitUntil", "waitUntil"]);
+  });
+
+  async function untilSaid(statusMessage: string, taskId: string): Promise<void> {
+    let after: number | undefined;
+    for (;;) {
+      const snapshot = await handles.other.waitForTask(taskId, { until: "change", after });
+      if (snapshot.task.statusMessage === statusMessage) return;
+      after = snapshot.revision;
+    }
+  }
+});
+
 test("onError runs in the context that made the store, for a sweep and for a call", async () => {
   const told: (string | undefined)[] = [];
   const twice = Promise.withResolvers<void>();
@@ -145,6 +201,33 @@ test("a server's run has the context of its request, a worker's run that of the 
   const left = await as("elsewhere", () => store.createTask({ claimAfterMs: 0 }, 1, request));
   await store.waitForTask(left.taskId, { owner: ANY_OWNER });
   expect(seen).toEqual(["request", "extension"]);
+  await server[Symbol.asyncDispose]();
+  await store.close();
+});
+
+test("a worker that the server starts, and drain after a request, do not see the context of any request", async () => {
+  const store = new MemoryTaskStore({ sweepIntervalMs: false });
+  const seen: (string | undefined)[] = [];
+  const server = as("extension", () =>
+    instance(
+      store,
+      (tasks, mcp) => {
+        tasks.registerTool(mcp, "work", { runs: "worker" }, () => {
+          seen.push(caller());
+          return text("done");
+        });
+      },
+      { worker: false },
+    ),
+  );
+  const first = await as("first request", () => server.peer().start("work"));
+  await as("second request", () => server.tasks.drain({ onRun: () => seen.push(caller()) }));
+  await store.waitForResult(first.taskId, { owner: ANY_OWNER });
+  expect(seen.splice(0)).toEqual(["extension", "extension"]);
+  as("main", () => server.tasks.startWorker({ claimPollMs: 1 }));
+  const { taskId } = await as("third request", () => server.peer().start("work"));
+  await store.waitForResult(taskId, { owner: ANY_OWNER });
+  expect(seen).toEqual(["main"]);
   await server[Symbol.asyncDispose]();
   await store.close();
 });

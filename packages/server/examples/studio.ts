@@ -11,10 +11,10 @@ const store = new SqliteTaskStore({
   path: process.env["TASKS_DB"] ?? "tasks.db",
   limits: { ttl: { default: 3_600_000 } },
 });
-const tasks = new TasksExtension({ store });
+export const tasks = new TasksExtension({ store });
 
-export const handler = tasks.createMcpHandler(() => {
-  const server = new McpServer({ name: "studio", version: "1.0.0" });
+/** Registers the tool on a server, also on one that a framework made. */
+export function register(server: McpServer): void {
   tasks.registerTool(
     server,
     "render",
@@ -31,8 +31,15 @@ export const handler = tasks.createMcpHandler(() => {
       return { content: [{ type: "text", text: `${rendered} rendered` }], structuredContent: { rendered } };
     },
   );
+}
+
+export function createServer(): McpServer {
+  const server = new McpServer({ name: "studio", version: "1.0.0" });
+  register(server);
   return server;
-});
+}
+
+export const handler = tasks.createMcpHandler(createServer);
 
 /** In place of your authorization server: the token is the user. */
 export const verifier: OAuthTokenVerifier = {

@@ -24,14 +24,32 @@ import {
 
 // Seam 1: the handler of tools/call.
 
-/** @throws Error if the server's first tool is registered already */
-export function assertNoTools({ server }: McpServer): void {
+/** What `McpServer` keeps to itself about its tools. */
+interface ToolState {
+  _registeredTools: Record<string, RegisteredTool>;
+  _toolHandlersInitialized: boolean;
+}
+
+/**
+ * Makes sure that the handler of `tools/call` is still to be registered. A server that was made
+ * with `capabilities.tools`, as frameworks make it, has registered it before its first tool: it is
+ * made to do that again.
+ *
+ * Relies on: `McpServer` notes in `_toolHandlersInitialized` that it has registered `tools/list`
+ * and `tools/call`, and in `_registeredTools` its tools.
+ * @throws Error if the server's first tool is registered already
+ */
+export function assertNoTools(mcp: McpServer): void {
+  const { server } = mcp;
+  const state = mcp as unknown as ToolState;
   try {
     server.assertCanSetRequestHandler("tools/call");
   } catch (cause) {
-    const message =
-      "Attach the tasks extension before the server's first tool is registered, and leave `capabilities.tools` to the server";
-    throw new Error(message, { cause });
+    if (!state._toolHandlersInitialized || Object.keys(state._registeredTools).length > 0)
+      throw new Error("Attach the tasks extension before the server's first tool is registered", { cause });
+    server.removeRequestHandler("tools/call");
+    server.removeRequestHandler("tools/list");
+    state._toolHandlersInitialized = false;
   }
 }
 

@@ -1,5 +1,21 @@
-import { type HandlerWithOptions, startWorker, type TaskWorker, type WorkerOptions } from "@mcp-task-store/core";
-import { type Context as AsyncContext, checkOptions, keptAlive, presentContext } from "@mcp-task-store/core/backend";
+import {
+  type DrainOptions,
+  type DrainOutcome,
+  drain,
+  type HandlerWithOptions,
+  startWorker,
+  TaskStoreError,
+  type TaskWorker,
+  type WorkerOptions,
+} from "@mcp-task-store/core";
+import {
+  type Context as AsyncContext,
+  checkOptions,
+  checks,
+  keptAlive,
+  onAbort,
+  presentContext,
+} from "@mcp-task-store/core/backend";
 import type {
   CreateMcpHandlerOptions,
   McpHttpHandler,
@@ -68,7 +84,8 @@ export class TasksExtension implements AsyncDisposable {
   readonly #runs: Runs;
   /**
    * The context in which the extension was made. The worker that takes over must not run in the
-   * context of the request that happened to register the first tool.
+   * context of the request that happened to register the first tool, nor `drain` in that of the
+   * request after which it is called.
    */
   readonly #inContext: AsyncContext = presentContext();
   readonly #servers = new WeakMap<McpServer, ToolCalls>();
@@ -77,6 +94,8 @@ export class TasksExtension implements AsyncDisposable {
   /** By tool name: what this process runs as a worker. */
   readonly #workerHandlers = new Map<string, HandlerWithOptions>();
   readonly #workers = new Set<TaskWorker>();
+  /** Calls of `drain` that are under way. */
+  readonly #draining = new Set<Promise<DrainOutcome>>();
   /**
    * By tool name. A server that is made for one request finds the pace that others have measured.
    */
@@ -267,13 +286,54 @@ export class TasksExtension implements AsyncDisposable {
   }
 
   /**
+   * Claims and runs the tasks of all tools that were registered here, until none is left or `maxMs`
+   * have passed. Tasks under way are then given back. For places without a process that stays:
+   * cron, `waitUntil`, Lambda. Give such tools `runs: "worker"`, and the extension `worker: false`.
+   * The runs have the `AsyncLocalStorage` context in which the extension was made. See `drain` of
+   * core.
+   * @throws TaskStoreError `INVALID_ARGUMENT` if no tool was registered here, for an unknown option
+   * or an invalid value; the store's error if a claim fails
+   * @example
+   * // Vercel, Next.js: after the answer of a request, and in a cron job's route.
+   * after(() => tasks.drain({ maxMs: 50_000 }));
+   */
+  async drain(options: DrainOptions = {}): Promise<DrainOutcome> {
+    if (this.#workerHandlers.size === 0)
+      throw new TaskStoreError(
+        "INVALID_ARGUMENT",
+        "tasks.drain knows no tool: register the tools on a server in this process first",
+      );
+    checkOptions("tasks.drain", { signal: options.signal }, { signal: checks.signal });
+    const { leaseMs, heartbeatMs } = this.#options;
+    const stop = new AbortController();
+    const { signal } = stop;
+    const forgetClose = this.#extension.onClose(() =>
+      stop.abort(new DOMException("The extension is closed", "AbortError")),
+    );
+    const forgetSignal = onAbort(options.signal, (reason) => stop.abort(reason));
+    const ofRuns = { leaseMs, heartbeatMs, ...options, signal };
+    // The tasks are those of other callers than the request after which this is called.
+    const draining = this.#inContext(() => drain(this.#extension.store, this.#workerHandlers, ofRuns));
+    this.#draining.add(draining);
+    try {
+      return await draining;
+    } finally {
+      this.#draining.delete(draining);
+      forgetClose();
+      forgetSignal();
+    }
+  }
+
+  /**
    * Stops the handlers that run here and gives their tasks back, so that other processes go on with
    * them. Tasks of tools with `onLost: "fail"` fail. Resolves when all handlers have settled.
    * Calling it again does nothing.
    */
   async close(): Promise<void> {
     this.#extension.close();
-    await keptAlive(Promise.all([this.#runs.stop(), ...[...this.#workers].map((worker) => worker.stop())]));
+    const workers = [...this.#workers].map((worker) => worker.stop());
+    // A claim that failed is the error of the call of `drain`.
+    await keptAlive(Promise.all([this.#runs.stop(), ...workers, Promise.allSettled(this.#draining)]));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

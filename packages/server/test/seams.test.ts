@@ -139,6 +139,23 @@ test("wrapToolCalls: McpServer passes its handler of tools/call to the instance'
   await server.close();
 });
 
+test("assertNoTools: a server that was made with capabilities.tools can be made to register its handlers again", async () => {
+  const options = { capabilities: { tools: {} } };
+  const server = new McpServer({ name: "seams-test", version: "1.0.0" }, options);
+  const state = server as unknown as { _registeredTools?: object; _toolHandlersInitialized?: boolean };
+  const why = moved("assertNoTools", "McpServer keeps its state of tools elsewhere");
+  expect(state, why).toMatchObject({ _registeredTools: {}, _toolHandlersInitialized: true });
+  server.server.removeRequestHandler("tools/call");
+  server.server.removeRequestHandler("tools/list");
+  state._toolHandlersInitialized = false;
+  server.registerTool("work", {}, async () => ({ content: [] }));
+  const again = moved("assertNoTools", "the first tool does not register the handlers again");
+  const { ask } = await legacy(server);
+  expect(toolsOf(await ask("tools/list", {})), again).toHaveLength(1);
+  expect((await ask("tools/call", { name: "work" })).result, again).toEqual({ content: [] });
+  await server.close();
+});
+
 test("declareTaskSupport: tools/list shows execution under 2025-11-25 alone", async () => {
   const factory = () => {
     const server = newServer();

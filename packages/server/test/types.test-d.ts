@@ -1,8 +1,11 @@
 import type { CreateMessageResult, ElicitResult, TaskContext, TaskWorker } from "@mcp-task-store/core";
 import { MemoryTaskStore } from "@mcp-task-store/memory";
 import { type CreatedTask, type TaskCaller, TasksExtension, type TaskToolConfig } from "@mcp-task-store/server";
+import { sdkTaskStore } from "@mcp-task-store/server/sdk";
 import {
   type AuthInfo,
+  type InputRequests,
+  type InputResponses,
   inputRequired,
   type McpHttpHandler,
   type McpServer,
@@ -232,3 +235,27 @@ server.registerTool("plain", {}, (context) => tasks.create(context, { context: {
 expectType<Promise<CreatedTask>>(tasks.create(ctx));
 // @ts-expect-error no such option
 void tasks.create(ctx, { timeoutMs: 1 });
+
+/** The interface of a store in the draft of the SDK's extension, with types of the SDK. */
+interface DraftedInSdk {
+  create(params: {
+    ttlMs: number | null;
+    pollIntervalMs?: number;
+    principal?: string;
+    context?: Record<string, unknown>;
+  }): Promise<{ taskId: string; ttlMs: number | null; pollIntervalMs?: number }>;
+  get(
+    taskId: string,
+    access?: { principal?: string },
+  ): Promise<{ status: "input_required"; inputRequests: InputRequests } | { status: string } | undefined>;
+  update(taskId: string, inputResponses: InputResponses, access?: { principal?: string }): Promise<boolean>;
+  cancel(taskId: string, access?: { principal?: string }): Promise<boolean>;
+}
+expectType<DraftedInSdk>(sdkTaskStore(store));
+sdkTaskStore(store, { claimAfterMs: 0 });
+// @ts-expect-error: no such option
+sdkTaskStore(store, { claimAfter: 0 });
+
+expectType<Promise<{ ran: number; done: boolean }>>(tasks.drain({ maxMs: 20_000, concurrency: 4 }));
+// @ts-expect-error: no such option
+tasks.drain({ maxMS: 20_000 });

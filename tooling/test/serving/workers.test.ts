@@ -1,7 +1,10 @@
 import { ANY_OWNER, startWorker } from "@mcp-task-store/core";
+import { TasksExtension } from "@mcp-task-store/server";
+import { McpServer } from "@modelcontextprotocol/server";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { stores } from "../fixtures/stores.ts";
+import { untilAborted } from "../fixtures/events.ts";
+import { MemoryTaskStore, stores } from "../fixtures/stores.ts";
 import { instance, type Register, text } from "./support/instance.ts";
 import { type Json, MISSING_CAPABILITY, PLAIN } from "./support/rpc.ts";
 
@@ -65,4 +68,56 @@ describe.each(stores)("tasks for workers over $name", ({ usePlaces }) => {
     expect(await store.waitForResult(String(late?.taskId), { owner: ANY_OWNER })).toEqual(text("4 more"));
     expect(ran).toEqual(["elsewhere", "elsewhere", "elsewhere"]);
   });
+
+  test("drain runs the tools of this process, and close stops it and gives the task back", async () => {
+    await using place = await newPlace();
+    const inputSchema = z.object({ size: z.number() });
+    const config = { inputSchema, runs: "worker" } as const;
+    const started = Promise.withResolvers<void>();
+    await using server = instance(place.open(), (tasks, mcp) => tasks.registerTool(mcp, "work", config), {
+      worker: false,
+    });
+    await using first = instance(
+      place.open(),
+      (tasks, mcp) =>
+        tasks.registerTool(mcp, "work", config, async ({ size }, task) => {
+          if (size < 3) return text(`${size}`);
+          await task.progress("half-way", size);
+          started.resolve();
+          return untilAborted(task);
+        }),
+      { worker: false },
+    );
+    const peer = server.peer();
+    const made = [await peer.start("work", { size: 1 }), await peer.start("work", { size: 2 })];
+    first.newServer();
+    expect(await first.tasks.drain({ concurrency: 2 })).toEqual({ ran: 2, done: true });
+    const store = place.open();
+    for (const [index, { taskId }] of made.entries())
+      expect(await store.waitForResult(taskId, { owner: ANY_OWNER })).toEqual(text(`${index + 1}`));
+
+    const { taskId } = await peer.start("work", { size: 3 });
+    const draining = first.tasks.drain();
+    await started.promise;
+    await first.tasks.close();
+    expect(await draining).toEqual({ ran: 1, done: false });
+    const taken = await store.claimTask({ names: ["work"] });
+    expect(taken?.record).toMatchObject({ task: { taskId }, attempt: 1, checkpoint: 3 });
+  });
+});
+
+test("drain refuses to run without tools, and options that do not exist", async () => {
+  await using store = new MemoryTaskStore({ sweepIntervalMs: false });
+  await using tasks = new TasksExtension({ store, worker: false });
+  const refused = { code: "INVALID_ARGUMENT" };
+  await expect(tasks.drain()).rejects.toMatchObject({
+    ...refused,
+    message: expect.stringMatching(/register the tools/),
+  });
+  tasks.registerTool(new McpServer({ name: "test", version: "1.0.0" }), "work", { runs: "worker" }, () => text("done"));
+  await expect(tasks.drain({ maxMS: 1 } as object)).rejects.toMatchObject(refused);
+  await expect(tasks.drain({ signal: "now" } as object)).rejects.toMatchObject(refused);
+  expect(await tasks.drain()).toEqual({ ran: 0, done: true });
+  await tasks.close();
+  expect(await tasks.drain()).toEqual({ ran: 0, done: false });
 });

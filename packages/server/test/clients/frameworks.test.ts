@@ -28,6 +28,14 @@ const frameworks: readonly { name: string; start: () => Promise<Server> }[] = [
     start: async () => (await import("../../examples/express.ts")).app.listen(0, "127.0.0.1"),
   },
   {
+    name: "Fastify",
+    start: async () => {
+      const { app } = await import("../../examples/fastify.ts");
+      await app.ready();
+      return app.server.listen(0, "127.0.0.1");
+    },
+  },
+  {
     name: "Hono",
     start: async () => {
       const { app } = await import("../../examples/hono.ts");
