@@ -29,11 +29,11 @@ import {
   unavailable,
   withPayloads,
 } from "@mcp-task-store/core/backend";
-import type { SqliteDatabase } from "./driver.ts";
+import { type Connection, fileOf } from "./connection.ts";
 import { isBusy, toStoreError } from "./errors.ts";
 import { ChangeFeed, type Wanted } from "./listen.ts";
 import { Messages } from "./messages.ts";
-import { migrate, SCHEMA_VERSION, versionOf } from "./migrate.ts";
+import { migrateBy, SCHEMA_VERSION, versionOf } from "./migrate.ts";
 import {
   type CapStatements,
   type ClaimStatements,
@@ -43,7 +43,7 @@ import {
   firstOf,
   type OnDemand,
 } from "./on-demand.ts";
-import { configure, openDatabase } from "./open.ts";
+import { configure, connectionTo, openFile } from "./open.ts";
 import { removeEnded, restoreTasks } from "./operators.ts";
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from "./options.ts";
 import { type TaskRow, toStored } from "./rows.ts";
@@ -62,7 +62,7 @@ const BEFORE_THE_END = ["request", "inputs", "checkpoint"] as const;
 
 /** The parts of a store whose database is open. */
 interface Open {
-  readonly database: SqliteDatabase;
+  readonly database: Connection;
   readonly statements: Statements;
   readonly transactions: Transactions;
   readonly messages: Messages;
@@ -88,7 +88,7 @@ export class SqliteBackend implements TaskBackend {
     this.#settings = sqliteSettings(options);
     const { path, database, clock } = this.#settings;
     this.#now = () => clock.now();
-    const onDisk = database ? !database.memory : path?.trim() !== ":memory:";
+    const onDisk = database ? fileOf(connectionTo(database)) !== "" : path?.trim() !== ":memory:";
     this.capabilities = Object.freeze({ durable: onDisk, multiProcess: onDisk });
   }
 
@@ -96,7 +96,7 @@ export class SqliteBackend implements TaskBackend {
     const deadline = realTime.now() + this.#settings.busyTimeoutMs;
     for (;;) {
       try {
-        return this.#connect();
+        return this.#connect(await this.#connection());
       } catch (error) {
         // busyTimeoutMs does not cover the moment when another process switches the file to WAL.
         if (!isBusy(error) || realTime.now() > deadline) throw toStoreError(error);
@@ -264,19 +264,29 @@ export class SqliteBackend implements TaskBackend {
     this.#opened = undefined;
     opened?.transactions.flush();
     opened?.changes.close();
-    if (this.#settings.path !== undefined) opened?.database.close();
+    if (opened) this.#leave(opened.database);
   }
 
-  #connect(): { storeId: string } {
-    const { path, busyTimeoutMs, synchronous, tablePrefix, migrate: mayMigrate, changePollMs } = this.#settings;
-    const database = this.#settings.database ?? openDatabase(path as string, busyTimeoutMs);
+  /** A new connection to the file, or one over the application's database. */
+  async #connection(): Promise<Connection> {
+    const { path, database, driver, busyTimeoutMs } = this.#settings;
+    return database ? connectionTo(database) : openFile(path as string, driver, busyTimeoutMs);
+  }
+
+  #leave(database: Connection): void {
+    if (this.#settings.database) database.release();
+    else database.close();
+  }
+
+  #connect(database: Connection): { storeId: string } {
+    const { path, synchronous, tablePrefix, migrate: mayMigrate, changePollMs } = this.#settings;
     try {
       // Checked before any write, so that a file of another version stays unchanged.
       const version = versionOf(database, tablePrefix);
       if (!mayMigrate && version !== SCHEMA_VERSION)
         throw mismatch("The store's tables are missing or of an older version: run migrate() first");
       if (path !== undefined) configure(database, synchronous);
-      if (mayMigrate) migrate(database, { tablePrefix });
+      if (mayMigrate) migrateBy(database, tablePrefix);
       const statements = new Statements(database, tablePrefix);
       const storeId = statements.storeId.get()?.storeId;
       if (storeId === undefined) throw unavailable("The table with the store's id is empty: restore a backup");
@@ -294,7 +304,7 @@ export class SqliteBackend implements TaskBackend {
       };
       return { storeId };
     } catch (error) {
-      if (path !== undefined) database.close();
+      this.#leave(database);
       throw error;
     }
   }

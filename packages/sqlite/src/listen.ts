@@ -1,7 +1,6 @@
 import { randomInt } from "node:crypto";
 import { aboutChange, type ChangedTask, type OnChange, realTime, type StoredTask } from "@mcp-task-store/core/backend";
-import { prepare, type Statement } from "./connection.ts";
-import type { SqliteDatabase } from "./driver.ts";
+import type { Connection, Statement } from "./connection.ts";
 import { CHANGES_KEPT, type Statements } from "./statements.ts";
 import type { Transactions } from "./transactions.ts";
 
@@ -44,7 +43,7 @@ export class ChangeFeed {
   #seenChange = 0;
 
   constructor(
-    database: SqliteDatabase,
+    database: Connection,
     statements: Statements,
     transactions: Transactions,
     changePollMs: number,
@@ -54,7 +53,7 @@ export class ChangeFeed {
     this.#transactions = transactions;
     this.#changePollMs = changePollMs;
     this.#now = now;
-    this.#version = prepare(database, "PRAGMA data_version");
+    this.#version = database.prepare("PRAGMA data_version");
   }
 
   /** Listeners miss no change committed after this resolves. */
