@@ -52,7 +52,13 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "entry.ts": ["Entry"],
     "positions.ts": ["Positions"],
   },
-  sqlite: { "transactions.ts": ["Transactions"], "on-demand.ts": ["OnDemand"], "operators.ts": [] },
+  sqlite: {
+    "transactions.ts": ["Transactions"],
+    "on-demand.ts": ["OnDemand"],
+    "operators.ts": [],
+    "insertion.ts": [],
+    "in-transaction.ts": ["InTransaction"],
+  },
   postgres: {
     "notify.ts": ["Notifier"],
     "parts.ts": ["Parts"],

@@ -8,7 +8,6 @@ import {
   type Guard,
   guardHolds,
   type InsertOutcome,
-  initialTask,
   isExpired,
   isVisibleChange,
   type ListQuery,
@@ -30,14 +29,16 @@ import {
   withPayloads,
 } from "@mcp-task-store/core/backend";
 import { type Connection, fileOf } from "./connection.ts";
+import type { SqliteDatabase } from "./driver.ts";
 import { isBusy, toStoreError } from "./errors.ts";
+import { InTransaction } from "./in-transaction.ts";
+import { hasCaps, insertTask } from "./insertion.ts";
 import { ChangeFeed, type Wanted } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { migrateBy, SCHEMA_VERSION, versionOf } from "./migrate.ts";
 import {
   type CapStatements,
   type ClaimStatements,
-  capReached,
   capsOnDemand,
   claimsOnDemand,
   firstOf,
@@ -81,6 +82,7 @@ export class SqliteBackend implements TaskBackend {
   readonly capabilities: Capabilities;
   readonly #settings: SqliteSettings;
   readonly #now: () => number;
+  readonly #inTransaction: InTransaction;
   #opened: Open | undefined;
 
   /** @throws TaskStoreError `INVALID_ARGUMENT` for an unknown option or a wrong value */
@@ -88,6 +90,7 @@ export class SqliteBackend implements TaskBackend {
     this.#settings = sqliteSettings(options);
     const { path, database, clock } = this.#settings;
     this.#now = () => clock.now();
+    this.#inTransaction = new InTransaction(this.#settings);
     const onDisk = database ? fileOf(connectionTo(database)) !== "" : path?.trim() !== ":memory:";
     this.capabilities = Object.freeze({ durable: onDisk, multiProcess: onDisk });
   }
@@ -106,22 +109,17 @@ export class SqliteBackend implements TaskBackend {
   }
 
   async insert(task: NewTask, caps: Caps): Promise<InsertOutcome> {
-    const capped = caps.activeTasks !== null || caps.activeTasksPerOwner !== null;
-    const counts = capped ? await this.#run((opened) => opened.caps.get()) : undefined;
-    const outcome = await this.#write(({ statements }): InsertOutcome => {
-      const now = this.#now();
-      const reached = counts && capReached(counts, caps, task.owner, now);
-      const inserted = initialTask(task, statements.nextChange(), now);
-      if (reached || !statements.insert(inserted, task.request)) {
-        const existing = statements.read(task.taskId, null);
-        if (existing && !isExpired(existing, now)) return { refused: "duplicate" };
-        if (reached) return { refused: reached };
-        if (existing) statements.deleteTasks([existing]);
-        statements.insert(inserted, task.request);
-      }
-      return { inserted: withPayloads(inserted) };
-    });
+    const counts = hasCaps(caps) ? await this.#run((opened) => opened.caps.get()) : undefined;
+    const outcome = await this.#write(({ statements }) => insertTask(statements, counts, task, caps, this.#now()));
     if ("inserted" in outcome) this.#opened?.changes.written(outcome.inserted, outcome.inserted.position);
+    return outcome;
+  }
+
+  /** Inserts in the transaction that the application has open on this database. */
+  insertIn(database: SqliteDatabase, task: NewTask, caps: Caps): InsertOutcome {
+    const outcome = this.#inTransaction.insert(this.#opened?.database, database, task, caps);
+    if ("inserted" in outcome && database === this.#settings.database)
+      this.#opened?.changes.uncommitted(outcome.inserted.position);
     return outcome;
   }
 

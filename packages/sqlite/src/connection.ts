@@ -1,3 +1,5 @@
+import type { SqliteDriver } from "./driver.ts";
+
 /** A prepared statement with its parameters by position and its rows. */
 export interface Statement<Parameters extends readonly unknown[], Row> {
   /** Returns the number of changed rows. */
@@ -8,10 +10,11 @@ export interface Statement<Parameters extends readonly unknown[], Row> {
 }
 
 /**
- * One connection to a database: all that the store asks of a driver. Each folder of `drivers/` has
- * a driver. Integers are numbers, because all of the store's are safe.
+ * One connection to a database: all that the store asks of a driver. `drivers/` has a file for each
+ * driver. Integers are numbers, because all of the store's are safe.
  */
 export interface Connection {
+  readonly driver: SqliteDriver;
   readonly inTransaction: boolean;
   /** Runs statements without parameters and rows. */
   exec(sql: string): void;

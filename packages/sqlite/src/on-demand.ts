@@ -100,19 +100,24 @@ export function capsOnDemand(
   tablePrefix: string,
   transactions: Transactions,
 ): OnDemand<CapStatements> {
-  const { tasks } = namesOf(tablePrefix);
-  const index = `${tasks}_active`;
-  // The count stops at the limit.
-  const count = (where: string) =>
-    `SELECT count(*) AS count FROM (SELECT 1 FROM ${tasks} INDEXED BY ${index} WHERE ${where} ${ACTIVE} AND ${ALIVE} LIMIT ?)`;
   return new OnDemand(
     transactions,
-    () => database.exec(`CREATE INDEX IF NOT EXISTS ${index} ON ${tasks} (owner, expires_at) WHERE ${ACTIVE}`),
-    () => ({
-      countActive: database.prepare(count("")),
-      countActiveOfOwner: database.prepare(count("owner IS ? AND")),
-    }),
+    () => makeCapsIndex(database, tablePrefix),
+    () => prepareCaps(database, tablePrefix),
   );
+}
+
+export function makeCapsIndex(database: Connection, tablePrefix: string): void {
+  const { tasks } = namesOf(tablePrefix);
+  database.exec(`CREATE INDEX IF NOT EXISTS ${tasks}_active ON ${tasks} (owner, expires_at) WHERE ${ACTIVE}`);
+}
+
+export function prepareCaps(database: Connection, tablePrefix: string): CapStatements {
+  const { tasks } = namesOf(tablePrefix);
+  // The count stops at the limit.
+  const count = (where: string) =>
+    `SELECT count(*) AS count FROM (SELECT 1 FROM ${tasks} INDEXED BY ${tasks}_active WHERE ${where} ${ACTIVE} AND ${ALIVE} LIMIT ?)`;
+  return { countActive: database.prepare(count("")), countActiveOfOwner: database.prepare(count("owner IS ? AND")) };
 }
 
 /** The cap that is reached, if one is. */

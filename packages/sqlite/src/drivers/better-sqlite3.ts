@@ -3,6 +3,7 @@ import type { BetterSqlite3Database, BetterSqlite3Statement } from "../driver.ts
 
 /** A connection by better-sqlite3. */
 export class BetterSqlite3Connection implements Connection {
+  readonly driver = "better-sqlite3";
   readonly #database: BetterSqlite3Database;
 
   constructor(database: BetterSqlite3Database) {

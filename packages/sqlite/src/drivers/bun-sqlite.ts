@@ -6,6 +6,7 @@ import type { BunSqliteDatabase, BunSqliteStatement } from "../driver.ts";
  * finalized, so the connection finalizes each.
  */
 export class BunSqliteConnection implements Connection {
+  readonly driver = "bun:sqlite";
   readonly #database: BunSqliteDatabase;
   readonly #statements: BunSqliteStatement[] = [];
 

@@ -3,6 +3,7 @@ import type { NodeSqliteDatabase, NodeSqliteStatement } from "../driver.ts";
 
 /** A connection by node:sqlite, of Node or Deno. */
 export class NodeSqliteConnection implements Connection {
+  readonly driver = "node:sqlite";
   readonly #database: NodeSqliteDatabase;
 
   constructor(database: NodeSqliteDatabase) {
