@@ -69,7 +69,7 @@ describe.each([...new Set([OLDEST_NODE, process.versions.node, NEWEST_NODE])])("
   });
 
   // Other drivers have the suite on this Node, and node:sqlite differs between versions of Node.
-  test("the conformance suite passes on SQLite by node:sqlite", { timeout: 300_000 }, async () => {
+  test("the conformance suite passes on SQLite by node:sqlite", { timeout: 600_000 }, async () => {
     const { passed, failed } = JSON.parse(await node(version, "conform-sqlite.mjs", "node:sqlite"));
     expect(failed).toEqual([]);
     expect(passed).toBeGreaterThan(200);
@@ -102,7 +102,7 @@ function nodeOf(version: string): string {
 function node(version: string, ...args: string[]): Promise<string> {
   const path =
     version === process.versions.node ? process.execPath : join(project.directory, "node_modules", version, "bin/node");
-  return run(path, args, { cwd: project.directory, timeoutMs: 300_000 });
+  return run(path, args, { cwd: project.directory, timeoutMs: 600_000 });
 }
 
 /** The lower end of a dependency's range. */

@@ -18,6 +18,8 @@ export interface ProjectOptions {
   readonly packages?: readonly string[];
   /** The environment of npm, in the project's folder. @default that of this process */
   readonly env?: (directory: string) => NodeJS.ProcessEnv;
+  /** The bound on npm's time, for packages that are compiled. @default 300_000 */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface ProjectOptions {
  */
 export function usePackedProject(
   manifest: Manifest,
-  { packages: wanted, env = () => process.env }: ProjectOptions = {},
+  { packages: wanted, env = () => process.env, timeoutMs = 300_000 }: ProjectOptions = {},
 ): { readonly directory: string } {
   let directory = "";
   beforeAll(async () => {
@@ -40,8 +42,9 @@ export function usePackedProject(
     await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], {
       cwd: directory,
       env: env(directory),
+      timeoutMs,
     });
-  }, 600_000);
+  }, timeoutMs + 300_000);
   afterAll(() => rm(directory, { recursive: true, force: true }));
   return {
     get directory() {

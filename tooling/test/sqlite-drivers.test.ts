@@ -8,7 +8,10 @@ import { usePackedProject } from "./packed-project.ts";
 
 const PACKAGES = { packages: ["core", "sqlite"] };
 const node = (directory: string, ...args: string[]) =>
-  run(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], { cwd: directory });
+  run(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], {
+    cwd: directory,
+    timeoutMs: 600_000,
+  });
 
 test("the tested majors are those of the range", () => {
   const { peerDependencies } = JSON.parse(readFileSync(join(repositoryRoot, "packages/sqlite/package.json"), "utf8"));
@@ -55,6 +58,7 @@ describe("better-sqlite3 12", () => {
     },
     {
       ...PACKAGES,
+      timeoutMs: 1_200_000,
       env: (directory) => ({
         ...process.env,
         PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
@@ -63,7 +67,7 @@ describe("better-sqlite3 12", () => {
     },
   );
 
-  test("the conformance suite passes", { timeout: 300_000 }, async ({ skip }) => {
+  test("the conformance suite passes", { timeout: 600_000 }, async ({ skip }) => {
     const found = await node(project.directory, "--print", "require('better-sqlite3/package.json').version").catch(
       String,
     );
