@@ -55,6 +55,8 @@ describe.each(RUNTIMES)("$runtime", ({ runtime, args, driver }) => {
       afterClose: 0,
       afterBoth: 0,
       found: true,
+      rolledBack: null,
+      committed: "working",
       statusMessage: "in \0 and \ud800",
       refused: expect.stringMatching(/^BACKEND_UNAVAILABLE: .*inside a transaction/),
       noFolder: expect.stringMatching(/^BACKEND_UNAVAILABLE: The database file cannot be opened/),

@@ -262,6 +262,7 @@ export class SqliteBackend implements TaskBackend {
     this.#opened = undefined;
     opened?.transactions.flush();
     opened?.changes.close();
+    this.#inTransaction.release();
     if (opened) this.#leave(opened.database);
   }
 

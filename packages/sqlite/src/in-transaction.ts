@@ -25,6 +25,7 @@ export class InTransaction {
   readonly #settings: SqliteSettings;
   // A closed database of the application goes, and its statements with it.
   readonly #prepared = new WeakMap<SqliteDatabase, Prepared>();
+  readonly #connections = new Set<WeakRef<Connection>>();
 
   constructor(settings: SqliteSettings) {
     this.#settings = settings;
@@ -58,6 +59,12 @@ export class InTransaction {
     }
   }
 
+  /** Call this when the store closes. */
+  release(): void {
+    for (const connection of this.#connections) connection.deref()?.release();
+    this.#connections.clear();
+  }
+
   #prepare(own: Connection | undefined, database: SqliteDatabase, connection: Connection): Prepared {
     if (database !== this.#settings.database) this.#checkPlace(own, connection);
     const { tablePrefix } = this.#settings;
@@ -65,6 +72,7 @@ export class InTransaction {
       throw mismatch("The database lacks the store's tables, or they are of an older version: run migrate() first");
     const prepared = { connection, statements: new Statements(connection, tablePrefix) };
     this.#prepared.set(database, prepared);
+    this.#connections.add(new WeakRef(connection));
     return prepared;
   }
 

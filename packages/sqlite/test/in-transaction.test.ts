@@ -222,14 +222,16 @@ test("limits, errors and traces are those of createTask", async () => {
   await store.createTask({ name: "ship", taskId: "taken" });
   const within = store.in(database);
   const codeOf = (task: object) => refusal(() => within.createTask(task as never)).code;
-  const published: unknown[] = [];
-  const listener = (message: unknown) => void published.push(message);
-  subscribe("tracing:mcp-task-store.create:start", listener);
-  onTestFinished(() => void unsubscribe("tracing:mcp-task-store.create:start", listener));
+  const published = { start: [] as unknown[], asyncEnd: [] as unknown[], error: [] as unknown[] };
+  for (const event of ["start", "asyncEnd", "error"] as const) {
+    const listener = (message: unknown) => void published[event].push(message);
+    subscribe(`tracing:mcp-task-store.create:${event}`, listener);
+    onTestFinished(() => void unsubscribe(`tracing:mcp-task-store.create:${event}`, listener));
+  }
 
   database.exec("BEGIN IMMEDIATE");
   expect(within.createTask({ name: "ship", owner: "alice" })).toMatchObject({ ttl: 1000 });
-  expect(published).toMatchObject([{ operation: "create", method: "createTask", name: "ship" }]);
+  expect(published.start).toMatchObject([{ operation: "create", method: "createTask", name: "ship" }]);
   expect(codeOf({ name: "ship", owner: "alice" })).toBe("LIMIT_EXCEEDED");
   expect(codeOf({ name: "ship", taskId: "taken" })).toBe("TASK_EXISTS");
   expect(codeOf({ name: "ship", arguments: { text: "x".repeat(1000) } })).toBe("PAYLOAD_TOO_LARGE");
@@ -240,6 +242,8 @@ test("limits, errors and traces are those of createTask", async () => {
   expect(codeOf({ name: "ship", owner: "carol" })).toBe("LIMIT_EXCEEDED");
   database.exec("ROLLBACK");
   expect((await store.listTasks()).tasks).toHaveLength(1);
+  expect(published.asyncEnd).toHaveLength(published.start.length);
+  expect(published.error[0]).toMatchObject({ error: { code: "LIMIT_EXCEEDED" } });
   database.transaction(() => void within.createTask({ name: "ship", owner: "bob" })).immediate();
   expect((await store.listTasks()).tasks).toHaveLength(2);
   await store.close();

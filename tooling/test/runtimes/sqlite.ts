@@ -34,6 +34,12 @@ const found = await given.getTask(taskId);
 database.exec("BEGIN");
 const refused = await given.updateTaskStatus(taskId, "working").then(() => undefined, textOf);
 database.exec("ROLLBACK");
+for (const [id, end] of Object.entries({ rolledBack: "ROLLBACK", committed: "COMMIT" })) {
+  database.exec("BEGIN IMMEDIATE");
+  given.in(database).createTask({ name: "render", taskId: id });
+  database.exec(end);
+}
+const inTransactions = { rolledBack: await given.getTask("rolledBack"), committed: await given.getTask("committed") };
 await given.updateTaskStatus(taskId, "working", "in \0 and \ud800");
 const { statusMessage } = (await given.getTask(taskId)) ?? {};
 await given.close();
@@ -50,6 +56,8 @@ console.log(
   JSON.stringify({
     capabilities: given.capabilities,
     ...{ whileOpen, afterClose, afterBoth, found: found?.taskId === taskId, statusMessage },
+    rolledBack: inTransactions.rolledBack,
+    committed: inTransactions.committed?.status,
     ...{ refused, noFolder, noDriver },
   }),
 );
