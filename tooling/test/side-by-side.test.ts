@@ -30,7 +30,7 @@ const SHARED: readonly (readonly [file: string, exports: readonly string[], back
   ["open.ts", [], ["sqlite", "postgres", "redis"]],
   // Runs statements or commands on connections. An SQLite database is one synchronous connection.
   ["connection.ts", ["Connections"], ["postgres", "redis"]],
-  ["connection.ts", ["Statement", "prepare"], ["sqlite"]],
+  ["connection.ts", ["Statement", "Connection"], ["sqlite"]],
   // Sends calls made together as one batch.
   ["together.ts", ["Together"], ["postgres", "redis"]],
   // A task as the database returns it, and its selected columns.
@@ -52,7 +52,13 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "entry.ts": ["Entry"],
     "positions.ts": ["Positions"],
   },
-  sqlite: { "transactions.ts": ["Transactions"], "on-demand.ts": ["OnDemand"], "operators.ts": [] },
+  sqlite: {
+    "transactions.ts": ["Transactions"],
+    "on-demand.ts": ["OnDemand"],
+    "operators.ts": [],
+    "insertion.ts": [],
+    "in-transaction.ts": ["InTransaction"],
+  },
   postgres: {
     "notify.ts": ["Notifier"],
     "parts.ts": ["Parts"],

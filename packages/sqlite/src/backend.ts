@@ -8,7 +8,6 @@ import {
   type Guard,
   guardHolds,
   type InsertOutcome,
-  initialTask,
   isExpired,
   isVisibleChange,
   type ListQuery,
@@ -30,21 +29,23 @@ import {
   unavailable,
   withPayloads,
 } from "@mcp-task-store/core/backend";
+import { type Connection, fileOf } from "./connection.ts";
 import type { SqliteDatabase } from "./driver.ts";
 import { isBusy, toStoreError } from "./errors.ts";
+import { InTransaction } from "./in-transaction.ts";
+import { hasCaps, insertTask } from "./insertion.ts";
 import { ChangeFeed, type Wanted } from "./listen.ts";
 import { Messages } from "./messages.ts";
-import { migrate, SCHEMA_VERSION, versionOf } from "./migrate.ts";
+import { migrateBy, SCHEMA_VERSION, versionOf } from "./migrate.ts";
 import {
   type CapStatements,
   type ClaimStatements,
-  capReached,
   capsOnDemand,
   claimsOnDemand,
   firstOf,
   type OnDemand,
 } from "./on-demand.ts";
-import { configure, openDatabase } from "./open.ts";
+import { configure, connectionTo, openFile } from "./open.ts";
 import { removeEnded, restoreTasks } from "./operators.ts";
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from "./options.ts";
 import { type TaskRow, toStored } from "./rows.ts";
@@ -63,7 +64,7 @@ const BEFORE_THE_END = ["request", "inputs", "checkpoint"] as const;
 
 /** The parts of a store whose database is open. */
 interface Open {
-  readonly database: SqliteDatabase;
+  readonly database: Connection;
   readonly statements: Statements;
   readonly transactions: Transactions;
   readonly messages: Messages;
@@ -82,6 +83,7 @@ export class SqliteBackend implements TaskBackend {
   readonly capabilities: Capabilities;
   readonly #settings: SqliteSettings;
   readonly #now: () => number;
+  readonly #inTransaction: InTransaction;
   #opened: Open | undefined;
 
   /** @throws TaskStoreError `INVALID_ARGUMENT` for an unknown option or a wrong value */
@@ -89,7 +91,8 @@ export class SqliteBackend implements TaskBackend {
     this.#settings = sqliteSettings(options);
     const { path, database, clock } = this.#settings;
     this.#now = () => clock.now();
-    const onDisk = database ? !database.memory : path?.trim() !== ":memory:";
+    this.#inTransaction = new InTransaction(this.#settings);
+    const onDisk = database ? fileOf(connectionTo(database)) !== "" : path?.trim() !== ":memory:";
     this.capabilities = Object.freeze({ durable: onDisk, multiProcess: onDisk });
   }
 
@@ -97,7 +100,7 @@ export class SqliteBackend implements TaskBackend {
     const deadline = realTime.now() + this.#settings.busyTimeoutMs;
     for (;;) {
       try {
-        return this.#connect();
+        return this.#connect(await this.#connection());
       } catch (error) {
         // busyTimeoutMs does not cover the moment when another process switches the file to WAL.
         if (!isBusy(error) || realTime.now() > deadline) throw toStoreError(error);
@@ -107,22 +110,17 @@ export class SqliteBackend implements TaskBackend {
   }
 
   async insert(task: NewTask, caps: Caps): Promise<InsertOutcome> {
-    const capped = caps.activeTasks !== null || caps.activeTasksPerOwner !== null;
-    const counts = capped ? await this.#run((opened) => opened.caps.get()) : undefined;
-    const outcome = await this.#write(({ statements }): InsertOutcome => {
-      const now = this.#now();
-      const reached = counts && capReached(counts, caps, task.owner, now);
-      const inserted = initialTask(task, statements.nextChange(), now);
-      if (reached || !statements.insert(inserted, task.request)) {
-        const existing = statements.read(task.taskId, null);
-        if (existing && !isExpired(existing, now)) return { refused: "duplicate" };
-        if (reached) return { refused: reached };
-        if (existing) statements.deleteTasks([existing]);
-        statements.insert(inserted, task.request);
-      }
-      return { inserted: withPayloads(inserted) };
-    });
+    const counts = hasCaps(caps) ? await this.#run((opened) => opened.caps.get()) : undefined;
+    const outcome = await this.#write(({ statements }) => insertTask(statements, counts, task, caps, this.#now()));
     if ("inserted" in outcome) this.#opened?.changes.written(outcome.inserted, outcome.inserted.position);
+    return outcome;
+  }
+
+  /** Inserts in the transaction that the application has open on this database. */
+  insertIn(database: SqliteDatabase, task: NewTask, caps: Caps): InsertOutcome {
+    const outcome = this.#inTransaction.insert(this.#opened?.database, database, task, caps);
+    if ("inserted" in outcome && database === this.#settings.database)
+      this.#opened?.changes.uncommitted(outcome.inserted.position);
     return outcome;
   }
 
@@ -275,19 +273,30 @@ export class SqliteBackend implements TaskBackend {
     this.#opened = undefined;
     opened?.transactions.flush();
     opened?.changes.close();
-    if (this.#settings.path !== undefined) opened?.database.close();
+    this.#inTransaction.release();
+    if (opened) this.#leave(opened.database);
   }
 
-  #connect(): { storeId: string } {
-    const { path, busyTimeoutMs, synchronous, tablePrefix, migrate: mayMigrate, changePollMs } = this.#settings;
-    const database = this.#settings.database ?? openDatabase(path as string, busyTimeoutMs);
+  /** A new connection to the file, or one over the application's database. */
+  async #connection(): Promise<Connection> {
+    const { path, database, driver, busyTimeoutMs } = this.#settings;
+    return database ? connectionTo(database) : openFile(path as string, driver, busyTimeoutMs);
+  }
+
+  #leave(database: Connection): void {
+    if (this.#settings.database) database.release();
+    else database.close();
+  }
+
+  #connect(database: Connection): { storeId: string } {
+    const { path, synchronous, tablePrefix, migrate: mayMigrate, changePollMs } = this.#settings;
     try {
       // Checked before any write, so that a file of another version stays unchanged.
       const version = versionOf(database, tablePrefix);
       if (!mayMigrate && version !== SCHEMA_VERSION)
         throw mismatch("The store's tables are missing or of an older version: run migrate() first");
       if (path !== undefined) configure(database, synchronous);
-      if (mayMigrate) migrate(database, { tablePrefix });
+      if (mayMigrate) migrateBy(database, tablePrefix);
       const statements = new Statements(database, tablePrefix);
       const storeId = statements.storeId.get()?.storeId;
       if (storeId === undefined) throw unavailable("The table with the store's id is empty: restore a backup");
@@ -305,7 +314,7 @@ export class SqliteBackend implements TaskBackend {
       };
       return { storeId };
     } catch (error) {
-      if (path !== undefined) database.close();
+      this.#leave(database);
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import type { SqliteDatabase } from "./driver.ts";
+import type { SqliteDriver } from "./driver.ts";
 
 /** A prepared statement with its parameters by position and its rows. */
 export interface Statement<Parameters extends readonly unknown[], Row> {
@@ -9,16 +9,27 @@ export interface Statement<Parameters extends readonly unknown[], Row> {
   all(...parameters: Parameters): Row[];
 }
 
-export function prepare<Parameters extends readonly unknown[], Row = never>(
-  database: SqliteDatabase,
-  sql: string,
-): Statement<Parameters, Row> {
-  const statement = database.prepare(sql);
-  // A database of the application may return BigInt by default. All integers here are safe.
-  if (/^\s*(select|pragma)|returning/i.test(sql)) statement.safeIntegers(false);
-  return {
-    run: (...parameters) => statement.run(...parameters).changes,
-    get: (...parameters) => statement.get(...parameters) as Row | undefined,
-    all: (...parameters) => statement.all(...parameters) as Row[],
-  };
+/**
+ * One connection to a database: all that the store asks of a driver. `drivers/` has a file for each
+ * driver. Integers are numbers, because all of the store's are safe.
+ */
+export interface Connection {
+  readonly driver: SqliteDriver;
+  readonly inTransaction: boolean;
+  /** Runs statements without parameters and rows. */
+  exec(sql: string): void;
+  /** Prepares a statement that the connection keeps until `release`. */
+  prepare<Parameters extends readonly unknown[], Row = never>(sql: string): Statement<Parameters, Row>;
+  /** Prepares a reading statement, runs it once and forgets it. */
+  all<Row>(sql: string, parameters?: readonly unknown[]): Row[];
+  /** Forgets the prepared statements. The database stays open. */
+  release(): void;
+  /** Closes the database. */
+  close(): void;
+}
+
+/** The absolute path of the database file; empty for a database in memory. */
+export function fileOf(connection: Connection): string {
+  const databases = connection.all<{ name: string; file: string | null }>("PRAGMA database_list");
+  return databases.find(({ name }) => name === "main")?.file ?? "";
 }

@@ -1,6 +1,35 @@
 import { isTaskStoreError, type TaskStoreError } from "@mcp-task-store/core";
 import { type Advice, byAdvice, driverCode, unavailable } from "@mcp-task-store/core/backend";
 
+/** Names of SQLite's result codes by their numbers, as in sqlite3.h. */
+const NAMES: Readonly<Record<number, string>> = {
+  3: "SQLITE_PERM",
+  5: "SQLITE_BUSY",
+  6: "SQLITE_LOCKED",
+  7: "SQLITE_NOMEM",
+  8: "SQLITE_READONLY",
+  10: "SQLITE_IOERR",
+  11: "SQLITE_CORRUPT",
+  13: "SQLITE_FULL",
+  14: "SQLITE_CANTOPEN",
+  18: "SQLITE_TOOBIG",
+  23: "SQLITE_AUTH",
+  26: "SQLITE_NOTADB",
+};
+
+/**
+ * The name of SQLite's result code. The errors of better-sqlite3 and bun:sqlite have it as `code`.
+ * Those of node:sqlite have the number, as `errcode`, except for a few of Deno's.
+ */
+function resultCode(error: unknown): string {
+  const code = driverCode(error);
+  if (code !== "ERR_SQLITE_ERROR") return code;
+  const { errcode, message } = error as { errcode?: unknown; message: string };
+  if (typeof errcode === "number") return NAMES[errcode & 0xff] ?? code;
+  if (message.startsWith("database is locked")) return "SQLITE_BUSY";
+  return message.startsWith("unable to open database file") ? "SQLITE_CANTOPEN" : code;
+}
+
 // SQLite rolls back a failed statement, unless the file itself fails.
 const ADVICE: Advice = [
   [
@@ -31,6 +60,9 @@ const ADVICE: Advice = [
   ["SQLITE_TOOBIG", "The text is larger than SQLite can hold", { as: "PAYLOAD_TOO_LARGE" }],
 ];
 
+/** How better-sqlite3, node:sqlite and bun:sqlite refuse a call on a closed database. */
+const CLOSED = /connection is not open|database is not open|statement has been finalized|closed database|has closed/;
+
 /** A write inside the application's transaction would be acknowledged before its commit. */
 export function inForeignTransaction(): TaskStoreError {
   return unavailable("The database given to the store is inside a transaction: end it before you use the store");
@@ -38,17 +70,17 @@ export function inForeignTransaction(): TaskStoreError {
 
 /** The driver's error as a `TaskStoreError`, with the driver's error as its cause. */
 export function toStoreError(error: unknown): TaskStoreError {
-  const advised = byAdvice(error, driverCode(error), ADVICE);
+  const advised = byAdvice(error, resultCode(error), ADVICE);
   if (advised) return advised;
-  // better-sqlite3 throws a TypeError for a missing folder.
-  const reason = error instanceof TypeError ? error.message : "";
-  if (/directory/.test(reason))
+  // Such errors have no result code. For a missing folder better-sqlite3 throws a TypeError.
+  const reason = error instanceof Error ? error.message : "";
+  if (error instanceof TypeError && /directory/.test(reason))
     return unavailable("The folder of the database file does not exist: create it, or name another one", error);
-  if (/connection is not open/.test(reason)) return unavailable("The database given to the store was closed", error);
+  if (CLOSED.test(reason)) return unavailable("The database given to the store was closed", error);
   return unavailable("SQLite could not do what was asked", error);
 }
 
 /** Another connection holds a lock, so another attempt may succeed. */
 export function isBusy(error: unknown): boolean {
-  return driverCode(isTaskStoreError(error) ? error.cause : error).startsWith("SQLITE_BUSY");
+  return resultCode(isTaskStoreError(error) ? error.cause : error).startsWith("SQLITE_BUSY");
 }

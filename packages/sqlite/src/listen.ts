@@ -1,7 +1,6 @@
 import { randomInt } from "node:crypto";
 import { aboutChange, type ChangedTask, type OnChange, realTime, type StoredTask } from "@mcp-task-store/core/backend";
-import { prepare, type Statement } from "./connection.ts";
-import type { SqliteDatabase } from "./driver.ts";
+import type { Connection, Statement } from "./connection.ts";
 import { CHANGES_KEPT, type Statements } from "./statements.ts";
 import type { Transactions } from "./transactions.ts";
 
@@ -25,6 +24,7 @@ export type Wanted = "every" | "claimable";
  * workers wait costs other stores almost nothing. (A lifecycle with every change logged: +14 %.)
  */
 export class ChangeFeed {
+  readonly #database: Connection;
   readonly #statements: Statements;
   readonly #transactions: Transactions;
   readonly #changePollMs: number;
@@ -42,19 +42,22 @@ export class ChangeFeed {
   #timer: NodeJS.Timeout | undefined;
   #seenVersion: number | undefined;
   #seenChange = 0;
+  /** The first change of a transaction of the application on this connection. */
+  #uncommittedFrom: number | undefined;
 
   constructor(
-    database: SqliteDatabase,
+    database: Connection,
     statements: Statements,
     transactions: Transactions,
     changePollMs: number,
     now: () => number,
   ) {
+    this.#database = database;
     this.#statements = statements;
     this.#transactions = transactions;
     this.#changePollMs = changePollMs;
     this.#now = now;
-    this.#version = prepare(database, "PRAGMA data_version");
+    this.#version = database.prepare("PRAGMA data_version");
   }
 
   /** Listeners miss no change committed after this resolves. */
@@ -63,7 +66,9 @@ export class ChangeFeed {
     if (this.#closed) return () => undefined;
     if (this.#listeners.size === 0) {
       this.#seenVersion = this.#readVersion();
-      this.#seenChange = this.#statements.lastChange.get()?.seq ?? 0;
+      if (!this.#database.inTransaction) this.#uncommittedFrom = undefined;
+      const last = this.#statements.lastChange.get()?.seq ?? 0;
+      this.#seenChange = Math.min(last, (this.#uncommittedFrom ?? Number.POSITIVE_INFINITY) - 1);
       this.#timer = realTime.setInterval(() => this.#poll(), this.#changePollMs).unref();
     }
     const own: OnChange = (taskId, about) => listener(taskId, about);
@@ -100,6 +105,14 @@ export class ChangeFeed {
     this.#tell(task.taskId, aboutChange(task));
   }
 
+  /**
+   * A transaction of the application on this connection has made a change. Listeners hear of it
+   * once it has committed. The version of the data tells of other connections alone.
+   */
+  uncommitted(seq: number): void {
+    this.#uncommittedFrom ??= seq;
+  }
+
   /** Other stores go on logging until the registration lapses. */
   close(): void {
     this.#closed = true;
@@ -129,14 +142,17 @@ export class ChangeFeed {
   }
 
   #poll(): void {
+    // This connection sees what its transaction has not committed yet.
+    if (this.#database.inTransaction) return;
     // The next poll tries again.
     this.#announce(this.#wanted).catch(() => undefined);
     try {
       // Reads the version before the changes, so the next poll finds a change in between.
       const version = this.#readVersion();
-      if (version === this.#seenVersion) return;
+      if (version === this.#seenVersion && this.#uncommittedFrom === undefined) return;
       const changes = this.#statements.changedSince.all(this.#seenChange, this.#seenChange);
       this.#seenVersion = version;
+      this.#uncommittedFrom = undefined;
       // Entries were deleted before this store read them.
       if ((changes.at(-1)?.seq ?? 0) - this.#seenChange > CHANGES_KEPT) this.#tell();
       const readAt = this.#now();

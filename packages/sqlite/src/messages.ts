@@ -1,6 +1,5 @@
 import type { PushOutcome } from "@mcp-task-store/core/backend";
-import { prepare, type Statement } from "./connection.ts";
-import type { SqliteDatabase } from "./driver.ts";
+import type { Connection, Statement } from "./connection.ts";
 import { namesOf } from "./names.ts";
 import type { Transactions } from "./transactions.ts";
 
@@ -24,20 +23,18 @@ export class Messages {
   readonly #deleteQueue: Statement<[taskId: string], never>;
   readonly #deleteExpired: Statement<[now: number, limit: number], never>;
 
-  constructor(database: SqliteDatabase, tablePrefix: string, transactions: Transactions, now: () => number) {
+  constructor(database: Connection, tablePrefix: string, transactions: Transactions, now: () => number) {
     this.#transactions = transactions;
     this.#now = now;
     const { messages } = namesOf(tablePrefix);
-    this.#insert = prepare(database, `INSERT INTO ${messages} (task_id, expires_at, body) VALUES (?, ?, ?)`);
-    this.#count = prepare(database, `SELECT count(*) AS count FROM ${messages} WHERE task_id = ? AND +expires_at > ?`);
-    this.#first = prepare(
-      database,
+    this.#insert = database.prepare(`INSERT INTO ${messages} (task_id, expires_at, body) VALUES (?, ?, ?)`);
+    this.#count = database.prepare(`SELECT count(*) AS count FROM ${messages} WHERE task_id = ? AND +expires_at > ?`);
+    this.#first = database.prepare(
       `SELECT id, body, expires_at AS expiresAt FROM ${messages} WHERE task_id = ? AND +expires_at > ? ORDER BY id LIMIT ?`,
     );
-    this.#delete = prepare(database, `DELETE FROM ${messages} WHERE id = ?`);
-    this.#deleteQueue = prepare(database, `DELETE FROM ${messages} WHERE task_id = ?`);
-    this.#deleteExpired = prepare(
-      database,
+    this.#delete = database.prepare(`DELETE FROM ${messages} WHERE id = ?`);
+    this.#deleteQueue = database.prepare(`DELETE FROM ${messages} WHERE task_id = ?`);
+    this.#deleteExpired = database.prepare(
       `DELETE FROM ${messages} WHERE id IN (SELECT id FROM ${messages} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
     );
   }

@@ -1,9 +1,10 @@
 import { checkOptions, mismatch } from "@mcp-task-store/core/backend";
-import { prepare } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { SqliteDatabase } from "./driver.ts";
 import { inForeignTransaction, toStoreError } from "./errors.ts";
 import { migrations } from "./migrations.generated.ts";
 import { DEFAULT_TABLE_PREFIX } from "./names.ts";
+import { connectionTo } from "./open.ts";
 import { tablePrefixCheck } from "./options.ts";
 
 export interface MigrateOptions {
@@ -25,14 +26,21 @@ export const SCHEMA_VERSION: number = migrations.length;
  */
 export function migrate(database: SqliteDatabase, options: MigrateOptions = {}): number {
   checkOptions("migrate", options, { tablePrefix: tablePrefixCheck });
-  const { tablePrefix = DEFAULT_TABLE_PREFIX } = options;
-  if (database.inTransaction) throw inForeignTransaction();
+  const connection = connectionTo(database);
   try {
-    // The usual case takes no lock.
-    return versionOf(database, tablePrefix) === SCHEMA_VERSION ? 0 : migrateLocked(database, tablePrefix);
+    return migrateBy(connection, options.tablePrefix ?? DEFAULT_TABLE_PREFIX);
   } catch (error) {
     throw toStoreError(error);
+  } finally {
+    connection.release();
   }
+}
+
+/** Like `migrate`, but throws the driver's errors. */
+export function migrateBy(database: Connection, tablePrefix: string): number {
+  if (database.inTransaction) throw inForeignTransaction();
+  // The usual case takes no lock.
+  return versionOf(database, tablePrefix) === SCHEMA_VERSION ? 0 : migrateLocked(database, tablePrefix);
 }
 
 /**
@@ -40,13 +48,11 @@ export function migrate(database: SqliteDatabase, options: MigrateOptions = {}):
  * number: a package that does not know it works beside one that does.
  * @throws TaskStoreError `SCHEMA_MISMATCH` for a newer version
  */
-export function versionOf(database: SqliteDatabase, tablePrefix: string): number {
+export function versionOf(database: Connection, tablePrefix: string): number {
   const ledger = `${tablePrefix}migrations`;
   const tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?";
-  if (!prepare<[string], { name: string }>(database, tables).get(ledger)) return 0;
-  const applied = prepare<[], { version: number }>(database, `SELECT version FROM ${ledger}`)
-    .all()
-    .map(({ version }) => version);
+  if (database.all(tables, [ledger]).length === 0) return 0;
+  const applied = database.all<{ version: number }>(`SELECT version FROM ${ledger}`).map(({ version }) => version);
   const newest = Math.max(0, ...applied);
   if (newest > SCHEMA_VERSION)
     throw mismatch(
@@ -56,7 +62,7 @@ export function versionOf(database: SqliteDatabase, tablePrefix: string): number
 }
 
 /** Tables and ledger change in one transaction, which holds the write lock from its start. */
-function migrateLocked(database: SqliteDatabase, tablePrefix: string): number {
+function migrateLocked(database: Connection, tablePrefix: string): number {
   database.exec("BEGIN IMMEDIATE");
   try {
     const ledger = `${tablePrefix}migrations`;
@@ -64,7 +70,7 @@ function migrateLocked(database: SqliteDatabase, tablePrefix: string): number {
     database.exec(
       `CREATE TABLE IF NOT EXISTS ${ledger} (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)`,
     );
-    const record = prepare<[number, string, number]>(database, `INSERT INTO ${ledger} VALUES (?, ?, ?)`);
+    const record = database.prepare<[number, string, number]>(`INSERT INTO ${ledger} VALUES (?, ?, ?)`);
     for (const { version, name, sql } of migrations.slice(before)) {
       database.exec(sql.replaceAll(/\bmcp_/g, tablePrefix));
       record.run(version, name, Date.now());

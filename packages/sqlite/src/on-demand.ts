@@ -1,6 +1,5 @@
 import type { Caps } from "@mcp-task-store/core/backend";
-import { prepare, type Statement } from "./connection.ts";
-import type { SqliteDatabase } from "./driver.ts";
+import type { Connection, Statement } from "./connection.ts";
 import { namesOf } from "./names.ts";
 import { columnsOf, type TaskRow } from "./rows.ts";
 import { ALIVE } from "./statements.ts";
@@ -40,7 +39,7 @@ export interface ClaimStatements {
 }
 
 export function claimsOnDemand(
-  database: SqliteDatabase,
+  database: Connection,
   tablePrefix: string,
   transactions: Transactions,
 ): OnDemand<ClaimStatements> {
@@ -50,11 +49,8 @@ export function claimsOnDemand(
     transactions,
     () => database.exec(`CREATE INDEX IF NOT EXISTS ${index} ON ${tasks} (name, lease_expires_at) WHERE ${ACTIVE}`),
     () => ({
-      lapsedFirst: prepare(
-        database,
-        `SELECT ${columnsOf(tablePrefix)} FROM ${tasks} t INDEXED BY ${index}
-          WHERE name = ? AND lease_expires_at <= ? AND ${ALIVE} ORDER BY lease_expires_at, position LIMIT 1`,
-      ),
+      lapsedFirst: database.prepare(`SELECT ${columnsOf(tablePrefix)} FROM ${tasks} t INDEXED BY ${index}
+          WHERE name = ? AND lease_expires_at <= ? AND ${ALIVE} ORDER BY lease_expires_at, position LIMIT 1`),
     }),
   );
 }
@@ -81,7 +77,7 @@ export interface Walk {
 }
 
 export function activeOrFailedOnDemand(
-  database: SqliteDatabase,
+  database: Connection,
   tablePrefix: string,
   transactions: Transactions,
 ): OnDemand<Walk> {
@@ -100,23 +96,28 @@ export interface CapStatements {
 }
 
 export function capsOnDemand(
-  database: SqliteDatabase,
+  database: Connection,
   tablePrefix: string,
   transactions: Transactions,
 ): OnDemand<CapStatements> {
-  const { tasks } = namesOf(tablePrefix);
-  const index = `${tasks}_active`;
-  // The count stops at the limit.
-  const count = (where: string) =>
-    `SELECT count(*) AS count FROM (SELECT 1 FROM ${tasks} INDEXED BY ${index} WHERE ${where} ${ACTIVE} AND ${ALIVE} LIMIT ?)`;
   return new OnDemand(
     transactions,
-    () => database.exec(`CREATE INDEX IF NOT EXISTS ${index} ON ${tasks} (owner, expires_at) WHERE ${ACTIVE}`),
-    () => ({
-      countActive: prepare(database, count("")),
-      countActiveOfOwner: prepare(database, count("owner IS ? AND")),
-    }),
+    () => makeCapsIndex(database, tablePrefix),
+    () => prepareCaps(database, tablePrefix),
   );
+}
+
+export function makeCapsIndex(database: Connection, tablePrefix: string): void {
+  const { tasks } = namesOf(tablePrefix);
+  database.exec(`CREATE INDEX IF NOT EXISTS ${tasks}_active ON ${tasks} (owner, expires_at) WHERE ${ACTIVE}`);
+}
+
+export function prepareCaps(database: Connection, tablePrefix: string): CapStatements {
+  const { tasks } = namesOf(tablePrefix);
+  // The count stops at the limit.
+  const count = (where: string) =>
+    `SELECT count(*) AS count FROM (SELECT 1 FROM ${tasks} INDEXED BY ${tasks}_active WHERE ${where} ${ACTIVE} AND ${ALIVE} LIMIT ?)`;
+  return { countActive: database.prepare(count("")), countActiveOfOwner: database.prepare(count("owner IS ? AND")) };
 }
 
 /** The cap that is reached, if one is. */

@@ -6,8 +6,10 @@ import {
   type OptionCheck,
   type OptionTable,
 } from "@mcp-task-store/core/backend";
-import type { SqliteDatabase } from "./driver.ts";
+import { fileOf } from "./connection.ts";
+import type { SqliteDatabase, SqliteDriver } from "./driver.ts";
 import { DEFAULT_TABLE_PREFIX } from "./names.ts";
+import { connectionTo, driverOf, KINDS_OF_DATABASE } from "./open.ts";
 
 /** Where the tasks are, and how the store writes them. Give either `path` or `database`. */
 export interface SqliteOptions {
@@ -17,10 +19,17 @@ export interface SqliteOptions {
    */
   path?: string | undefined;
   /**
-   * An open better-sqlite3 database. The store does not close it, and leaves its journal mode and
-   * pragmas as they are.
+   * An open database: a `Database` of better-sqlite3, a `DatabaseSync` of node:sqlite, or a
+   * `Database` of bun:sqlite. The store does not close it, and leaves its journal mode and pragmas
+   * as they are.
    */
   database?: SqliteDatabase | undefined;
+  /**
+   * The driver that opens `path`. Refused beside `database`.
+   * @default on Node better-sqlite3, or node:sqlite if better-sqlite3 is not installed; on Deno
+   * node:sqlite; on Bun bun:sqlite
+   */
+  driver?: SqliteDriver | undefined;
   /**
    * What an acknowledged write survives. `normal`: the process ends in any way, `kill -9` included.
    * `full`: also a power cut, at the cost of an fsync for each commit. Refused beside `database`.
@@ -62,6 +71,7 @@ export interface SqliteOptions {
 export interface SqliteSettings {
   readonly path: string | undefined;
   readonly database: SqliteDatabase | undefined;
+  readonly driver: SqliteDriver | undefined;
   readonly synchronous: "normal" | "full";
   readonly busyTimeoutMs: number;
   readonly changePollMs: number;
@@ -70,13 +80,14 @@ export interface SqliteSettings {
   readonly clock: { now(): number };
 }
 
-/** Other drivers lack `memory` or `inTransaction`. `node:sqlite` lacks both. */
 const databaseCheck: OptionCheck = (value) => {
-  const { memory, inTransaction, prepare, exec, open } = (value ?? {}) as Partial<SqliteDatabase> & { open?: unknown };
-  const known = typeof memory === "boolean" && typeof inTransaction === "boolean";
-  if (!known || typeof prepare !== "function" || typeof exec !== "function")
-    return "a Database of better-sqlite3: open one, or give the path of the file instead";
-  return open === false ? "a Database of better-sqlite3 that is open" : undefined;
+  if (driverOf(value) === undefined) return `${KINDS_OF_DATABASE}: open one, or give the path of the file instead`;
+  try {
+    fileOf(connectionTo(value as SqliteDatabase));
+    return undefined;
+  } catch {
+    return `${KINDS_OF_DATABASE}, and open`;
+  }
 };
 
 export const tablePrefixCheck: OptionCheck = (value) =>
@@ -87,6 +98,7 @@ export const tablePrefixCheck: OptionCheck = (value) =>
 export const SQLITE_OPTIONS: OptionTable<SqliteOptions> = {
   path: checks.text,
   database: databaseCheck,
+  driver: checks.oneOf("better-sqlite3", "node:sqlite", "bun:sqlite"),
   synchronous: checks.oneOf("normal", "full"),
   busyTimeoutMs: checks.milliseconds(0),
   changePollMs: checks.milliseconds(1),
@@ -99,10 +111,11 @@ export const SQLITE_OPTIONS: OptionTable<SqliteOptions> = {
 export function sqliteSettings(options: SqliteOptions): SqliteSettings {
   checkOptions("The SQLite backend", options, SQLITE_OPTIONS);
   checkEither(options, "path", "database");
-  checkBeside(options, "database", ["synchronous", "busyTimeoutMs"]);
+  checkBeside(options, "database", ["driver", "synchronous", "busyTimeoutMs"]);
   return Object.freeze({
     path: options.path,
     database: options.database,
+    driver: options.driver,
     synchronous: options.synchronous ?? "normal",
     busyTimeoutMs: options.busyTimeoutMs ?? 5000,
     changePollMs: options.changePollMs ?? 25,

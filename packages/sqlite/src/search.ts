@@ -1,7 +1,6 @@
 import { isTerminal } from "@mcp-task-store/core";
 import type { Bounds, SearchFilter, SearchPage, SearchQuery } from "@mcp-task-store/core/backend";
-import { prepare } from "./connection.ts";
-import type { SqliteDatabase } from "./driver.ts";
+import type { Connection } from "./connection.ts";
 import { namesOf } from "./names.ts";
 import { activeOrFailedOnDemand, type OnDemand, type Walk } from "./on-demand.ts";
 import { columnsOf, payloadOf, type TaskRow, toStored } from "./rows.ts";
@@ -19,12 +18,12 @@ type Condition = readonly [sql: string, ...values: unknown[]];
 
 /** Operators' searches: walks along the positions, which look at a bounded number of rows. */
 export class Search {
-  readonly #database: SqliteDatabase;
+  readonly #database: Connection;
   readonly #tablePrefix: string;
   readonly #now: () => number;
   readonly #activeOrFailed: OnDemand<Walk>;
 
-  constructor(database: SqliteDatabase, tablePrefix: string, transactions: Transactions, now: () => number) {
+  constructor(database: Connection, tablePrefix: string, transactions: Transactions, now: () => number) {
     this.#database = database;
     this.#tablePrefix = tablePrefix;
     this.#now = now;
@@ -48,12 +47,12 @@ export class Search {
 
     const conditions = conditionsOf(filter, this.#tablePrefix, now);
     const inside = `position ${beyond} ? AND position ${upTo} ?`;
-    const rows = prepare<unknown[], TaskRow>(
-      this.#database,
+    const rows = this.#database.all<TaskRow>(
       `SELECT ${columnsOf(this.#tablePrefix, payloads)} FROM ${from}
         WHERE ${[`${where} ${inside}`, ALIVE, ...conditions.map(([sql]) => sql)].join(" AND ")}
         ORDER BY position ${direction} LIMIT ?`,
-    ).all(...values, start, window.end, now, ...conditions.flatMap(([, ...each]) => each), limit);
+      [...values, start, window.end, now, ...conditions.flatMap(([, ...each]) => each), limit],
+    );
     const tasks = rows.map((row) => toStored(row, now));
     const lastFound = tasks.length < limit ? undefined : tasks.at(-1);
     if (!lastFound) return { tasks, scanned: window.scanned, next: window.scanned < most ? null : window.end };
@@ -77,7 +76,7 @@ export class Search {
 
   // Filters differ too much for statements that are kept.
   #first<Row>(sql: string, values: readonly unknown[]): Row {
-    return prepare<unknown[], Row>(this.#database, sql).get(...values) as Row;
+    return this.#database.all<Row>(sql, values)[0] as Row;
   }
 }
 

@@ -7,8 +7,7 @@ import {
   type Step,
   type StoredTask,
 } from "@mcp-task-store/core/backend";
-import { prepare, type Statement } from "./connection.ts";
-import type { SqliteDatabase } from "./driver.ts";
+import type { Connection, Statement } from "./connection.ts";
 import { COLUMNS, namesOf } from "./names.ts";
 import { columnsOf, type TaskRow } from "./rows.ts";
 
@@ -83,18 +82,18 @@ export class Statements {
     TaskRow
   >;
 
-  readonly #database: SqliteDatabase;
+  readonly #database: Connection;
   readonly #tablePrefix: string;
   readonly #reads = new Map<string, Statement<unknown[], TaskRow>>();
   readonly #updates = new Map<string, Statement<unknown[], never>>();
 
-  constructor(database: SqliteDatabase, tablePrefix: string) {
+  constructor(database: Connection, tablePrefix: string) {
     this.#database = database;
     this.#tablePrefix = tablePrefix;
     const { tasks, payloads, listeners, changes, paused, store } = namesOf(tablePrefix);
     const columns = columnsOf(tablePrefix);
     const sql = <Parameters extends readonly unknown[], Row = never>(text: string) =>
-      prepare<Parameters, Row>(database, text);
+      database.prepare<Parameters, Row>(text);
 
     const counter = `max(ifnull((SELECT max(position) FROM ${tasks}), 0), ifnull((SELECT max(seq) FROM ${changes}), 0))`;
     this.storeId = sql(`SELECT store_id AS storeId FROM ${store} WHERE id = 1`);
@@ -171,7 +170,7 @@ export class Statements {
     if (!statement) {
       const { tasks } = namesOf(this.#tablePrefix);
       const text = `SELECT ${columnsOf(this.#tablePrefix, fields)} FROM ${tasks} t WHERE ${where}`;
-      statement = prepare<unknown[], TaskRow>(this.#database, text);
+      statement = this.#database.prepare<unknown[], TaskRow>(text);
       this.#reads.set(key, statement);
     }
     return statement;
@@ -270,7 +269,7 @@ export class Statements {
     let statement = this.#updates.get(key);
     if (!statement) {
       const set = columns.map((column) => `${COLUMNS[column]} = ?`).join(", ");
-      statement = prepare(this.#database, `UPDATE ${namesOf(this.#tablePrefix).tasks} SET ${set} WHERE position = ?`);
+      statement = this.#database.prepare(`UPDATE ${namesOf(this.#tablePrefix).tasks} SET ${set} WHERE position = ?`);
       this.#updates.set(key, statement);
     }
     return statement;

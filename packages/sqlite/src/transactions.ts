@@ -1,6 +1,5 @@
 import { Batches } from "@mcp-task-store/core/backend";
-import { prepare, type Statement } from "./connection.ts";
-import type { SqliteDatabase } from "./driver.ts";
+import type { Connection, Statement } from "./connection.ts";
 import { inForeignTransaction } from "./errors.ts";
 
 interface Pending {
@@ -15,7 +14,7 @@ interface Pending {
  * commit.
  */
 export class Transactions {
-  readonly #database: SqliteDatabase;
+  readonly #database: Connection;
   readonly #begin: Statement<[], never>;
   readonly #commit: Statement<[], never>;
   readonly #rollback: Statement<[], never>;
@@ -24,11 +23,11 @@ export class Transactions {
 
   #begun = 0;
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: Connection) {
     this.#database = database;
-    this.#begin = prepare(database, "BEGIN IMMEDIATE");
-    this.#commit = prepare(database, "COMMIT");
-    this.#rollback = prepare(database, "ROLLBACK");
+    this.#begin = database.prepare("BEGIN IMMEDIATE");
+    this.#commit = database.prepare("COMMIT");
+    this.#rollback = database.prepare("ROLLBACK");
   }
 
   /**

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { join } from "node:path";
-import { SqliteBackend, type SqliteDatabase, SqliteTaskStore } from "@mcp-task-store/sqlite";
+import { type BetterSqlite3Database, SqliteBackend, SqliteTaskStore } from "@mcp-task-store/sqlite";
 import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import { temporaryFolder } from "./support/folder.ts";
@@ -25,7 +25,7 @@ test("every acknowledged write survives kill -9 in the middle of writing", async
 });
 
 /** A database that records the calls on it. */
-function observed(database: SqliteDatabase, note: (sql: string) => void): SqliteDatabase {
+function observed(database: BetterSqlite3Database, note: (sql: string) => void): BetterSqlite3Database {
   return {
     get memory() {
       return database.memory;

@@ -1,11 +1,11 @@
 // Not portable: what SQLite reads of a foreign task.
-import { type SqliteDatabase, SqliteTaskStore } from "@mcp-task-store/sqlite";
+import { type BetterSqlite3Database, SqliteTaskStore } from "@mcp-task-store/sqlite";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { CALLS_ON_A_TASK } from "../../../tooling/test/fixtures/foreign.ts";
 
 /** A database that notes each statement with its number of rows. */
-function noting(database: Database.Database, notes: string[]): SqliteDatabase {
+function noting(database: Database.Database, notes: string[]): BetterSqlite3Database {
   return {
     memory: database.memory,
     get inTransaction() {

@@ -30,6 +30,7 @@ test.each<[what: string, options: object, says: RegExp]>([
   ["a table prefix that is SQL", { path, tablePrefix: "a;b" }, /tablePrefix must be lower-case letters/],
   ["neither path nor database", {}, /either path or database/],
   ["a database of another kind", { database: {} }, /database must be a Database of better-sqlite3/],
+  ["a driver that it does not know", { path, driver: "sqlite3" }, /driver must be "better-sqlite3", "node:sqlite" or/],
   ["a wrong option of every store", { path, limits: { ttl: 60_000 } }, /limits\.ttl must be an object/],
 ])("an SQLite store refuses %s", (_, options, says) => {
   expect(refusal(() => new SqliteTaskStore(options))).toMatch(says);
@@ -40,18 +41,32 @@ test("an SQLite store refuses a path or file options beside a given database", (
   onTestFinished(() => void database.close());
   expect(refusal(() => new SqliteTaskStore({ database, path }))).toMatch(/either path or database/);
   expect(refusal(() => new SqliteTaskStore({ database, busyTimeoutMs: 5 }))).toMatch(/busyTimeoutMs has no effect/);
+  expect(refusal(() => new SqliteTaskStore({ database, driver: "node:sqlite" }))).toMatch(/driver has no effect/);
   expect(refusal(() => new SqliteTaskStore({ database, synchronous: "full" }))).toMatch(/synchronous has no effect/);
 });
 
-test("an SQLite store refuses a node:sqlite database, a closed one, and the Database class", () => {
-  const other = new DatabaseSync(path);
-  onTestFinished(() => other.close());
-  const closed = new Database(path);
+const KINDS =
+  /database must be a Database of better-sqlite3, a DatabaseSync of node:sqlite, or a Database of bun:sqlite/;
+
+test.each<[what: string, database: unknown]>([
+  ["the Database class", Database],
+  ["a path", path],
+  [
+    "a client whose calls return promises",
+    { open: async () => undefined, prepare: async () => undefined, exec: async () => undefined },
+  ],
+  ["a pool of PostgreSQL", { query: () => undefined, connect: () => undefined, totalCount: 0 }],
+])("an SQLite store and migrate refuse %s, and name what they take", (_, database) => {
+  expect(refusal(() => new SqliteTaskStore({ database: database as never }))).toMatch(KINDS);
+  expect(refusal(() => migrate(database as never))).toMatch(KINDS);
+});
+
+test("an SQLite store refuses a database that is closed", () => {
+  const [closed, other] = [new Database(path), new DatabaseSync(path)];
   closed.close();
-  const wanted = /database must be a Database of better-sqlite3/;
-  expect(refusal(() => new SqliteTaskStore({ database: other as never }))).toMatch(wanted);
-  expect(refusal(() => new SqliteTaskStore({ database: Database as never }))).toMatch(wanted);
-  expect(refusal(() => new SqliteTaskStore({ database: closed }))).toMatch(/that is open/);
+  other.close();
+  expect(refusal(() => new SqliteTaskStore({ database: closed }))).toMatch(/, and open/);
+  expect(refusal(() => new SqliteTaskStore({ database: other }))).toMatch(/, and open/);
 });
 
 test("migrate refuses a misspelt tablePrefix instead of migrating another one", () => {

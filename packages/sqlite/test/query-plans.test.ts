@@ -1,12 +1,12 @@
 import type { SearchFilter, SearchPage } from "@mcp-task-store/core/backend";
-import { SqliteBackend, type SqliteDatabase, type SqliteStatement } from "@mcp-task-store/sqlite";
+import { type BetterSqlite3Database, SqliteBackend } from "@mcp-task-store/sqlite";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 
 test("no statement scans a table or sorts its rows", async () => {
   const database = new Database(":memory:");
   const prepared = new Set<string>();
-  const recording: SqliteDatabase = {
+  const recording: BetterSqlite3Database = {
     memory: true,
     inTransaction: false,
     prepare(sql) {
@@ -63,7 +63,7 @@ test("no statement scans a table or sorts its rows", async () => {
 test("lists by owner use their index, even if statistics show an owner with many tasks", async () => {
   const database = new Database(":memory:");
   const lists = new Set<string>();
-  const recording: SqliteDatabase = {
+  const recording: BetterSqlite3Database = {
     memory: true,
     inTransaction: false,
     prepare(sql) {
@@ -95,7 +95,7 @@ test("lists by owner use their index, even if statistics show an owner with many
 test("searches walk along the positions of one index, and look at no more rows than allowed", async () => {
   const database = new Database(":memory:");
   let called: { sql: string; values: unknown[] }[] = [];
-  const recording: SqliteDatabase = {
+  const recording: BetterSqlite3Database = {
     memory: true,
     inTransaction: false,
     prepare(sql) {
@@ -109,7 +109,7 @@ test("searches walk along the positions of one index, and look at no more rows t
       return {
         run: (...values) => statement.run(...values),
         get: recorded(statement.get),
-        all: recorded(statement.all) as SqliteStatement["all"],
+        all: recorded(statement.all) as ReturnType<BetterSqlite3Database["prepare"]>["all"],
         safeIntegers: (toggle) => statement.safeIntegers(toggle),
       };
     },

@@ -6,10 +6,12 @@ import { expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "./support/folder.ts";
 
 // These programs need the driver, a dependency of this package only, so they run inside it.
-test("the README's program with its own database runs", () => {
+test.each([
+  ["transaction", ' title="orders.js"', "working\n"],
+  ["database", "", "{ status: 'working', tasks: 1 }"],
+])("the README's program with its own %s runs", (_, info, says) => {
   const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-  const [, code = "", ...more] = /^```js no-run\n(.*?)^```$/ms.exec(readme) ?? [];
-  expect(more).toEqual([]);
+  const [, code = ""] = new RegExp(`^\`\`\`js no-run${info}\\n(.*?)^\`\`\`$`, "ms").exec(readme) ?? [];
   const parent = fileURLToPath(new URL("../.scratch/", import.meta.url));
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(parent);
@@ -17,5 +19,5 @@ test("the README's program with its own database runs", () => {
   const file = join(folder, "program.js");
   writeFileSync(file, code);
   const output = execFileSync(process.execPath, [file], { cwd: temporaryFolder(), encoding: "utf8" });
-  expect(output).toContain("{ status: 'working', tasks: 1 }");
+  expect(output).toContain(says);
 });

@@ -3,6 +3,7 @@ import { bigTable } from "./big-table.ts";
 import { blockedResults } from "./blocked-results.ts";
 import { claims } from "./claims.ts";
 import { crowd } from "./crowd.ts";
+import { drivers } from "./drivers.ts";
 import { idleWorkers } from "./idle-workers.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
@@ -20,6 +21,7 @@ import { wakeUp } from "./wake-up.ts";
 /** In the order of their runs. */
 export const SCENARIOS: readonly Scenario[] = [
   lifecycle,
+  drivers,
   processes,
   otherwise,
   claims,

@@ -57,6 +57,27 @@ export function traced<T>(message: TraceMessage, run: () => Promise<T>): Promise
   return channelOf(message.operation).tracePromise(() => (message.within ? message.within(run) : run()), message);
 }
 
+/** Like `traced`, for an operation that is over when it returns. */
+export function tracedNow<T>(message: TraceMessage, run: () => T): T {
+  let outcome = (): T => {
+    throw new Error("A subscriber did not run the operation");
+  };
+  const published = traced(message, async () => {
+    try {
+      const value = run();
+      outcome = () => value;
+      return value;
+    } catch (error) {
+      outcome = () => {
+        throw error;
+      };
+      throw error;
+    }
+  });
+  published.catch(() => undefined);
+  return outcome();
+}
+
 /** What subscribers of `mcp-task-store.lost` get when a run has lost its lease. */
 export interface LostMessage {
   readonly taskId: string;

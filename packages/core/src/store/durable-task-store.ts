@@ -1,5 +1,5 @@
 import { isLater } from "../backend/answer.ts";
-import type { TaskBackend } from "../backend/task-backend.ts";
+import type { Caps, InsertOutcome, NewTask, TaskBackend } from "../backend/task-backend.ts";
 import {
   CANCEL_OPTIONS,
   CHANGES,
@@ -12,7 +12,7 @@ import {
   WAIT_OPTIONS,
   WRITE_OPTIONS,
 } from "../contract/call-options.ts";
-import { cannotCancel, cannotStoreResult, cannotUpdate, invalid } from "../contract/errors.ts";
+import { cannotCancel, cannotStoreResult, cannotUpdate, invalid, storeClosed } from "../contract/errors.ts";
 import type { TaskMessageQueue } from "../contract/messages.ts";
 import type { TaskOperations } from "../contract/operations.ts";
 import { checkOptions, pickOptions } from "../contract/option-checks.ts";
@@ -62,7 +62,7 @@ import { settingsOf } from "./settings.ts";
 import { toSnapshot, toTask } from "./snapshot.ts";
 import { readSteps } from "./steps.ts";
 import { deleteExpired, Sweeper } from "./sweeper.ts";
-import { traceMethods } from "./traced-methods.ts";
+import { tracedCreation, traceMethods } from "./traced-methods.ts";
 import { Waiting } from "./waiting.ts";
 
 /**
@@ -114,22 +114,59 @@ export class DurableTaskStore implements TaskStore {
       const own = pickOptions(given, CREATE_OPTIONS);
       return this.createTask(own, given.requestId as RequestId, requestOf(given), { owner: given.owner });
     }
-    checkOptions("createTask", options, CREATE_OPTIONS);
-    if (typeof caller === "object" && caller?.owner === ANY_OWNER)
-      throw invalid("createTask needs one owner, or none: ANY_OWNER is for calls that see the tasks of all owners");
     const { settings } = this.#gateway;
-    const owner = this.#gateway.callerScope(caller)?.owner ?? null;
-    const make = (taskId?: string) =>
-      newTask({ ...options, taskId }, requestId, request as Request, owner, settings, this.#gateway.encode);
-    if (options.dedupeKey !== undefined) {
-      const { task, created } = await createOnce(this.#gateway, options, owner, request as Request, make);
-      const shown: CreatedTask = { ...toTask(task), created };
-      return shown;
-    }
-    const task = newTask(options, requestId, request as Request, owner, settings, this.#gateway.encode);
+    if (options.dedupeKey !== undefined) return this.#createOnce(options, requestId, request as Request, caller);
+    const task = this.#newTask(options, requestId, request as Request, caller);
     const answer = this.#gateway.call((backend) => backend.insert(task, settings.limits));
     const outcome = isLater(answer) ? await answer : answer;
     return toTask(inserted(task.taskId, outcome, settings.limits));
+  }
+
+  /**
+   * For adapters: creates a task by another insert than the backend's, such as one in a transaction
+   * of the application. The insert is over when this returns. It throws where `createTask` rejects.
+   */
+  protected createNow(given: NewTaskOptions, insert: (task: NewTask, caps: Caps) => InsertOutcome): Task {
+    checkOptions("createTask", given, NEW_TASK_OPTIONS);
+    if (this.#gateway.closed) throw storeClosed();
+    const own = pickOptions(given, CREATE_OPTIONS);
+    const { limits } = this.#gateway.settings;
+    return tracedCreation(own, requestOf(given), (request) => {
+      const task = this.#newTask(own, given.requestId, request, { owner: given.owner });
+      return toTask(inserted(task.taskId, insert(task, limits), limits));
+    });
+  }
+
+  async #createOnce(
+    options: CreateTaskOptions,
+    requestId: RequestId | undefined,
+    request: Request,
+    caller: Caller | undefined,
+  ): Promise<CreatedTask> {
+    const owner = this.#ownerOf(caller);
+    const { task, created } = await createOnce(this.#gateway, options, owner, request, (taskId) =>
+      this.#newTask({ ...options, dedupeKey: undefined, taskId }, requestId, request, caller),
+    );
+    return { ...toTask(task), created };
+  }
+
+  /** The task to insert, after all checks. */
+  #newTask(
+    options: CreateTaskOptions,
+    requestId: RequestId | undefined,
+    request: Request,
+    caller: Caller | undefined,
+  ): NewTask {
+    checkOptions("createTask", options, CREATE_OPTIONS);
+    if (options.dedupeKey !== undefined)
+      throw invalid("A creation in a transaction takes no dedupeKey: let a row of that transaction be unique");
+    return newTask(options, requestId, request, this.#ownerOf(caller), this.#gateway.settings, this.#gateway.encode);
+  }
+
+  #ownerOf(caller: Caller | undefined): string | null {
+    if (typeof caller === "object" && caller?.owner === ANY_OWNER)
+      throw invalid("createTask needs one owner, or none: ANY_OWNER is for calls that see the tasks of all owners");
+    return this.#gateway.callerScope(caller)?.owner ?? null;
   }
 
   async getTask(taskId: string, caller?: Caller): Promise<Task | null> {

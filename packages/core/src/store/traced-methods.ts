@@ -1,6 +1,6 @@
 import { invalid } from "../contract/errors.ts";
 import type { Request } from "../contract/task.ts";
-import { isTraced, type TracedOperation, type TraceMessage, traced } from "../process/tracing.ts";
+import { isTraced, type TracedOperation, type TraceMessage, traced, tracedNow } from "../process/tracing.ts";
 
 type Method = (...args: unknown[]) => Promise<unknown>;
 
@@ -42,6 +42,13 @@ export function traceMethods(prototype: object): void {
       });
     };
   }
+}
+
+/** Creates a task by `create`, which is over when it returns, and publishes that. */
+export function tracedCreation<T>(options: object, request: Request, create: (request: Request) => T): T {
+  if (!isTraced("create")) return create(request);
+  const message = messageOf("create", "createTask", [options, undefined, request]);
+  return tracedNow(message, () => create(message.request ?? request));
 }
 
 function messageOf(operation: TracedOperation, method: string, args: readonly unknown[]): TraceMessage {

@@ -1,6 +1,6 @@
 // A separate process for the tests. It runs the command in its arguments and prints one line per
 // result.
-import { SqliteTaskStore, type TaskStoreError } from "@mcp-task-store/sqlite";
+import { SqliteTaskStore, startWorker, type TaskStoreError } from "@mcp-task-store/sqlite";
 
 const [command, path = "", ...rest] = process.argv.slice(2);
 const store = new SqliteTaskStore({ path });
@@ -27,6 +27,15 @@ switch (command) {
   case "finish":
     await store.storeTaskResult(rest[0] as string, "completed", {});
     break;
+  // Until the test kills it.
+  case "work": {
+    const worker = startWorker(store, { grind: async (task) => ({ of: task.taskId }) });
+    await store.listTasks();
+    console.log("working");
+    await new Promise((resolve) => process.once("SIGTERM", resolve));
+    await worker.stop();
+    break;
+  }
   case "fail":
     await store.getTask("any").then(
       () => console.log("no error"),

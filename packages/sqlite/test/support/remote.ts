@@ -1,6 +1,6 @@
-import { SqliteTaskStore, type TaskStoreOptions } from "@mcp-task-store/sqlite";
+import { SqliteTaskStore, type SqliteTaskStoreOptions } from "@mcp-task-store/sqlite";
 
 /** Opens a store in another process for the conformance suite. */
-export function open(path: string, options: TaskStoreOptions | undefined): SqliteTaskStore {
-  return new SqliteTaskStore({ path, ...options });
+export function open(place: SqliteTaskStoreOptions, options: SqliteTaskStoreOptions | undefined): SqliteTaskStore {
+  return new SqliteTaskStore({ ...place, ...options });
 }
