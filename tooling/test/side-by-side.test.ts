@@ -61,6 +61,7 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "session.ts": [],
     "statement.ts": ["Statement"],
     "creations.ts": ["Creations"],
+    "in-transaction.ts": ["InTransaction"],
   },
   redis: {
     "commands.ts": ["Commands"],

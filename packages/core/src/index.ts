@@ -101,6 +101,7 @@ export type {
   TaskStore,
   TaskWaits,
   TaskWrites,
+  TransactionalWrites,
 } from "./contract/task-store.ts";
 export { type CheckReadyOptions, checkReady, type Readiness } from "./monitoring/check-ready.ts";
 export type { MonitoredStores, TaskMetricsOptions } from "./monitoring/metrics.ts";

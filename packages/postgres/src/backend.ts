@@ -28,6 +28,8 @@ import {
 import { Claims } from "./claims.ts";
 import { Connections } from "./connection.ts";
 import { Creations } from "./creations.ts";
+import type { TransactionClient } from "./driver.ts";
+import { InTransaction } from "./in-transaction.ts";
 import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { migrateWith, SCHEMA_VERSION, versionOf } from "./migrate.ts";
@@ -57,6 +59,7 @@ export class PostgresBackend implements TaskBackend {
   readonly #messages: Messages;
   readonly #search: Search;
   readonly #settled: Settled;
+  #storeId = "";
   #notifier: Notifier | undefined;
   #changes: ChangeFeed | undefined;
 
@@ -86,6 +89,23 @@ export class PostgresBackend implements TaskBackend {
     const outcome = await this.#creations.insert(task, caps);
     if ("inserted" in outcome) this.#changed(outcome.inserted);
     return outcome;
+  }
+
+  /**
+   * The insert in the transaction that the application has open on this client. It needs an open
+   * backend.
+   * @throws TaskStoreError `INVALID_ARGUMENT` for anything that runs no queries
+   */
+  insertIn(client: TransactionClient): (task: NewTask, caps: Caps) => Promise<InsertOutcome> {
+    const transaction = new InTransaction(client, this.#connections);
+    const insert = async (task: NewTask, caps: Caps) => {
+      await transaction.check(this.#settings.schema, this.#storeId, caps);
+      const outcome = await this.#creations.insertIn(transaction, task, caps);
+      if ("inserted" in outcome)
+        await this.#notifier?.changedIn(transaction, task.taskId, aboutChange(outcome.inserted));
+      return outcome;
+    };
+    return (task, caps) => this.#connections.hold(insert(task, caps));
   }
 
   async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
@@ -213,6 +233,7 @@ export class PostgresBackend implements TaskBackend {
     if (!row) throw unavailable("The table with the store's id is empty: restore a backup");
     if (row.encoding !== "UTF8")
       throw mismatch("The database's encoding must be UTF8, or some texts could not be kept");
+    this.#storeId = row.storeId;
     this.#notifier ??= new Notifier(this.#connections, row.storeId);
     this.#changes ??= new ChangeFeed({
       connections: this.#connections,

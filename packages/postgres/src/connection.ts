@@ -159,6 +159,11 @@ export class Connections implements Runner {
     });
   }
 
+  /** The answer to a query of the application's own client, in bounded time. */
+  answered<T>(query: () => Promise<T>): Promise<T> {
+    return this.#bounded(undefined, (answer, fail) => void query().then(answer, fail));
+  }
+
   /** Closes the connections of the store's own pool after a failed opening. */
   reset(): void {
     const own = this.#own;

@@ -19,6 +19,15 @@ export interface PgPool {
   readonly options?: { readonly max?: number | undefined } | undefined;
 }
 
+/**
+ * A client on which the application has a transaction open: one of pg, or an adapter of a line for
+ * the transaction of another library. The `Client` and `PoolClient` of pg fit.
+ */
+export interface TransactionClient {
+  /** Runs one statement with the values of `$1`, `$2` and so on. */
+  query(text: string, values: (string | number | null)[]): Promise<{ readonly rows: readonly unknown[] }>;
+}
+
 export interface PgQuery {
   text: string;
   name?: string;

@@ -12,6 +12,7 @@ const ADVICE: Advice = [
   ["53300", "The database has no connection left: raise max_connections, or lower the stores' maxConnections"],
   ["53100", "The disk of the database is full: nothing was written, make room and try again"],
   ["53", "The database has run out of a resource: nothing was written"],
+  ["25P02", "The transaction has failed before: roll it back, nothing of it was written"],
   ["25006", "The database is read-only: connect to the primary, not to a standby"],
   ["28", "The database refused the user or the password"],
   ["3D000", "The database does not exist"],
@@ -30,6 +31,7 @@ const ADVICE: Advice = [
   ["54000", "The text is larger than PostgreSQL can hold", { as: "PAYLOAD_TOO_LARGE" }],
 ];
 
+const SQLSTATE = /^[0-9A-Z]{5}$/;
 /** The connection ended: codes of the operating system, and SQLSTATEs. */
 const LOST = /^(08|57P0|E[A-Z_]+$)/;
 
@@ -66,6 +68,12 @@ export function toStoreError(error: unknown): TaskStoreError {
   );
 }
 
+/** The server's error, if a library put it into an error of its own as the cause. */
+export function sqlErrorOf(error: unknown): unknown {
+  for (let each = error; each instanceof Error; each = each.cause) if (SQLSTATE.test(driverCode(each))) return each;
+  return error;
+}
+
 /** The server refused the statement: nothing was written, and the connection can be used again. */
 export function isRefusal(error: unknown): boolean {
   return !isLost(error);
@@ -75,7 +83,7 @@ export function isRefusal(error: unknown): boolean {
 export function isLost(error: unknown): boolean {
   if (isTaskStoreError(error)) return false;
   const state = driverCode(error);
-  return !/^[0-9A-Z]{5}$/.test(state) || LOST.test(state);
+  return !SQLSTATE.test(state) || LOST.test(state);
 }
 
 /** A conflict with another transaction. Another attempt may succeed. */

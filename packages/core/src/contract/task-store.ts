@@ -130,6 +130,16 @@ export interface TaskWrites {
   cancelTask(taskId: string, options?: CancelTaskOptions): Promise<TaskSnapshot>;
 }
 
+/** Writes of a store that are part of a transaction of the application. */
+export interface TransactionalWrites {
+  /**
+   * Creates a task like `createTask` of the store. The task exists once the transaction has
+   * committed, and waits and workers hear of it then. After a rollback nothing is left of it.
+   * @throws `TASK_EXISTS`, `LIMIT_EXCEEDED`, `PAYLOAD_TOO_LARGE`, `INVALID_ARGUMENT`
+   */
+  createTask(task: NewTaskOptions): Promise<Task>;
+}
+
 /** Asks the requestor questions, and takes the answers. */
 export interface TaskInputs {
   /**

@@ -1,5 +1,5 @@
-import { isLater } from "../backend/answer.ts";
-import type { TaskBackend } from "../backend/task-backend.ts";
+import { type Answer, isLater } from "../backend/answer.ts";
+import type { Caps, InsertOutcome, NewTask, TaskBackend } from "../backend/task-backend.ts";
 import {
   CANCEL_OPTIONS,
   CHANGES,
@@ -44,7 +44,7 @@ import type {
   TaskSnapshot,
 } from "../contract/record.ts";
 import type { Request, RequestId, Result, Task, TaskStatus } from "../contract/task.ts";
-import type { TaskStore } from "../contract/task-store.ts";
+import type { TaskStore, TransactionalWrites } from "../contract/task-store.ts";
 import { keptAlive } from "../process/keep-alive.ts";
 import { BackendGateway, type WriteGuard } from "./backend-gateway.ts";
 import { ChangeHub } from "./change-hub.ts";
@@ -61,6 +61,16 @@ import { toSnapshot, toTask } from "./snapshot.ts";
 import { deleteExpired, Sweeper } from "./sweeper.ts";
 import { traceMethods } from "./traced-methods.ts";
 import { Waiting } from "./waiting.ts";
+
+type Insert = (task: NewTask, caps: Caps) => Answer<InsertOutcome>;
+/** `createTask` with an insert of the adapter. */
+type Create = (
+  options: NewTaskOptions | CreateTaskOptions,
+  requestId: RequestId | undefined,
+  request: Request | undefined,
+  caller: Caller | undefined,
+  insert: Insert | undefined,
+) => Promise<Task>;
 
 /**
  * Applies the rules of tasks to any backend. The stores of all adapters extend it. `TaskStore`
@@ -103,12 +113,14 @@ export class DurableTaskStore implements TaskStore {
     requestId?: RequestId,
     request?: Request,
     caller?: Caller,
+    insert?: Insert,
   ): Promise<Task> {
     if (requestId === undefined && request === undefined) {
       checkOptions("createTask", options, NEW_TASK_OPTIONS);
       const given = options as NewTaskOptions;
       const own = pickOptions(given, CREATE_OPTIONS);
-      return this.createTask(own, given.requestId as RequestId, requestOf(given), { owner: given.owner });
+      const create = this.createTask as Create;
+      return create.call(this, own, given.requestId, requestOf(given), { owner: given.owner }, insert);
     }
     checkOptions("createTask", options, CREATE_OPTIONS);
     if (typeof caller === "object" && caller?.owner === ANY_OWNER)
@@ -116,9 +128,19 @@ export class DurableTaskStore implements TaskStore {
     const { settings } = this.#gateway;
     const owner = this.#gateway.callerScope(caller)?.owner ?? null;
     const task = newTask(options, requestId, request as Request, owner, settings, this.#gateway.encode);
-    const answer = this.#gateway.call((backend) => backend.insert(task, settings.limits));
+    const { limits } = settings;
+    const answer = this.#gateway.call((backend) => (insert ? insert(task, limits) : backend.insert(task, limits)));
     const outcome = isLater(answer) ? await answer : answer;
-    return toTask(inserted(task.taskId, outcome, settings.limits));
+    return toTask(inserted(task.taskId, outcome, limits));
+  }
+
+  /**
+   * For adapters: creates tasks by another insert than the backend's, such as one in a transaction
+   * of the application.
+   */
+  protected creatingBy(insert: (task: NewTask, caps: Caps) => Answer<InsertOutcome>): TransactionalWrites {
+    const create = this.createTask as Create;
+    return { createTask: (task) => create.call(this, task, undefined, undefined, undefined, insert) };
   }
 
   async getTask(taskId: string, caller?: Caller): Promise<Task | null> {

@@ -33,8 +33,8 @@ export function traceMethods(prototype: object): void {
     const method = methods[name];
     if (!method) throw invalid(`There is no method ${name} to trace`);
     methods[name] = function (this: unknown, ...args: unknown[]): Promise<unknown> {
-      // The short form of createTask calls the long one.
-      if (!isTraced(operation) || (operation === "create" && args.length < 3)) return method.apply(this, args);
+      // The short form of createTask, which has no request, calls the long one.
+      if (!isTraced(operation) || (operation === "create" && args[2] === undefined)) return method.apply(this, args);
       const message = messageOf(operation, name, args);
       return traced(message, () => {
         if (operation === "create") args[2] = message.request;
