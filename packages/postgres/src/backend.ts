@@ -53,6 +53,8 @@ export class PostgresBackend implements TaskBackend {
   readonly capabilities: Capabilities = CAPABILITIES;
   readonly #settings: PostgresSettings;
   readonly #connections: Connections;
+  /** Where the store listens for changes. */
+  readonly #listening: Connections;
   readonly #statements: Statements;
   readonly #creations: Creations;
   readonly #claims: Claims;
@@ -68,6 +70,11 @@ export class PostgresBackend implements TaskBackend {
     const settings = postgresSettings(options);
     this.#settings = settings;
     this.#connections = new Connections(settings);
+    const { listenConnectionString, listenPool } = settings;
+    this.#listening =
+      listenConnectionString === undefined && listenPool === undefined
+        ? this.#connections
+        : new Connections({ ...settings, connectionString: listenConnectionString, pool: listenPool });
     this.#statements = new Statements(settings.schema);
     this.#creations = new Creations(this.#connections, this.#statements, settings.schema);
     this.#claims = new Claims(this.#connections, this.#statements);
@@ -217,6 +224,7 @@ export class PostgresBackend implements TaskBackend {
     // Other processes still hear of this store's last changes.
     await this.#notifier?.flush();
     await this.#connections.close();
+    if (this.#listening !== this.#connections) await this.#listening.close();
   }
 
   async #open({ report }: BackendHost): Promise<{ storeId: string }> {
@@ -237,6 +245,7 @@ export class PostgresBackend implements TaskBackend {
     this.#notifier ??= new Notifier(this.#connections, row.storeId);
     this.#changes ??= new ChangeFeed({
       connections: this.#connections,
+      listening: this.#listening,
       statements: this.#statements,
       notifier: this.#notifier,
       listen: this.#settings.listen,
