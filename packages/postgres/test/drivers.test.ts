@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { createRequire } from "node:module";
 import { type AddressInfo, connect, Socket } from "node:net";
 import { type PgPool, PostgresTaskStore } from "@mcp-task-store/postgres";
 import { Client as NeonClient, Pool as NeonPool, neonConfig } from "@neondatabase/serverless";
@@ -45,7 +46,23 @@ async function neonPool(): Promise<PgPool> {
 
 const bareSocket = () => Object.assign(new Socket(), { cork: undefined, uncork: undefined });
 
+/** The first version in the range of the peer dependency. */
+const oldestPg = createRequire(import.meta.url)("pg-oldest") as typeof pg;
+
+function oldestPool(): PgPool {
+  const pool = new oldestPg.Pool({ connectionString: database.url, max: 4 });
+  onTestFinished(() => pool.end());
+  return pool;
+}
+
+test("the oldest pg that is tested is the oldest that is promised", () => {
+  const { version } = createRequire(import.meta.url)("pg-oldest/package.json");
+  const { peerDependencies } = createRequire(import.meta.url)("@mcp-task-store/postgres/package.json");
+  expect(peerDependencies.pg).toBe(`^${version}`);
+});
+
 const pools: [string, () => PgPool | Promise<PgPool>][] = [
+  ["the oldest pg", oldestPool],
   ["pg over a stream without cork", () => poolOf(database.url, { max: 4, stream: bareSocket as never })],
   ["pg that pipelines", () => poolOf(database.url, { max: 4, pipeline: true } as pg.PoolConfig)],
   ["pg with binary results", () => poolOf(database.url, { max: 4, binary: true } as pg.PoolConfig)],
