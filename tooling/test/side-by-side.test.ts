@@ -62,6 +62,7 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "statement.ts": ["Statement"],
     "creations.ts": ["Creations"],
     "in-transaction.ts": ["InTransaction"],
+    "pglite.ts": ["PGliteDatabase", "pglitePool"],
   },
   redis: {
     "commands.ts": ["Commands"],

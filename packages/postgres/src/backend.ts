@@ -41,7 +41,7 @@ import { Settled } from "./settled.ts";
 import { read } from "./statement.ts";
 import { RESTORED, Statements } from "./statements.ts";
 
-const CAPABILITIES: Capabilities = Object.freeze({ durable: true, multiProcess: true });
+const CAPABILITIES: Capabilities = { durable: true, multiProcess: true };
 
 /** Most rows deleted by one statement, so that none takes long. */
 const DELETE_BATCH = 500;
@@ -50,7 +50,7 @@ const ATTEMPTS = 50;
 
 /** Tasks in a PostgreSQL database, on its clock. */
 export class PostgresBackend implements TaskBackend {
-  readonly capabilities: Capabilities = CAPABILITIES;
+  readonly capabilities: Capabilities;
   readonly #settings: PostgresSettings;
   readonly #connections: Connections;
   /** Where the store listens for changes. */
@@ -69,6 +69,7 @@ export class PostgresBackend implements TaskBackend {
   constructor(options: PostgresOptions) {
     const settings = postgresSettings(options);
     this.#settings = settings;
+    this.capabilities = Object.freeze({ ...CAPABILITIES, ...settings.pool?.capabilities });
     this.#connections = new Connections(settings);
     const { listenConnectionString, listenPool } = settings;
     this.#listening =

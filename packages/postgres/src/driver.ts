@@ -1,3 +1,5 @@
+import type { Capabilities } from "@mcp-task-store/core";
+
 /** The part of a connection of a `pg` pool that the store uses. */
 export interface PgClient {
   query(query: PgQuery): Promise<{ rows: unknown[]; command?: string | undefined }>;
@@ -17,6 +19,11 @@ export interface PgClient {
 export interface PgPool {
   connect(): Promise<PgClient>;
   readonly options?: { readonly max?: number | undefined } | undefined;
+  /**
+   * What a store over this pool promises, if it is less than a PostgreSQL server can: see
+   * `pglitePool`.
+   */
+  readonly capabilities?: Capabilities | undefined;
 }
 
 /**

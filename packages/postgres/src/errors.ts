@@ -1,5 +1,5 @@
 import { isTaskStoreError, type TaskStoreError } from "@mcp-task-store/core";
-import { type Advice, byAdvice, driverCode, unavailable } from "@mcp-task-store/core/backend";
+import { type Advice, byAdvice, driverCode, messageOf, unavailable } from "@mcp-task-store/core/backend";
 
 const OTHER_TABLES = "The store's tables are missing or were changed: run migrate()";
 
@@ -38,7 +38,7 @@ const LOST = /^(08|57P0|E[A-Z_]+$)/;
 export function noConnection(cause?: unknown): TaskStoreError {
   return unavailable(
     "Could not get a database connection in time: the server is down, or every connection of the pool is busy",
-    cause,
+    asError(cause),
   );
 }
 
@@ -55,7 +55,7 @@ export function unanswered(writes: boolean, cause?: unknown): TaskStoreError {
   const unknown = writes ? ": whether the write took effect is unknown, read the task again" : "";
   return unavailable(
     `The database did not answer in time, or the connection was lost${unknown}`,
-    cause,
+    asError(cause),
     writes ? "unknown" : "not-applied",
   );
 }
@@ -64,7 +64,7 @@ export function unanswered(writes: boolean, cause?: unknown): TaskStoreError {
 export function toStoreError(error: unknown): TaskStoreError {
   return (
     byAdvice(error, driverCode(error), ADVICE) ??
-    unavailable("PostgreSQL could not do what was asked", error, isLost(error) ? "unknown" : "not-applied")
+    unavailable("PostgreSQL could not do what was asked", asError(error), isLost(error) ? "unknown" : "not-applied")
   );
 }
 
@@ -72,6 +72,11 @@ export function toStoreError(error: unknown): TaskStoreError {
 export function sqlErrorOf(error: unknown): unknown {
   for (let each = error; each instanceof Error; each = each.cause) if (SQLSTATE.test(driverCode(each))) return each;
   return error;
+}
+
+/** Drivers over WebSocket reject with an event, which has the error's message. */
+function asError(cause: unknown): unknown {
+  return cause === undefined || cause instanceof Error ? cause : new Error(messageOf(cause), { cause });
 }
 
 /** The server refused the statement: nothing was written, and the connection can be used again. */

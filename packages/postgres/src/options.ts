@@ -91,7 +91,22 @@ export interface PostgresSettings {
 
 /** Clients have `connect` like pools. The check recognises clients by methods that pools lack. */
 const poolCheck: OptionCheck = (value) => {
-  const pool = (value ?? {}) as { [name in "connect" | "escapeIdentifier" | "release" | "ending" | "$pool"]?: unknown };
+  const pool = (value ?? {}) as {
+    [name in
+      | "connect"
+      | "escapeIdentifier"
+      | "release"
+      | "ending"
+      | "$pool"
+      | "onNotification"
+      | "unsafe"
+      | "$client"]?: unknown;
+  };
+  if (typeof pool.onNotification === "function")
+    return "a Pool of pg: give pglitePool(database) for this PGlite database";
+  if (typeof pool.unsafe === "function")
+    return "a Pool of pg: this is the sql function of postgres.js, which has another shape";
+  if (pool.$client !== undefined) return "a Pool of pg: give the $client of this drizzle database, if it is one";
   if (typeof pool !== "object" || typeof pool.connect !== "function") return "a Pool of pg";
   if (typeof pool.escapeIdentifier === "function" || typeof pool.release === "function")
     return "a Pool of pg, which gives out a connection for each call: this is a single Client";
