@@ -7,9 +7,16 @@ import { poolHarness } from "./support/pool-harness.ts";
 // Neon's serverless driver, which speaks PostgreSQL's protocol over WebSocket.
 
 const database = useDatabase();
-const proxy = { address: "", end: async () => undefined as void };
+let server: Awaited<ReturnType<typeof startWebSocketProxy>> | undefined;
+const proxy = {
+  get address() {
+    return server?.address ?? "";
+  },
+};
 
-beforeAll(async () => void Object.assign(proxy, await startWebSocketProxy()));
-afterAll(() => proxy.end());
+beforeAll(async () => {
+  server = await startWebSocketProxy();
+});
+afterAll(() => server?.end());
 
 defineConformance({ describe, test }, poolHarness("Neon", database, proxy));
