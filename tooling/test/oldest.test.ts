@@ -13,7 +13,7 @@ const NEWEST_NODE = "26.10.0";
 /** The last versions that lack needed JavaScript, and needed Node-API. */
 const TOO_OLD = ["20.19.4", "22.13.1"];
 const OLDEST_NODE = `${oldestNode()}.0`;
-const DEPENDENCIES = ["ioredis", "pg"];
+const DEPENDENCIES = ["ioredis"];
 
 const project = usePackedProject({
   dependencies: {
@@ -24,6 +24,7 @@ const project = usePackedProject({
     // The major before it is tested in sqlite-drivers.test.ts.
     "better-sqlite3": oldestPeer("sqlite", "better-sqlite3"),
     "drizzle-orm": oldestPeer("sqlite", "drizzle-orm"),
+    pg: oldestPeer("postgres", "pg"),
     // The README promises this version.
     "@modelcontextprotocol/sdk": "1.25.0",
   },

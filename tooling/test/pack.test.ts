@@ -1,6 +1,7 @@
 import { cp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
+import { useDatabase } from "../databases/fixtures.ts";
 import { publicPackages, repositoryRoot, run } from "../packages.ts";
 import { installedVersion, usePackedProject } from "./packed-project.ts";
 
@@ -16,6 +17,8 @@ const project = usePackedProject({
   devDependencies: { "@types/node": installedVersion("@types/node") },
 });
 
+const database = useDatabase();
+
 test("an ES module imports every entry point", async () => {
   const names = await exportedNames("program.mjs", (specifier) => `await import(${JSON.stringify(specifier)})`);
   expect(Object.keys(names)).toEqual(entryPoints);
@@ -27,11 +30,15 @@ test("a CommonJS module requires every entry point and gets the same names", asy
   expect(required).toEqual(imported);
 });
 
-test("the command line makes a store and lists its tasks", async () => {
-  const path = join(project.directory, "command-line.db");
+// No other package has pg as its dependency.
+test.each([
+  ["SQLite", () => join(project.directory, "command-line.db")],
+  ["PostgreSQL", () => database.url],
+])("the command line makes a store in %s and lists its tasks", async (_, store) => {
   const bin = join(project.directory, "node_modules/.bin/mcp-tasks");
   const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
-  const mcpTasks = (command: string) => run(bin, [command, "--store", path, "--json"], { cwd: project.directory, env });
+  const mcpTasks = (command: string) =>
+    run(bin, [command, "--store", store(), "--json"], { cwd: project.directory, env });
   await mcpTasks("migrate");
   expect(JSON.parse(await mcpTasks("list"))).toMatchObject({ command: "list", tasks: [] });
 });

@@ -67,6 +67,8 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "session.ts": [],
     "statement.ts": ["Statement"],
     "creations.ts": ["Creations"],
+    "in-transaction.ts": ["InTransaction"],
+    "pglite.ts": ["PGliteDatabase", "pglitePool"],
   },
   redis: {
     "commands.ts": ["Commands"],

@@ -29,6 +29,8 @@ import {
 import { Claims } from "./claims.ts";
 import { Connections } from "./connection.ts";
 import { Creations } from "./creations.ts";
+import type { TransactionClient } from "./driver.ts";
+import { InTransaction } from "./in-transaction.ts";
 import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { migrateWith, SCHEMA_VERSION, versionOf } from "./migrate.ts";
@@ -40,7 +42,7 @@ import { Settled } from "./settled.ts";
 import { read } from "./statement.ts";
 import { RESTORED, Statements } from "./statements.ts";
 
-const CAPABILITIES: Capabilities = Object.freeze({ durable: true, multiProcess: true });
+const CAPABILITIES: Capabilities = { durable: true, multiProcess: true };
 
 /** Most rows deleted by one statement, so that none takes long. */
 const DELETE_BATCH = 500;
@@ -49,15 +51,18 @@ const ATTEMPTS = 50;
 
 /** Tasks in a PostgreSQL database, on its clock. */
 export class PostgresBackend implements TaskBackend {
-  readonly capabilities: Capabilities = CAPABILITIES;
+  readonly capabilities: Capabilities;
   readonly #settings: PostgresSettings;
   readonly #connections: Connections;
+  /** Where the store listens for changes. */
+  readonly #listening: Connections;
   readonly #statements: Statements;
   readonly #creations: Creations;
   readonly #claims: Claims;
   readonly #messages: Messages;
   readonly #search: Search;
   readonly #settled: Settled;
+  #storeId = "";
   #notifier: Notifier | undefined;
   #changes: ChangeFeed | undefined;
 
@@ -65,7 +70,13 @@ export class PostgresBackend implements TaskBackend {
   constructor(options: PostgresOptions) {
     const settings = postgresSettings(options);
     this.#settings = settings;
+    this.capabilities = Object.freeze({ ...CAPABILITIES, ...settings.pool?.capabilities });
     this.#connections = new Connections(settings);
+    const { listenConnectionString, listenPool } = settings;
+    this.#listening =
+      listenConnectionString === undefined && listenPool === undefined
+        ? this.#connections
+        : new Connections({ ...settings, connectionString: listenConnectionString, pool: listenPool });
     this.#statements = new Statements(settings.schema);
     this.#creations = new Creations(this.#connections, this.#statements, settings.schema);
     this.#claims = new Claims(this.#connections, this.#statements);
@@ -87,6 +98,23 @@ export class PostgresBackend implements TaskBackend {
     const outcome = await this.#creations.insert(task, caps);
     if ("inserted" in outcome) this.#changed(outcome.inserted);
     return outcome;
+  }
+
+  /**
+   * The insert in the transaction that the application has open on this client. It needs an open
+   * backend.
+   * @throws TaskStoreError `INVALID_ARGUMENT` for anything that runs no queries
+   */
+  insertIn(client: TransactionClient): (task: NewTask, caps: Caps) => Promise<InsertOutcome> {
+    const transaction = new InTransaction(client, this.#connections);
+    const insert = async (task: NewTask, caps: Caps) => {
+      await transaction.check(this.#settings.schema, this.#storeId, caps);
+      const outcome = await this.#creations.insertIn(transaction, task, caps);
+      if ("inserted" in outcome)
+        await this.#notifier?.changedIn(transaction, task.taskId, aboutChange(outcome.inserted));
+      return outcome;
+    };
+    return (task, caps) => this.#connections.hold(insert(task, caps));
   }
 
   async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
@@ -203,6 +231,7 @@ export class PostgresBackend implements TaskBackend {
     // Other processes still hear of this store's last changes.
     await this.#notifier?.flush();
     await this.#connections.close();
+    if (this.#listening !== this.#connections) await this.#listening.close();
   }
 
   async #open({ report }: BackendHost): Promise<{ storeId: string }> {
@@ -219,9 +248,11 @@ export class PostgresBackend implements TaskBackend {
     if (!row) throw unavailable("The table with the store's id is empty: restore a backup");
     if (row.encoding !== "UTF8")
       throw mismatch("The database's encoding must be UTF8, or some texts could not be kept");
+    this.#storeId = row.storeId;
     this.#notifier ??= new Notifier(this.#connections, row.storeId);
     this.#changes ??= new ChangeFeed({
       connections: this.#connections,
+      listening: this.#listening,
       statements: this.#statements,
       notifier: this.#notifier,
       listen: this.#settings.listen,

@@ -86,9 +86,9 @@ export class Connections implements Runner {
     this.#pool = settings.pool ?? (this.#own as OwnPool);
   }
 
-  /** The pool can spare a connection for `LISTEN`. */
-  get canListen(): boolean {
-    return (this.#pool.options?.max ?? 10) > 1;
+  /** The most connections of the pool. */
+  get most(): number {
+    return this.#pool.options?.max ?? 10;
   }
 
   /**
@@ -159,6 +159,11 @@ export class Connections implements Runner {
     });
   }
 
+  /** The answer to a query of the application's own client, in bounded time. */
+  answered<T>(query: () => Promise<T>): Promise<T> {
+    return this.#bounded(undefined, (answer, fail) => void query().then(answer, fail));
+  }
+
   /** Closes the connections of the store's own pool after a failed opening. */
   reset(): void {
     const own = this.#own;
@@ -199,7 +204,7 @@ export class Connections implements Runner {
       } catch (error) {
         return { error: () => toStoreError(error) };
       }
-      this.#gathers = takesPrepared(client) && this.#generation < LAST_GENERATION;
+      this.#gathers = takesPrepared(client);
       if (!this.#gathers) {
         this.giveBack(client);
         break;
@@ -270,11 +275,7 @@ export class Connections implements Runner {
     timeoutMs?: number,
   ): Promise<Row[]> {
     const prepared = this.#prepared(statement, parameters);
-    const { name, text, values } = prepared;
-    if (this.#generation === LAST_GENERATION)
-      return this.query(client, { text, values, types: TYPES }, timeoutMs) as Promise<Row[]>;
-    if (!takesPrepared(client))
-      return this.query(client, { name, text, values, types: TYPES }, timeoutMs) as Promise<Row[]>;
+    if (!takesPrepared(client)) return this.query(client, { ...prepared, types: TYPES }, timeoutMs) as Promise<Row[]>;
     return this.#bounded(timeoutMs, (answer, fail) => {
       this.#submit(client, [prepared], (result) => answer(result?.rows as Row[]), fail);
     });
@@ -282,7 +283,9 @@ export class Connections implements Runner {
 
   #prepared({ name, text }: Statement<never, unknown>, parameters: readonly unknown[]): Prepared {
     const generation = this.#generation;
-    return { name: generation === 0 ? name : `${name}_${generation}`, text, values: parameters as unknown[] };
+    const values = parameters as unknown[];
+    if (generation === LAST_GENERATION) return { name: "", text, values };
+    return { name: generation === 0 ? name : `${name}_${generation}`, text, values };
   }
 
   #submit(

@@ -2,12 +2,16 @@ import { isTaskStoreError } from "@mcp-task-store/core";
 import { Batches, type Caps, type InsertOutcome, type NewTask } from "@mcp-task-store/core/backend";
 import type { Connections, Runner } from "./connection.ts";
 import { isLost } from "./errors.ts";
+import type { InTransaction } from "./in-transaction.ts";
 import type { Statements } from "./statements.ts";
 
-/** A creation under caps. */
-interface Capped {
+interface CappedTask {
   readonly task: NewTask;
   readonly caps: Caps;
+}
+
+/** A creation under caps. */
+interface Capped extends CappedTask {
   readonly resolve: (outcome: InsertOutcome) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -38,6 +42,14 @@ export class Creations {
   insert(task: NewTask, caps: Caps): Promise<InsertOutcome> {
     if (caps.activeTasks === null && caps.activeTasksPerOwner === null) return this.#insert(this.#connections, task);
     return this.#connections.hold(new Promise((resolve, reject) => this.#capped.add({ task, caps, resolve, reject })));
+  }
+
+  /** Inserts the task in a transaction of the application. */
+  async insertIn(transaction: InTransaction, task: NewTask, caps: Caps): Promise<InsertOutcome> {
+    const locks = this.#locksOf([{ task, caps }]);
+    if (locks.length === 0) return this.#insert(transaction, task);
+    for (const lock of locks) await transaction.run(this.#statements.lockCap, lock);
+    return this.#insertUnderCaps(transaction, { task, caps });
   }
 
   async #insert(runner: Runner, task: NewTask): Promise<InsertOutcome> {
@@ -71,14 +83,14 @@ export class Creations {
   }
 
   /** A fixed order, so that two processes cannot deadlock. */
-  #locksOf(calls: readonly Capped[]): string[] {
+  #locksOf(calls: readonly CappedTask[]): string[] {
     const nameOf = (whose: unknown) => JSON.stringify(["mcp-task-store cap", this.#schemaName, whose]);
     const all = calls.some(({ caps }) => caps.activeTasks !== null) ? [nameOf("all")] : [];
     const owners = calls.flatMap(({ task, caps }) => (caps.activeTasksPerOwner === null ? [] : [nameOf([task.owner])]));
     return [...all, ...[...new Set(owners)].sort()];
   }
 
-  async #insertUnderCaps(transaction: Runner, { task, caps }: Capped): Promise<InsertOutcome> {
+  async #insertUnderCaps(transaction: Runner, { task, caps }: CappedTask): Promise<InsertOutcome> {
     const { activeTasks, activeTasksPerOwner } = caps;
     const most = [activeTasks, activeTasksPerOwner].map((cap) => (cap === null ? null : Math.ceil(cap))) as [
       number | null,

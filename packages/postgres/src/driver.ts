@@ -1,3 +1,5 @@
+import type { Capabilities } from "@mcp-task-store/core";
+
 /** The part of a connection of a `pg` pool that the store uses. */
 export interface PgClient {
   query(query: PgQuery): Promise<{ rows: unknown[]; command?: string | undefined }>;
@@ -17,6 +19,20 @@ export interface PgClient {
 export interface PgPool {
   connect(): Promise<PgClient>;
   readonly options?: { readonly max?: number | undefined } | undefined;
+  /**
+   * What a store over this pool promises, if it is less than a PostgreSQL server can: see
+   * `pglitePool`.
+   */
+  readonly capabilities?: Capabilities | undefined;
+}
+
+/**
+ * A client on which the application has a transaction open: one of pg, or an adapter of a line for
+ * the transaction of another library. The `Client` and `PoolClient` of pg fit.
+ */
+export interface TransactionClient {
+  /** Runs one statement with the values of `$1`, `$2` and so on. */
+  query(text: string, values: (string | number | null)[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
 export interface PgQuery {

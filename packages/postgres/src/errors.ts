@@ -1,5 +1,5 @@
 import { isTaskStoreError, type TaskStoreError } from "@mcp-task-store/core";
-import { type Advice, byAdvice, driverCode, unavailable } from "@mcp-task-store/core/backend";
+import { type Advice, byAdvice, driverCode, messageOf, unavailable } from "@mcp-task-store/core/backend";
 
 const OTHER_TABLES = "The store's tables are missing or were changed: run migrate()";
 
@@ -12,6 +12,7 @@ const ADVICE: Advice = [
   ["53300", "The database has no connection left: raise max_connections, or lower the stores' maxConnections"],
   ["53100", "The disk of the database is full: nothing was written, make room and try again"],
   ["53", "The database has run out of a resource: nothing was written"],
+  ["25P02", "The transaction has failed before: roll it back, nothing of it was written"],
   ["25006", "The database is read-only: connect to the primary, not to a standby"],
   ["28", "The database refused the user or the password"],
   ["3D000", "The database does not exist"],
@@ -30,13 +31,14 @@ const ADVICE: Advice = [
   ["54000", "The text is larger than PostgreSQL can hold", { as: "PAYLOAD_TOO_LARGE" }],
 ];
 
+const SQLSTATE = /^[0-9A-Z]{5}$/;
 /** The connection ended: codes of the operating system, and SQLSTATEs. */
 const LOST = /^(08|57P0|E[A-Z_]+$)/;
 
 export function noConnection(cause?: unknown): TaskStoreError {
   return unavailable(
     "Could not get a database connection in time: the server is down, or every connection of the pool is busy",
-    cause,
+    asError(cause),
   );
 }
 
@@ -53,7 +55,7 @@ export function unanswered(writes: boolean, cause?: unknown): TaskStoreError {
   const unknown = writes ? ": whether the write took effect is unknown, read the task again" : "";
   return unavailable(
     `The database did not answer in time, or the connection was lost${unknown}`,
-    cause,
+    asError(cause),
     writes ? "unknown" : "not-applied",
   );
 }
@@ -62,8 +64,19 @@ export function unanswered(writes: boolean, cause?: unknown): TaskStoreError {
 export function toStoreError(error: unknown): TaskStoreError {
   return (
     byAdvice(error, driverCode(error), ADVICE) ??
-    unavailable("PostgreSQL could not do what was asked", error, isLost(error) ? "unknown" : "not-applied")
+    unavailable("PostgreSQL could not do what was asked", asError(error), isLost(error) ? "unknown" : "not-applied")
   );
+}
+
+/** The server's error, if a library put it into an error of its own as the cause. */
+export function sqlErrorOf(error: unknown): unknown {
+  for (let each = error; each instanceof Error; each = each.cause) if (SQLSTATE.test(driverCode(each))) return each;
+  return error;
+}
+
+/** Drivers over WebSocket reject with an event, which has the error's message. */
+function asError(cause: unknown): unknown {
+  return cause === undefined || cause instanceof Error ? cause : new Error(messageOf(cause), { cause });
 }
 
 /** The server refused the statement: nothing was written, and the connection can be used again. */
@@ -75,7 +88,7 @@ export function isRefusal(error: unknown): boolean {
 export function isLost(error: unknown): boolean {
   if (isTaskStoreError(error)) return false;
   const state = driverCode(error);
-  return !/^[0-9A-Z]{5}$/.test(state) || LOST.test(state);
+  return !SQLSTATE.test(state) || LOST.test(state);
 }
 
 /** A conflict with another transaction. Another attempt may succeed. */

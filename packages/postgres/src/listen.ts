@@ -20,6 +20,8 @@ const MOST_BACKOFF_MS = 2000;
 /** The shared options of a store's subscriptions. */
 export interface FeedOptions {
   readonly connections: Connections;
+  /** For `LISTEN`: the same ones, unless a pooler is between. */
+  readonly listening: Connections;
   readonly statements: Statements;
   readonly notifier: Notifier;
   /** `false`: never use `LISTEN`. */
@@ -93,6 +95,8 @@ class Subscription {
   /** Reported changes, which the next poll may find again in the overlap. */
   #told = new Map<string, string>();
   #failures = 0;
+  /** Why there is no connection to the address for `LISTEN`. */
+  #refused: unknown;
   #probe: { id: number; settle(arrived: boolean): void } | undefined;
 
   constructor(options: FeedOptions, state: ListenState, listener: OnChange) {
@@ -141,6 +145,9 @@ class Subscription {
       // NOTIFY.
       await this.#poll();
       this.#failures = 0;
+      // The database answers, but not at the address for LISTEN.
+      if (this.#refused !== undefined) this.#report("its connection failed", this.#refused);
+      this.#refused = undefined;
     } catch (error) {
       if (this.#failures === 0 && !this.#stopped) this.#options.report(toStoreError(error));
       this.#failures += 1;
@@ -165,28 +172,37 @@ class Subscription {
 
   /** Begins to listen, unless `LISTEN` is off or failed recently. */
   async #subscribe(): Promise<void> {
-    const { connections, notifier, changePollMs } = this.#options;
+    const { connections, listening, notifier, changePollMs } = this.#options;
     const state = this.#state;
     if (realTime.now() < state.notBefore) return;
-    if (!connections.canListen) return this.#degrade("the pool has one connection only");
+    const direct = listening !== connections;
+    if (!direct && connections.most < 2) return this.#degrade("the pool has one connection only");
     try {
-      const client = await connections.checkOut();
+      const client = await listening.checkOut();
       this.#client = client;
       client.on("notification", ({ channel, payload }) => {
         if (channel === notifier.channel && client === this.#client) this.#receive(payload);
       });
       for (const event of ["error", "end"] as const) client.on(event, () => this.#lost(client));
-      await connections.query(client, { text: `LISTEN ${notifier.channel}` });
+      await listening.query(client, { text: `LISTEN ${notifier.channel}` });
       // A connection that waits for notifications must not keep the process alive.
       client.unref?.();
-    } catch {
-      // The poll that follows finds out whether the database is down.
+    } catch (error) {
       this.#drop();
+      // The poll that follows finds out whether the database is down.
+      if (direct) this.#refused = error;
       state.notBefore = realTime.now() + Math.max(changePollMs, MOST_BACKOFF_MS);
       return;
     }
     if (await this.#prove()) state.isReported = false;
-    else this.#degrade("notifications do not arrive, as behind a pooler in transaction mode");
+    else if (direct)
+      this.#degrade(
+        "notifications do not arrive: the address for LISTEN leads to another database, or to a pooler in transaction mode",
+      );
+    else
+      this.#degrade(
+        "notifications do not arrive, as behind a pooler in transaction mode (give listenConnectionString the database's own address)",
+      );
   }
 
   /** Sends a notification to this connection, and closes it if the notification does not arrive. */
@@ -228,16 +244,21 @@ class Subscription {
   #drop(): void {
     const client = this.#client;
     this.#client = undefined;
-    if (client) this.#options.connections.giveBack(client, true);
+    if (client) this.#options.listening.giveBack(client, true);
   }
 
   #degrade(why: string): void {
+    if (this.#stopped) return;
+    this.#state.notBefore = realTime.now() + RETRY_MS;
+    this.#report(why);
+  }
+
+  /** Tells once that the store polls. */
+  #report(why: string, cause?: unknown): void {
     const { changePollMs, report } = this.#options;
     const state = this.#state;
-    if (this.#stopped) return;
-    state.notBefore = realTime.now() + RETRY_MS;
-    if (!state.isReported)
-      report(unavailable(`LISTEN does not work: ${why}. The store polls every ${changePollMs} ms instead`));
+    if (this.#stopped || state.isReported) return;
+    report(unavailable(`LISTEN does not work: ${why}. The store polls every ${changePollMs} ms instead`, cause));
     state.isReported = true;
   }
 }

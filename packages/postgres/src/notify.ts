@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type ChangedTask, type Context, presentContext, realTime } from "@mcp-task-store/core/backend";
-import type { Connections } from "./connection.ts";
+import type { Connections, Runner } from "./connection.ts";
 import { read, type Statement } from "./statement.ts";
 
 /** A changed task, with its details unless they are too long. */
@@ -8,7 +8,7 @@ type Change = readonly [taskId: string, about?: ChangedTask];
 
 /** A notification: these tasks changed, or its sender probes whether it arrives. */
 export interface Signal {
-  /** The id of the sending store. */
+  /** The id of the sending store, which does not listen to itself. */
   readonly from: string;
   readonly changes?: readonly Change[];
   readonly probe?: number;
@@ -28,6 +28,11 @@ const PAYLOAD_BYTES = 7500;
  * them.
  */
 const MOST_PENDING = 10_000;
+
+const NOTIFY_AT_COMMIT: Statement<[channel: string, payload: string], unknown> = read(
+  "notify_at_commit",
+  "SELECT pg_notify($1, $2)",
+);
 
 /**
  * Tells other processes which tasks changed. It sends after the commit and in batches, because
@@ -63,6 +68,16 @@ export class Notifier {
     this.#pending.set(taskId, about);
     if (this.#timer || this.#sending) return;
     this.#schedule();
+  }
+
+  /**
+   * Announces a task within a transaction of the application. PostgreSQL sends the notification
+   * with the commit, and not at all after a rollback. It names no sender, because this store's own
+   * listeners cannot know of the commit otherwise.
+   */
+  async changedIn(transaction: Runner, taskId: string, about: ChangedTask): Promise<void> {
+    for (const changes of batches([[taskId, about]]))
+      await transaction.run(NOTIFY_AT_COMMIT, this.channel, JSON.stringify({ from: "", changes } satisfies Signal));
   }
 
   async probe(probe: number): Promise<void> {

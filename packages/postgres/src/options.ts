@@ -1,3 +1,4 @@
+import { TaskStoreError } from "@mcp-task-store/core";
 import {
   checkBeside,
   checkEither,
@@ -45,6 +46,14 @@ export interface PostgresOptions {
    */
   listen?: boolean | undefined;
   /**
+   * The database's own address for `LISTEN`, if `connectionString` or `pool` lead to a pooler in
+   * transaction mode, such as PgBouncer, Supabase's or Neon's. Everything else goes through the
+   * pooler.
+   */
+  listenConnectionString?: string | undefined;
+  /** A pool of connections for `LISTEN`, instead of `listenConnectionString`. The store does not end it. */
+  listenPool?: PgPool | undefined;
+  /**
    * Milliseconds between polls for changes by other processes. The store polls only while a call
    * waits or a subscription is open, and `LISTEN` is off or does not work.
    * @default 250
@@ -73,6 +82,8 @@ export interface PostgresSettings {
   readonly schema: string;
   readonly migrate: boolean;
   readonly listen: boolean;
+  readonly listenConnectionString: string | undefined;
+  readonly listenPool: PgPool | undefined;
   readonly changePollMs: number;
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;
@@ -80,7 +91,22 @@ export interface PostgresSettings {
 
 /** Clients have `connect` like pools. The check recognises clients by methods that pools lack. */
 const poolCheck: OptionCheck = (value) => {
-  const pool = (value ?? {}) as { [name in "connect" | "escapeIdentifier" | "release" | "ending" | "$pool"]?: unknown };
+  const pool = (value ?? {}) as {
+    [name in
+      | "connect"
+      | "escapeIdentifier"
+      | "release"
+      | "ending"
+      | "$pool"
+      | "onNotification"
+      | "unsafe"
+      | "$client"]?: unknown;
+  };
+  if (typeof pool.onNotification === "function")
+    return "a Pool of pg: give pglitePool(database) for this PGlite database";
+  if (typeof pool.unsafe === "function")
+    return "a Pool of pg: this is the sql function of postgres.js, which has another shape";
+  if (pool.$client !== undefined) return "a Pool of pg: give the $client of this drizzle database, if it is one";
   if (typeof pool !== "object" || typeof pool.connect !== "function") return "a Pool of pg";
   if (typeof pool.escapeIdentifier === "function" || typeof pool.release === "function")
     return "a Pool of pg, which gives out a connection for each call: this is a single Client";
@@ -101,6 +127,8 @@ export const POSTGRES_OPTIONS: OptionTable<PostgresOptions> = {
   schema: schemaCheck,
   migrate: checks.flag,
   listen: checks.flag,
+  listenConnectionString: checks.text,
+  listenPool: poolCheck,
   changePollMs: checks.milliseconds(1),
   connectTimeoutMs: checks.milliseconds(1),
   statementTimeoutMs: checks.milliseconds(1),
@@ -111,6 +139,14 @@ export function postgresSettings(options: PostgresOptions): PostgresSettings {
   checkOptions("The PostgreSQL backend", options, POSTGRES_OPTIONS);
   checkEither(options, "connectionString", "pool");
   checkBeside(options, "pool", ["maxConnections"]);
+  checkBeside(options, "listenPool", ["listenConnectionString"]);
+  if (options.listen === false)
+    for (const name of ["listenConnectionString", "listenPool"] as const)
+      if (options[name] !== undefined)
+        throw new TaskStoreError(
+          "INVALID_ARGUMENT",
+          `${name} has no effect beside listen: false: leave one of them out`,
+        );
   return Object.freeze({
     connectionString: options.connectionString,
     pool: options.pool,
@@ -118,6 +154,8 @@ export function postgresSettings(options: PostgresOptions): PostgresSettings {
     schema: options.schema ?? DEFAULT_SCHEMA,
     migrate: options.migrate ?? true,
     listen: options.listen ?? true,
+    listenConnectionString: options.listenConnectionString,
+    listenPool: options.listenPool,
     changePollMs: options.changePollMs ?? 250,
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     statementTimeoutMs: options.statementTimeoutMs ?? 10_000,

@@ -13,8 +13,9 @@ interface Connection {
   sync(): void;
 }
 
-/** A named statement with its parameters. */
+/** A statement with its parameters. */
 export interface Prepared {
+  /** Empty: the server does not keep the statement. */
   readonly name: string;
   readonly text: string;
   readonly values: unknown[];
@@ -56,7 +57,7 @@ export function takesPrepared(client: PgClient): boolean {
 }
 
 /**
- * Named statements sent together, as a custom query of pg (like pg-cursor's). They end with one
+ * Statements sent together, usually named ones, as a custom query of pg (like pg-cursor's). They end with one
  * Sync, so PostgreSQL runs them in one transaction: if one fails, none has run.
  *
  * pg's own query copies its options, makes a result, and asks for the columns each time. (Five lone
@@ -117,9 +118,9 @@ export class PreparedQuery implements PgQuery {
     stream.cork?.();
     try {
       for (const { name, text, values } of this.#statements) {
-        const isParsed = connection.parsedStatements[name] !== undefined;
+        const isParsed = name !== "" && connection.parsedStatements[name] !== undefined;
         if (!isParsed && !parsed.has(name)) connection.parse({ name, text });
-        parsed.add(name);
+        if (name !== "") parsed.add(name);
         connection.bind({ statement: name, values, valueMapper: asText });
         if (!isParsed || !columnsOf.get(connection)?.has(name)) connection.describe({ type: "P" });
         connection.execute();
@@ -134,6 +135,7 @@ export class PreparedQuery implements PgQuery {
   handleRowDescription({ fields }: { fields: readonly Field[] }): void {
     const parsers = fields.map(({ dataTypeID }) => this.#types.getTypeParser(dataTypeID));
     this.#setColumns({ fields, parsers });
+    if (this.name === "") return;
     const connection = this.#connection as Connection;
     const known = columnsOf.get(connection);
     if (known) known.set(this.name, this.#columns);

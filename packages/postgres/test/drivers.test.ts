@@ -1,56 +1,56 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, connect, Socket } from "node:net";
-import { type PgPool, PostgresTaskStore } from "@mcp-task-store/postgres";
-import { Client as NeonClient, Pool as NeonPool, neonConfig } from "@neondatabase/serverless";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PGlite } from "@electric-sql/pglite";
+import { type PgPool, PostgresTaskStore, pglitePool } from "@mcp-task-store/postgres";
+import { Client as NeonClient } from "@neondatabase/serverless";
+import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
-import { createWebSocketStream, WebSocketServer } from "ws";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
+import { neonPool, startWebSocketProxy } from "./support/neon.ts";
+import { oldestPg } from "./support/pools.ts";
 import { newSchema, poolOf } from "./support/sql.ts";
 
 // Pools in pg's shape, other than pg's own over a Node.js socket.
 
 const database = useDatabase();
 
-/** A WebSocket proxy in front of the database, like Neon's. */
-async function webSocketProxy(): Promise<string> {
-  const { hostname, port } = new URL(database.url);
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  server.on("connection", (socket) => {
-    const stream = createWebSocketStream(socket);
-    const upstream = connect(Number(port || 5432), hostname);
-    for (const each of [stream, upstream]) each.on("error", () => [stream, upstream].map((both) => both.destroy()));
-    stream.pipe(upstream).pipe(stream);
-  });
-  await once(server, "listening");
+async function neon(): Promise<PgPool> {
+  const proxy = await startWebSocketProxy();
+  const pool = neonPool(database.url, proxy.address, 4);
   onTestFinished(async () => {
-    for (const client of server.clients) client.terminate();
-    server.close();
-    await once(server, "close");
+    await pool.end();
+    await proxy.end();
   });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-async function neonPool(): Promise<PgPool> {
-  const proxy = await webSocketProxy();
-  neonConfig.wsProxy = () => proxy;
-  neonConfig.useSecureWebSocket = false;
-  neonConfig.pipelineTLS = false;
-  neonConfig.pipelineConnect = false;
-  const pool = new NeonPool({ connectionString: database.url, max: 4 });
-  pool.on("error", () => undefined);
-  onTestFinished(() => pool.end());
   return pool;
 }
 
 const bareSocket = () => Object.assign(new Socket(), { cork: undefined, uncork: undefined });
 
+function oldestPool(): PgPool {
+  const pool = new oldestPg.Pool({ connectionString: database.url, max: 4 });
+  onTestFinished(() => pool.end());
+  return pool;
+}
+
+test("the oldest pg that is tested is the oldest that is promised", () => {
+  const { version } = createRequire(import.meta.url)("pg-oldest/package.json");
+  const { peerDependencies } = createRequire(import.meta.url)("@mcp-task-store/postgres/package.json");
+  expect(peerDependencies.pg).toBe(`^${version}`);
+});
+
 const pools: [string, () => PgPool | Promise<PgPool>][] = [
+  ["the oldest pg", oldestPool],
   ["pg over a stream without cork", () => poolOf(database.url, { max: 4, stream: bareSocket as never })],
   ["pg that pipelines", () => poolOf(database.url, { max: 4, pipeline: true } as pg.PoolConfig)],
   ["pg with binary results", () => poolOf(database.url, { max: 4, binary: true } as pg.PoolConfig)],
   ["pg with a timeout of its own", () => poolOf(database.url, { max: 4, query_timeout: 30_000 })],
-  ["Neon's serverless driver over WebSocket", neonPool],
+  ["Neon's serverless driver over WebSocket", neon],
 ];
 
 test.each(pools)("%s runs lifecycles, waits, claims and messages", async (_, makePool) => {
@@ -91,6 +91,50 @@ test.each([
       message: expect.stringMatching(/pool/i),
     }),
   );
+});
+
+test("PGlite keeps tasks in a folder over a kill, and says what it can", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pglite-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const program = `
+    import { PGlite } from ${JSON.stringify(import.meta.resolve("@electric-sql/pglite"))};
+    import { PostgresTaskStore, pglitePool } from ${JSON.stringify(import.meta.resolve("@mcp-task-store/postgres"))};
+    const store = new PostgresTaskStore({ pool: pglitePool(await PGlite.create(process.argv[1])) });
+    await store.createTask({ name: "grind", taskId: "kept" });
+    process.kill(process.pid, "SIGKILL");`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program, join(folder, "data")], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
+  const db = await PGlite.create(join(folder, "data"));
+  onTestFinished(() => db.close());
+  const store = new PostgresTaskStore({ pool: pglitePool(db) });
+  expect(store.capabilities).toEqual({ durable: true, multiProcess: false });
+  expect(await store.getTask("kept")).toMatchObject({ status: "working" });
+  // The application's own transaction.
+  await db.transaction((tx) => store.in(tx).createTask({ name: "grind", taskId: "within" }));
+  const rolledBack = db.transaction(async (tx) => {
+    await store.in(tx).createTask({ name: "grind" });
+    throw new Error("It is refused");
+  });
+  await expect(rolledBack).rejects.toThrow("It is refused");
+  expect((await store.listTasks()).tasks.map(({ taskId }) => taskId)).toEqual(["kept", "within"]);
+  await store.close();
+  const inMemory = await PGlite.create();
+  onTestFinished(() => inMemory.close());
+  expect(new PostgresTaskStore({ pool: pglitePool(inMemory) }).capabilities.durable).toBe(false);
+});
+
+test("databases of other libraries are no pools, and a pool is no PGlite database: the error says what is", async () => {
+  const db = await PGlite.create();
+  onTestFinished(() => db.close());
+  expect(() => new PostgresTaskStore({ pool: db as never })).toThrow(/pglitePool\(database\)/);
+  const sql = Object.assign(() => undefined, { unsafe: () => undefined, begin: () => undefined });
+  expect(() => new PostgresTaskStore({ pool: sql as never })).toThrow(/postgres\.js/);
+  expect(() => new PostgresTaskStore({ pool: drizzle(poolOf(database.url)) as never })).toThrow(
+    /\$client of this drizzle/,
+  );
+  expect(() => pglitePool(new pg.Pool() as never)).toThrow(/needs a PGlite database/);
 });
 
 test("a pool whose connect() gives no client is refused by the first call", async () => {

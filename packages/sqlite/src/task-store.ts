@@ -40,8 +40,6 @@ export class SqliteTaskStore extends DurableTaskStore {
    * order.immediate();
    */
   in(database: SqliteDatabase): TransactionalWrites<Task> {
-    return {
-      createTask: (task) => this.createNow(task, (each, caps) => this.#backend.insertIn(database, each, caps)),
-    };
+    return this.creatingNow((task, caps) => this.#backend.insertIn(database, task, caps));
   }
 }

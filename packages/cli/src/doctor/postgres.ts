@@ -114,7 +114,7 @@ async function listens(client: Client, other: Client): Promise<Found> {
   }
   return problem(
     "notifications do not arrive: a pooler in transaction mode is between, such as PgBouncer",
-    "give stores the database's own address, or a pooler in session mode; with listen: false they poll",
+    "give stores the database's own address as listenConnectionString; without it they poll",
   );
 }
 

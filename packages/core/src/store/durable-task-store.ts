@@ -1,21 +1,19 @@
-import { isLater } from "../backend/answer.ts";
+import { type Answer, isLater } from "../backend/answer.ts";
 import type { Caps, InsertOutcome, NewTask, TaskBackend } from "../backend/task-backend.ts";
 import {
   CANCEL_OPTIONS,
   CHANGES,
-  CREATE_OPTIONS,
   DELETE_OPTIONS,
   GET_RECORD_OPTIONS,
-  NEW_TASK_OPTIONS,
   OUTCOMES,
   WAIT_FOR_TASK_OPTIONS,
   WAIT_OPTIONS,
   WRITE_OPTIONS,
 } from "../contract/call-options.ts";
-import { cannotCancel, cannotStoreResult, cannotUpdate, invalid, storeClosed } from "../contract/errors.ts";
+import { cannotCancel, cannotStoreResult, cannotUpdate } from "../contract/errors.ts";
 import type { TaskMessageQueue } from "../contract/messages.ts";
 import type { TaskOperations } from "../contract/operations.ts";
-import { checkOptions, pickOptions } from "../contract/option-checks.ts";
+import { checkOptions } from "../contract/option-checks.ts";
 import type {
   CancelTaskOptions,
   ClaimTaskOptions,
@@ -32,7 +30,7 @@ import type {
   WaitOptions,
   WriteOptions,
 } from "../contract/options.ts";
-import { ANY_OWNER, type Caller, type OwnerOptions } from "../contract/owner.ts";
+import { type Caller, type OwnerOptions } from "../contract/owner.ts";
 import type {
   ClaimedTask,
   InputRequest,
@@ -45,16 +43,15 @@ import type {
   TaskSteps,
 } from "../contract/record.ts";
 import type { CreatedTask, Request, RequestId, Result, Task, TaskStatus } from "../contract/task.ts";
-import type { TaskStore } from "../contract/task-store.ts";
+import type { TaskStore, TransactionalWrites } from "../contract/task-store.ts";
 import { keptAlive } from "../process/keep-alive.ts";
 import { BackendGateway, type WriteGuard } from "./backend-gateway.ts";
 import { ChangeHub } from "./change-hub.ts";
+import { Creation } from "./creation.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
-import { createOnce } from "./dedupe.ts";
 import { Inputs } from "./inputs.ts";
 import { Leases } from "./leases.ts";
 import { BackendMessageQueue } from "./message-queue.ts";
-import { inserted, newTask, requestOf } from "./new-task.ts";
 import { Operations } from "./operations/operations.ts";
 import { changePatch, outcomePatch, resultOf } from "./patches.ts";
 import { payloadsOf, toRecord } from "./record.ts";
@@ -62,7 +59,7 @@ import { settingsOf } from "./settings.ts";
 import { toSnapshot, toTask } from "./snapshot.ts";
 import { readSteps } from "./steps.ts";
 import { deleteExpired, Sweeper } from "./sweeper.ts";
-import { tracedCreation, traceMethods } from "./traced-methods.ts";
+import { traceMethods } from "./traced-methods.ts";
 import { Waiting } from "./waiting.ts";
 
 /**
@@ -76,6 +73,7 @@ export class DurableTaskStore implements TaskStore {
   readonly messages: TaskMessageQueue;
   readonly operations: TaskOperations;
   readonly #gateway: BackendGateway;
+  readonly #creation: Creation;
   readonly #hub: ChangeHub;
   readonly #waiting: Waiting;
   readonly #inputs: Inputs;
@@ -86,6 +84,7 @@ export class DurableTaskStore implements TaskStore {
   constructor(backend: TaskBackend, options: TaskStoreOptions = {}) {
     const settings = settingsOf(options);
     this.#gateway = new BackendGateway(backend, settings, () => this.#sweeper.start());
+    this.#creation = new Creation(this.#gateway);
     this.#hub = new ChangeHub(this.#gateway);
     this.#waiting = new Waiting(this.#gateway, this.#hub);
     this.#inputs = new Inputs(this.#gateway, this.#waiting);
@@ -108,65 +107,23 @@ export class DurableTaskStore implements TaskStore {
     request?: Request,
     caller?: Caller,
   ): Promise<Task> {
-    if (requestId === undefined && request === undefined) {
-      checkOptions("createTask", options, NEW_TASK_OPTIONS);
-      const given = options as NewTaskOptions;
-      const own = pickOptions(given, CREATE_OPTIONS);
-      return this.createTask(own, given.requestId as RequestId, requestOf(given), { owner: given.owner });
-    }
-    const { settings } = this.#gateway;
-    if (options.dedupeKey !== undefined) return this.#createOnce(options, requestId, request as Request, caller);
-    const task = this.#newTask(options, requestId, request as Request, caller);
-    const answer = this.#gateway.call((backend) => backend.insert(task, settings.limits));
-    const outcome = isLater(answer) ? await answer : answer;
-    return toTask(inserted(task.taskId, outcome, settings.limits));
+    if (request !== undefined || requestId !== undefined)
+      return this.#creation.create(options, requestId, request as Request, caller);
+    const [own, id, sent, owner] = this.#creation.argumentsOf(options as NewTaskOptions);
+    return this.createTask(own, id as RequestId, sent, owner);
   }
 
   /**
-   * For adapters: creates a task by another insert than the backend's, such as one in a transaction
-   * of the application. The insert is over when this returns. It throws where `createTask` rejects.
+   * For adapters: creates tasks by another insert than the backend's, such as one in a transaction
+   * of the application.
    */
-  protected createNow(given: NewTaskOptions, insert: (task: NewTask, caps: Caps) => InsertOutcome): Task {
-    checkOptions("createTask", given, NEW_TASK_OPTIONS);
-    if (this.#gateway.closed) throw storeClosed();
-    const own = pickOptions(given, CREATE_OPTIONS);
-    const { limits } = this.#gateway.settings;
-    return tracedCreation(own, requestOf(given), (request) => {
-      const task = this.#newTask(own, given.requestId, request, { owner: given.owner });
-      return toTask(inserted(task.taskId, insert(task, limits), limits));
-    });
+  protected creatingBy(insert: (task: NewTask, caps: Caps) => Answer<InsertOutcome>): TransactionalWrites {
+    return { createTask: (task) => this.#creation.by(task, insert) };
   }
 
-  async #createOnce(
-    options: CreateTaskOptions,
-    requestId: RequestId | undefined,
-    request: Request,
-    caller: Caller | undefined,
-  ): Promise<CreatedTask> {
-    const owner = this.#ownerOf(caller);
-    const { task, created } = await createOnce(this.#gateway, options, owner, request, (taskId) =>
-      this.#newTask({ ...options, dedupeKey: undefined, taskId }, requestId, request, caller),
-    );
-    return { ...toTask(task), created };
-  }
-
-  /** The task to insert, after all checks. */
-  #newTask(
-    options: CreateTaskOptions,
-    requestId: RequestId | undefined,
-    request: Request,
-    caller: Caller | undefined,
-  ): NewTask {
-    checkOptions("createTask", options, CREATE_OPTIONS);
-    if (options.dedupeKey !== undefined)
-      throw invalid("A creation in a transaction takes no dedupeKey: let a row of that transaction be unique");
-    return newTask(options, requestId, request, this.#ownerOf(caller), this.#gateway.settings, this.#gateway.encode);
-  }
-
-  #ownerOf(caller: Caller | undefined): string | null {
-    if (typeof caller === "object" && caller?.owner === ANY_OWNER)
-      throw invalid("createTask needs one owner, or none: ANY_OWNER is for calls that see the tasks of all owners");
-    return this.#gateway.callerScope(caller)?.owner ?? null;
+  /** The same for an insert that is over when it returns. It throws where `createTask` rejects. */
+  protected creatingNow(insert: (task: NewTask, caps: Caps) => InsertOutcome): TransactionalWrites<Task> {
+    return { createTask: (task) => this.#creation.now(task, insert) };
   }
 
   async getTask(taskId: string, caller?: Caller): Promise<Task | null> {

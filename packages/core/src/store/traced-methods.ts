@@ -33,8 +33,8 @@ export function traceMethods(prototype: object): void {
     const method = methods[name];
     if (!method) throw invalid(`There is no method ${name} to trace`);
     methods[name] = function (this: unknown, ...args: unknown[]): Promise<unknown> {
-      // The short form of createTask calls the long one.
-      if (!isTraced(operation) || (operation === "create" && args.length < 3)) return method.apply(this, args);
+      // The short form of createTask, which has no request, calls the long one.
+      if (!isTraced(operation) || (operation === "create" && args[2] === undefined)) return method.apply(this, args);
       const message = messageOf(operation, name, args);
       return traced(message, () => {
         if (operation === "create") args[2] = message.request;
@@ -44,8 +44,19 @@ export function traceMethods(prototype: object): void {
   }
 }
 
-/** Creates a task by `create`, which is over when it returns, and publishes that. */
-export function tracedCreation<T>(options: object, request: Request, create: (request: Request) => T): T {
+/** Creates a task by `create`, and publishes that. */
+export function tracedCreation<T>(
+  options: object,
+  request: Request,
+  create: (request: Request) => Promise<T>,
+): Promise<T> {
+  if (!isTraced("create")) return create(request);
+  const message = messageOf("create", "createTask", [options, undefined, request]);
+  return traced(message, () => create(message.request ?? request));
+}
+
+/** The same for a creation that is over when it returns. */
+export function tracedCreationNow<T>(options: object, request: Request, create: (request: Request) => T): T {
   if (!isTraced("create")) return create(request);
   const message = messageOf("create", "createTask", [options, undefined, request]);
   return tracedNow(message, () => create(message.request ?? request));
