@@ -1,0 +1,124 @@
+import { inspect } from "node:util";
+import { quiet } from "./quiet.ts";
+
+/** How many of a case's steps a failure shows: the first ones, which prepare, and the last ones. */
+const SHOWN = { first: 8, last: 12 };
+/** Longest text of a call, and of what came of it. */
+const LENGTH = 120;
+
+/** One thing that a case did, and what came of it. */
+interface Step {
+  readonly what: string;
+  outcome: string;
+}
+
+/**
+ * What a case did, in order, for the message of its failure. Texts are made when the call is made,
+ * because a case may change its objects afterwards.
+ */
+export class Trail {
+  readonly #first: Step[] = [];
+  readonly #last: Step[] = [];
+  readonly #named = new Map<string, number>();
+  #count = 0;
+
+  /** The name of the next thing of a kind, such as `store 2`. */
+  next(kind: string): string {
+    const number = (this.#named.get(kind) ?? 0) + 1;
+    this.#named.set(kind, number);
+    return `${kind} ${number}`;
+  }
+
+  /** Adds something that the case did without a call. */
+  note(what: string): void {
+    this.#add(what, "");
+  }
+
+  /**
+   * Wraps an object so that the trail has the calls of its methods. Their promises are marked as
+   * handled.
+   */
+  follow<T extends object>(target: T, name: string, inner: readonly (keyof T)[] = []): T {
+    return new Proxy(target, {
+      get: (_, key) => {
+        const value: unknown = Reflect.get(target, key, target);
+        if (typeof value === "function")
+          return (...args: unknown[]) =>
+            this.#call(`${name}.${String(key)}`, args, () => Reflect.apply(value, target, args));
+        return inner.includes(key as keyof T) ? this.follow(value as object, `${name}.${String(key)}`) : value;
+      },
+    });
+  }
+
+  /** The steps, a line each. */
+  lines(): string[] {
+    const left = this.#count - this.#first.length - this.#last.length;
+    const line = (from: number) => (step: Step, index: number) => `${from + index}. ${step.what}${step.outcome}`;
+    return [
+      ...this.#first.map(line(1)),
+      ...(left > 0 ? [`(${left} more)`] : []),
+      ...this.#last.map(line(this.#first.length + left + 1)),
+    ];
+  }
+
+  #call(method: string, args: readonly unknown[], run: () => unknown): unknown {
+    const step = this.#add(`${method}(${argumentsOf(args)})`, " has not returned");
+    try {
+      const returned = run();
+      if (returned instanceof Promise) {
+        step.outcome = " has not settled";
+        quiet(
+          returned.then(
+            (value) => {
+              step.outcome = ` → ${brief(value)}`;
+            },
+            (error) => {
+              step.outcome = ` rejected: ${reason(error)}`;
+            },
+          ),
+        );
+      } else step.outcome = ` → ${brief(returned)}`;
+      return returned;
+    } catch (error) {
+      step.outcome = ` threw: ${reason(error)}`;
+      throw error;
+    }
+  }
+
+  #add(what: string, outcome: string): Step {
+    const step = { what: cut(what), outcome };
+    this.#count += 1;
+    if (this.#first.length < SHOWN.first) this.#first.push(step);
+    else if (this.#last.push(step) > SHOWN.last) this.#last.shift();
+    return step;
+  }
+}
+
+function argumentsOf(args: readonly unknown[]): string {
+  const last = args.findLastIndex((value) => value !== undefined);
+  return args
+    .slice(0, last + 1)
+    .map((value) => brief(value, 0))
+    .join(", ");
+}
+
+/** A value on one line, without the payloads in it. */
+function brief(value: unknown, depth = 1): string {
+  try {
+    return cut(inspect(value, { depth, maxStringLength: 32, maxArrayLength: 3, breakLength: Infinity }));
+  } catch {
+    // Objects of a hostile case may throw when they are looked at.
+    return typeof value;
+  }
+}
+
+function reason(error: unknown): string {
+  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+  return cut([code, message ?? brief(error)].filter((part) => part !== undefined).join(", ")).replaceAll("\n", " ");
+}
+
+/** Shortens a text, and the task ids in it. */
+function cut(text: string): string {
+  const short = text.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, "$1…");
+  return short.length <= LENGTH ? short : `${short.slice(0, LENGTH)}…`;
+}
