@@ -1,5 +1,4 @@
 import { inspect } from "node:util";
-import { quiet } from "./quiet.ts";
 
 /** How many of a case's steps a failure shows: the first ones, which prepare, and the last ones. */
 const SHOWN = { first: 8, last: 12 };
@@ -67,15 +66,15 @@ export class Trail {
       const returned = run();
       if (returned instanceof Promise) {
         step.outcome = " has not settled";
-        quiet(
-          returned.then(
-            (value) => {
-              step.outcome = ` → ${brief(value)}`;
-            },
-            (error) => {
-              step.outcome = ` rejected: ${reason(error)}`;
-            },
-          ),
+        // Handles a rejection as well, whenever the case awaits it: it starts many calls before it
+        // awaits the first one, and never awaits the rest if it fails.
+        returned.then(
+          (value) => {
+            step.outcome = ` → ${brief(value)}`;
+          },
+          (error) => {
+            step.outcome = ` rejected: ${reason(error)}`;
+          },
         );
       } else step.outcome = ` → ${brief(returned)}`;
       return returned;
@@ -113,8 +112,9 @@ function brief(value: unknown, depth = 1): string {
 }
 
 function reason(error: unknown): string {
-  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
-  return cut([code, message ?? brief(error)].filter((part) => part !== undefined).join(", ")).replaceAll("\n", " ");
+  if (!(error instanceof Error)) return brief(error);
+  const { code, message } = error as Error & { code?: unknown };
+  return cut((code === undefined ? message : `${code}, ${message}`).replaceAll("\n", " "));
 }
 
 /** Shortens a text, and the task ids in it. */
