@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
@@ -47,16 +46,15 @@ async function checkEmpty(folder: string): Promise<void> {
 
 function terminal() {
   const lines = createInterface({ input: process.stdin, output: process.stdout });
-  // The end of the input is no answer.
-  const ended = once(lines, "close").then((): string => {
-    throw new UsageError("Not all questions were answered, so nothing was written");
-  });
-  ended.catch(() => undefined);
+  // It keeps lines that are pasted before their question.
+  const answers = lines[Symbol.asyncIterator]();
   return {
     async ask(question: string, usual: string): Promise<string> {
-      const text = `${question}${usual === "" ? "" : ` (${usual})`}: `;
-      const answer = await Promise.race([lines.question(text), ended]);
-      return answer.trim() || usual;
+      lines.setPrompt(`${question}${usual === "" ? "" : ` (${usual})`}: `);
+      lines.prompt();
+      const { value, done } = await answers.next();
+      if (done) throw new UsageError("Not all questions were answered, so nothing was written");
+      return value.trim() || usual;
     },
     end: () => lines.close(),
   };

@@ -1,8 +1,11 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Answers } from "./answers.ts";
 import { classPrefix } from "./names.ts";
+
+/** Files with another name in the template, because npm has rules for them in a package. */
+const RENAMED: Readonly<Record<string, string>> = { gitignore: ".gitignore", "manifest.json": "package.json" };
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -19,13 +22,11 @@ export async function generate({ folder, name, runner }: Answers): Promise<void>
   const own: Manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
   for (const entry of await readdir(template, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
-    const source = join(entry.parentPath, entry.name);
-    // npm publishes no file of the name .gitignore.
-    const target = join(folder, source.slice(template.length).replace(/gitignore$/, ".gitignore"));
-    let text = (await readFile(source, "utf8"))
+    const target = join(folder, relative(template, entry.parentPath), RENAMED[entry.name] ?? entry.name);
+    let text = (await readFile(join(entry.parentPath, entry.name), "utf8"))
       .replaceAll("example-backend", name)
       .replace(/\bExample(?=Backend|Options|TaskStore)/g, classPrefix(name));
-    if (entry.name === "package.json") text = manifestOf(JSON.parse(text), own, runner);
+    if (entry.name === "manifest.json") text = manifestOf(JSON.parse(text), own, runner);
     if (entry.name === "conformance.test.ts" && runner === "node") text = text.replace('"vitest"', '"node:test"');
     await mkdir(dirname(target), { recursive: true });
     await writeFile(target, text);
