@@ -4,7 +4,11 @@ import { copyFile, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import { needEngine } from "../../../tooling/databases/docker.ts";
+import { redisImage } from "../../../tooling/databases/redis-container.ts";
+import { WayUnavailable } from "../../../tooling/databases/server.ts";
 import { useGenerated } from "./generated.ts";
+import { program } from "./program.ts";
 
 const TIMEOUT_MS = 600_000;
 const runners = ["vitest", "node"];
@@ -73,6 +77,39 @@ describe("as it comes", () => {
     expect(stdout).toMatch(/^states +0 +1 +0$/m);
     expect(stdout).toMatch(/^\d+ more cases were not run, after the first failure\.$/m);
     expect(stdout).toMatch(/^FAILED states\/[\w-]+: [\s\S]*Not implemented: open of NodeBackend\./m);
+  });
+});
+
+describe("the database of the tests", () => {
+  const start = 'import("./test/filled.ts").then(({ databaseUrl }) => databaseUrl()).then(console.log)';
+
+  test("comes in a container, which keeps no process alive", { timeout: TIMEOUT_MS }, async ({ skip }) => {
+    const image = await redisImage().catch((error) => {
+      throw error instanceof WayUnavailable ? skip(error.message) : error;
+    });
+    const folder = generated.folder("vitest");
+    const database = await readFile(join(folder, "test/database.ts"), "utf8");
+    const filled = database.replace("your-database:1.2.3", image).replace("PORT = 1234", "PORT = 6379");
+    await writeFile(join(folder, "test/filled.ts"), filled);
+    const { code, stdout } = await program(process.execPath, ["--eval", start], folder);
+    const { container } = await needEngine();
+    const port = Number(/^your-database:\/\/.+:(\d+)\n$/.exec(stdout)?.[1]);
+    const started = (await container.list()).find(({ Ports }) => Ports.some(({ PublicPort }) => PublicPort === port));
+    if (started) await container.remove(container.getById(started.Id), { removeVolumes: true });
+    expect({ code, stdout, image: started?.Image, state: started?.State }).toMatchObject({
+      code: 0,
+      image,
+      state: "running",
+    });
+  });
+
+  test("needs Docker or an address, and says so", { timeout: TIMEOUT_MS }, async () => {
+    const folder = generated.folder("node");
+    await copyFile(join(folder, "test/database.ts"), join(folder, "test/filled.ts"));
+    const none = { DOCKER_HOST: "unix:///nowhere/docker.sock" };
+    const { code, stderr } = await program(process.execPath, ["--eval", start], folder, none);
+    expect(code).toBe(1);
+    expect(stderr).toContain("start Docker and fill in test/database.ts, or set TEST_DATABASE_URL");
   });
 });
 

@@ -19,6 +19,10 @@ async function find(): Promise<string> {
   if (given) return given;
   // Loaded only here, because the processes that the suite starts need no container.
   const { GenericContainer } = await import("testcontainers");
-  const container = await new GenericContainer(IMAGE).withExposedPorts(PORT).start();
+  const starting = new GenericContainer(IMAGE).withExposedPorts(PORT).start();
+  const container = await starting.catch((cause) => {
+    const advice = "start Docker and fill in test/database.ts, or set TEST_DATABASE_URL";
+    throw new Error(`No container with a database: ${advice}`, { cause });
+  });
   return urlOf(container.getHost(), container.getMappedPort(PORT));
 }

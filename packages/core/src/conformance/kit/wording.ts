@@ -19,7 +19,7 @@ export function reworded(error: unknown, reword: (message: string) => string): E
  * driver's error.
  */
 export function failed(rule: string, steps: readonly string[], error: unknown): Error {
-  const causes = [...causesOf(error)].map((cause) => `\n  caused by ${described(cause)}`);
+  const causes = [...causesOf(error)].map((cause) => `\n    caused by ${described(cause)}`);
   const done = steps.length === 0 ? ["nothing yet"] : steps;
   return reworded(error, (message) =>
     [rule, "  Done:", ...done.map((step) => `    ${step}`), `  Seen: ${message}${causes.join("")}`].join("\n"),
