@@ -63,16 +63,8 @@ describe("as it comes", () => {
   });
 
   test("as a program, it ends at the first failure", { timeout: TIMEOUT_MS }, async () => {
-    const { code, stdout } = await generated.run(
-      "node",
-      "npm",
-      "run",
-      "conformance",
-      "--",
-      "--only",
-      "states",
-      "--bail",
-    );
+    const script = ["run", "conformance", "--", "--only", "states", "--bail"];
+    const { code, stdout } = await generated.run("node", "npm", ...script);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^states +0 +1 +0$/m);
     expect(stdout).toMatch(/^\d+ more cases were not run, after the first failure\.$/m);
@@ -95,12 +87,9 @@ describe("the database of the tests", () => {
     const { container } = await needEngine();
     const port = Number(/^your-database:\/\/.+:(\d+)\n$/.exec(stdout)?.[1]);
     const started = (await container.list()).find(({ Ports }) => Ports.some(({ PublicPort }) => PublicPort === port));
-    if (started) await container.remove(container.getById(started.Id), { removeVolumes: true });
-    expect({ code, stdout, image: started?.Image, state: started?.State }).toMatchObject({
-      code: 0,
-      image,
-      state: "running",
-    });
+    if (started) await container.getById(started.Id).remove({ force: true, v: true });
+    expect({ code, state: started?.State }).toEqual({ code: 0, state: "running" });
+    expect(started?.Image).toContain(image);
   });
 
   test("needs Docker or an address, and says so", { timeout: TIMEOUT_MS }, async () => {
