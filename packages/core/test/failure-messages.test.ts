@@ -38,6 +38,14 @@ test("says how a call failed, and which calls have no answer", async () => {
   expect(await messageOf(throwing, "states/progress")).toContain(", 'working', 'one') threw: Not here\n  Seen: Not");
 });
 
+test("shows a call that was under way at the failure as it was then", async () => {
+  const ignoring = broken(() => ({ cancelTask: async () => null as never }));
+  const message = await messageOf(ignoring, "waiting/cancel-reaches-the-runner", 500);
+  // The end of the store, after the failure, ended the wait.
+  expect(message).toMatch(/store 1\.waitForTask\('\w{8}…'\) has not settled\n/);
+  expect(message).toContain("Seen: What was waited for did not come within 500 ms");
+});
+
 test("has the processes and the clock", async () => {
   const forgetting = mutants.find(({ kills }) => kills.includes("processes/read-your-writes")) as Mutant;
   expect(await messageOf(forgetting, "processes/read-your-writes")).toMatch(

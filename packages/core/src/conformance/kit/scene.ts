@@ -30,7 +30,9 @@ export class Scene {
   static async run(id: string, harness: Harness, trail: Trail, body: (scene: Scene) => Promise<void>): Promise<void> {
     const scene = await Scene.#make(harness, trail);
     const running = within(8 * scene.#patienceMs, body(scene), `The end of ${id}`);
-    const [ran, ended] = [await settle(running), await settle(scene.#end())];
+    const ran = await settle(running);
+    trail.end();
+    const ended = await settle(scene.#end());
     // The error of the case matters more than an error of the clean-up.
     if (ran) throw ran.error;
     if (ended) throw ended.error;

@@ -7,19 +7,21 @@ const LENGTH = 120;
 
 /** One thing that a case did, and what came of it. */
 interface Step {
-  readonly what: string;
-  outcome: string;
+  readonly what: () => string;
+  outcome: () => string;
 }
 
 /**
- * What a case did, in order, for the message of its failure. Texts are made when the call is made,
- * because a case may change its objects afterwards.
+ * What a case did, in order, for the message of its failure. Texts are made only for a failure:
+ * making one takes longer than a call, and would hold up the calls of a race. An object that a case
+ * changes after a call is therefore shown as the case left it.
  */
 export class Trail {
   readonly #first: Step[] = [];
   readonly #last: Step[] = [];
   readonly #named = new Map<string, number>();
   #count = 0;
+  #ended = false;
 
   /** The name of the next thing of a kind, such as `store 2`. */
   next(kind: string): string {
@@ -30,7 +32,7 @@ export class Trail {
 
   /** Adds something that the case did without a call. */
   note(what: string): void {
-    this.#add(what, "");
+    this.#add(() => what);
   }
 
   /**
@@ -49,10 +51,16 @@ export class Trail {
     });
   }
 
+  /** Keeps the outcomes as they are: calls that are under way would end with the stores. */
+  end(): void {
+    this.#ended = true;
+  }
+
   /** The steps, a line each. */
   lines(): string[] {
     const left = this.#count - this.#first.length - this.#last.length;
-    const line = (from: number) => (step: Step, index: number) => `${from + index}. ${step.what}${step.outcome}`;
+    const line = (from: number) => (step: Step, index: number) =>
+      `${from + index}. ${cut(step.what())}${step.outcome()}`;
     return [
       ...this.#first.map(line(1)),
       ...(left > 0 ? [`(${left} more)`] : []),
@@ -61,31 +69,31 @@ export class Trail {
   }
 
   #call(method: string, args: readonly unknown[], run: () => unknown): unknown {
-    const step = this.#add(`${method}(${argumentsOf(args)})`, " has not returned");
+    const step = this.#add(() => `${method}(${argumentsOf(args)})`);
+    const came = (outcome: () => string) => {
+      if (!this.#ended) step.outcome = outcome;
+    };
+    came(() => " has not returned");
     try {
       const returned = run();
       if (returned instanceof Promise) {
-        step.outcome = " has not settled";
+        came(() => " has not settled");
         // Handles a rejection as well, whenever the case awaits it: it starts many calls before it
         // awaits the first one, and never awaits the rest if it fails.
         returned.then(
-          (value) => {
-            step.outcome = ` → ${brief(value)}`;
-          },
-          (error) => {
-            step.outcome = ` rejected: ${reason(error)}`;
-          },
+          (value) => came(() => ` → ${brief(value)}`),
+          (error) => came(() => ` rejected: ${reason(error)}`),
         );
-      } else step.outcome = ` → ${brief(returned)}`;
+      } else came(() => ` → ${brief(returned)}`);
       return returned;
     } catch (error) {
-      step.outcome = ` threw: ${reason(error)}`;
+      came(() => ` threw: ${reason(error)}`);
       throw error;
     }
   }
 
-  #add(what: string, outcome: string): Step {
-    const step = { what: cut(what), outcome };
+  #add(what: () => string): Step {
+    const step = { what, outcome: () => "" };
     this.#count += 1;
     if (this.#first.length < SHOWN.first) this.#first.push(step);
     else if (this.#last.push(step) > SHOWN.last) this.#last.shift();
