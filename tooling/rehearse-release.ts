@@ -1,11 +1,11 @@
 /**
  * Rehearses a release from end to end. In a copy of the repository it applies the waiting
- * changesets, builds, publishes to a temporary registry, and installs an adapter from there into an
- * empty project.
+ * changesets, builds, publishes to a temporary registry, installs an adapter from there into an
+ * empty project, and starts a backend as `npm create` does.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, lstat, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, lstat, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { repositoryRoot, run } from "./packages.ts";
 
 const adapter = "@mcp-task-store/sqlite";
+const creator = "create-mcp-task-backend";
 const program = `
 import { SqliteTaskStore } from "${adapter}";
 
@@ -40,7 +41,7 @@ try {
   await git(copy, "commit", "--quiet", "--all", "--message", "Version the packages");
   await writeFile(join(copy, ".npmrc"), registry.npmrc);
   const published = await run("pnpm", ["run", "release"], { cwd: copy, env: { ...process.env, CI: "true" } });
-  say([...new Set(published.match(/@mcp-task-store\/\w+@\d\S+/g))].join(", "));
+  say([...new Set(published.match(new RegExp(`(@mcp-task-store/\\w+|${creator})@\\d\\S+`, "g")))].join(", "));
 
   const project = join(scratch, "project");
   await mkdir(project);
@@ -50,6 +51,11 @@ try {
   await writeFile(join(project, "program.js"), program);
   await run(process.execPath, ["program.js"], { cwd: project, timeoutMs: 60_000 });
   say(`${adapter} installed from the registry, and a task created and read with it`);
+
+  const initializer = creator.replace("create-", "");
+  await run("npm", ["create", "--yes", initializer, "my-backend", "--", "--runner", "node"], { cwd: project });
+  const { name, peerDependencies } = JSON.parse(await readFile(join(project, "my-backend/package.json"), "utf8"));
+  say(`${name} started from the registry, for ${JSON.stringify(peerDependencies)}`);
 } finally {
   await registry?.stop();
   await rm(scratch, { recursive: true, force: true });
@@ -99,6 +105,7 @@ async function startRegistry(directory: string): Promise<Registry> {
     uplinks: { upstream: { url: upstream, timeout: "60s" } },
     packages: {
       "@mcp-task-store/*": { access: "$all", publish: "$all" },
+      [creator]: { access: "$all", publish: "$all" },
       "**": { access: "$all", proxy: "upstream" },
     },
     max_body_size: "50mb",

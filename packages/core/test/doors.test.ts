@@ -1,4 +1,4 @@
-import { conformanceCases, runConformance } from "@mcp-task-store/core/conformance";
+import { conformanceCases, formatReport, runConformance } from "@mcp-task-store/core/conformance";
 import { describe, expect, test } from "vitest";
 import { harness } from "../examples/harness.ts";
 import { makeHarness } from "./mutants/harness.ts";
@@ -28,7 +28,7 @@ describe("the ways to run the suite that the documentation shows", () => {
 
   test("a program", { timeout: TIMEOUT_MS }, async () => {
     const { code, stdout, stderr } = await project.node(["conform.ts"]);
-    expect(stdout).toContain(`node:sqlite: ${passed} passed, 0 failed, ${skipped.length} skipped`);
+    expect(stdout).toMatch(new RegExp(`^all +${passed} +0 +${skipped.length} +requires .*outage`, "m"));
     expect(code).toBe(0);
     // Without this, a case whose `onError` throws prints a warning that looks like a failure.
     expect(stderr).not.toContain("onError is broken");
@@ -37,18 +37,52 @@ describe("the ways to run the suite that the documentation shows", () => {
 
 describe("the report", () => {
   test("is JSON, with every selected case", async () => {
-    const report = await runConformance(harness, { only: ["lists", "states/progress", "durability/gone"] });
+    const seen: string[] = [];
+    const only = ["lists", "states/progress", "durability/g"];
+    const report = await runConformance(harness, { only, onCase: ({ id }) => seen.push(id) });
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
     const asked = conformanceCases
       .map(({ id }) => id)
       .filter((id) => /^lists\/|^states\/progress$|^durability\/gone$/.test(id));
+    expect(seen).toEqual(asked);
     expect(report.cases.map(({ id }) => id)).toEqual(asked);
     expect(report).toMatchObject({
       name: "node:sqlite",
       passed: asked.length - 1,
       failed: 0,
       skipped: [{ id: "durability/gone", requires: ["!durable"] }],
+      notRun: 0,
     });
+  });
+
+  test("refuses a selection without cases", async () => {
+    await expect(runConformance(harness, { only: ["lists", "listing"] })).rejects.toThrow(
+      'No case has an id that begins with "listing": the topics are task-object, states,',
+    );
+  });
+
+  test("ends with the first failure if it is asked to", async () => {
+    const mutant = mutants.find(({ id }) => id === "lifo");
+    const report = await runConformance(makeHarness(mutant), { only: ["messages"], bail: true });
+    const order = conformanceCases.filter(({ id }) => id.startsWith("messages/")).map(({ id }) => id);
+    expect(report).toMatchObject({ failed: 1, notRun: order.length - 1 - order.indexOf("messages/fifo") });
+    expect(report.cases.at(-1)).toMatchObject({ id: "messages/fifo", status: "failed" });
+    expect(formatReport(report)).toContain(`\n${report.notRun} more cases were not run, after the first failure.\n`);
+  });
+
+  test("is a table with the failures below", async () => {
+    const mutant = mutants.find(({ id }) => id === "lifo");
+    const only = ["messages/fifo", "messages/outlive-the-task", "durability/gone"];
+    const report = await runConformance(makeHarness(mutant), { only });
+    const [table, failures] = formatReport(report).split("\n\n", 2);
+    expect(table?.split("\n")).toEqual([
+      "node:sqlite, lifo",
+      "            passed  failed  skipped",
+      "messages         1       1        0",
+      "durability       0       0        1  requires !durable",
+      "all              1       1        1  requires !durable",
+    ]);
+    expect(failures).toMatch(/^FAILED messages\/fifo: Messages of a task come out in the order/);
   });
 
   test("names each failed case and its reason", async () => {
@@ -91,7 +125,7 @@ describe("the report", () => {
       }),
     };
     const report = await runConformance(makeHarness(mutant), { only: ["task-object/any-string-may-be-asked-for"] });
-    expect(report.cases[0]?.error?.message).toBe(`With the string ${shown}: Malformed`);
+    expect(report.cases[0]?.error?.message.split("\n").at(-1)).toBe(`  Seen: With the string ${shown}: Malformed`);
   });
 });
 

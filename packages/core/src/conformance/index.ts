@@ -3,4 +3,5 @@ import "../runtime.ts";
 export { conformanceCases } from "./cases/index.ts";
 export type { Harness, HarnessCapabilities, Place, RemoteDoor } from "./harness.ts";
 export type { ConformanceCase, Requirement } from "./kit/case.ts";
-export { type CaseReport, type ConformanceReport, defineConformance, runConformance, type TestRunner } from "./run.ts";
+export { type CaseReport, type ConformanceReport, formatReport } from "./report.ts";
+export { defineConformance, type RunConformanceOptions, runConformance, type TestRunner } from "./run.ts";

@@ -1,6 +1,7 @@
 import { conformanceCases } from "./cases/index.ts";
 import { DEFAULT_PATIENCE_MS, type Harness } from "./harness.ts";
-import { type ConformanceCase, type Requirement, unmet } from "./kit/case.ts";
+import { type ConformanceCase, unmet } from "./kit/case.ts";
+import { type CaseReport, type ConformanceReport, topicOf } from "./report.ts";
 
 /** The functions that `vitest`, `node:test`, `jest` and `bun:test` have in common. */
 export interface TestRunner {
@@ -10,25 +11,19 @@ export interface TestRunner {
   };
 }
 
-export interface CaseReport {
-  id: string;
-  /** The sentence of the contract that the case proves. */
-  contract: string;
-  status: "passed" | "failed" | "skipped";
-  ms?: number;
+export interface RunConformanceOptions {
   /**
-   * The error of a case that failed. Its message ends with its causes, down to the driver's error.
+   * Ids of cases, or beginnings of ids, such as `leases`.
+   * @default all cases
    */
-  error?: { name: string; message: string; stack?: string | undefined };
-}
-
-/** The outcome of the cases. JSON. */
-export interface ConformanceReport {
-  name: string;
-  passed: number;
-  failed: number;
-  skipped: { id: string; requires: Requirement[] }[];
-  cases: CaseReport[];
+  readonly only?: readonly string[] | undefined;
+  /**
+   * Ends the run after the first case that fails.
+   * @default false
+   */
+  readonly bail?: boolean | undefined;
+  /** Called after each case, in a run that takes its time. */
+  readonly onCase?: ((report: CaseReport) => void) | undefined;
 }
 
 /**
@@ -38,9 +33,8 @@ export interface ConformanceReport {
 export function defineConformance({ describe, test }: TestRunner, harness: Harness): void {
   // Longer than the limits inside a case, so that a case that hangs fails with its own message.
   const timeoutMs = 30 * (harness.patienceMs ?? DEFAULT_PATIENCE_MS);
-  const topics = Map.groupBy(conformanceCases, ({ id }) => id.slice(0, id.indexOf("/")));
   describe(`${harness.name} conforms`, () => {
-    for (const [topic, cases] of topics) {
+    for (const [topic, cases] of Map.groupBy(conformanceCases, topicOf)) {
       describe(topic, () => {
         for (const each of cases) {
           const missing = unmet(each, harness);
@@ -55,24 +49,38 @@ export function defineConformance({ describe, test }: TestRunner, harness: Harne
 
 /**
  * Runs the cases one after the other, without a test runner.
- * @param options.only Ids or topics; a topic is the part of an id before the slash.
- * @default all cases
+ * @throws TypeError if `only` has a text with which no id begins
  */
 export async function runConformance(
   harness: Harness,
-  { only }: { only?: readonly string[] } = {},
+  options: RunConformanceOptions = {},
 ): Promise<ConformanceReport> {
-  const report: ConformanceReport = { name: harness.name, passed: 0, failed: 0, skipped: [], cases: [] };
-  for (const each of conformanceCases) {
+  const { only, bail = false, onCase } = options;
+  const selected = only ? select(only) : conformanceCases;
+  const report: ConformanceReport = { name: harness.name, passed: 0, failed: 0, skipped: [], notRun: 0, cases: [] };
+  for (const each of selected) {
     const { id, contract } = each;
-    if (only && !only.includes(id) && !only.includes(id.slice(0, id.indexOf("/")))) continue;
     const requires = unmet(each, harness);
     const result: CaseReport = requires.length > 0 ? { id, contract, status: "skipped" } : await runCase(each, harness);
     if (result.status === "skipped") report.skipped.push({ id, requires });
     else report[result.status] += 1;
     report.cases.push(result);
+    onCase?.(result);
+    if (bail && result.status === "failed") break;
   }
+  report.notRun = selected.length - report.cases.length;
   return report;
+}
+
+function select(only: readonly string[]): readonly ConformanceCase[] {
+  const chosen = only.flatMap((wanted) => {
+    const exact = conformanceCases.filter(({ id }) => id === wanted);
+    const found = exact.length > 0 ? exact : conformanceCases.filter(({ id }) => id.startsWith(wanted));
+    if (found.length > 0) return found;
+    const topics = [...new Set(conformanceCases.map(topicOf))].join(", ");
+    throw new TypeError(`No case has an id that begins with ${JSON.stringify(wanted)}: the topics are ${topics}`);
+  });
+  return conformanceCases.filter((each) => chosen.includes(each));
 }
 
 async function runCase(each: ConformanceCase, harness: Harness): Promise<CaseReport> {

@@ -1,7 +1,8 @@
 import type { Harness, HarnessCapabilities } from "../harness.ts";
 import { Scene } from "./scene.ts";
+import { Trail } from "./trail.ts";
 import { watched } from "./watchdog.ts";
-import { explained } from "./wording.ts";
+import { failed } from "./wording.ts";
 
 /** A capability that a case needs. With `!`: the case needs a store without it. */
 export type Requirement = keyof HarnessCapabilities | `!${keyof HarnessCapabilities}`;
@@ -15,7 +16,8 @@ export interface ConformanceCase {
   readonly requires: readonly Requirement[];
   /**
    * Rejects with an error of `node:assert` unless the harness's store keeps the promise. The
-   * message includes the causes. The case leaves nothing behind. It ends the process if the store
+   * message says which rule of the contract it is about, what the case did, and what it saw, with
+   * the causes. The case leaves nothing behind. It ends the process if the store
    * blocks the event loop for longer than the harness's `blockedMs`.
    */
   run(harness: Harness): Promise<void>;
@@ -31,10 +33,11 @@ export function defineCase(
   requires: readonly Requirement[] = [],
 ): ConformanceCase {
   const run = async (harness: Harness) => {
+    const trail = new Trail();
     try {
-      await watched({ id, contract }, harness, () => Scene.run(id, harness, body));
+      await watched({ id, contract }, harness, () => Scene.run(id, harness, trail, body));
     } catch (error) {
-      throw explained(error);
+      throw failed(`${id}: ${contract}`, trail.lines(), error);
     }
   };
   return Object.freeze({ id, contract, requires, run });

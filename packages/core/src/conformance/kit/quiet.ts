@@ -8,21 +8,6 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Wraps an object so that every promise of its methods is marked. */
-export function quietly<T extends object>(target: T, inner: readonly (keyof T)[] = []): T {
-  return new Proxy(target, {
-    get(_, name) {
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value === "function")
-        return (...args: unknown[]) => {
-          const returned: unknown = Reflect.apply(value, target, args);
-          return returned instanceof Promise ? quiet(returned) : returned;
-        };
-      return inner.includes(name as keyof T) ? quietly(value as object) : value;
-    },
-  });
-}
-
 const expected = new Set<unknown>();
 let emitWarning: typeof process.emitWarning | undefined;
 

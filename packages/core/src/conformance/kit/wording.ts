@@ -14,13 +14,16 @@ export function reworded(error: unknown, reword: (message: string) => string): E
 }
 
 /**
- * Returns the error with all its causes in the message. Not every runner shows causes, and the last
- * one is the driver's error.
+ * Returns the error of a case with a message that says which rule it is about, what the case did,
+ * and what it saw. That ends with all causes: not every runner shows them, and the last one is the
+ * driver's error.
  */
-export function explained(error: unknown): Error {
-  const causes = [...causesOf(error)].map((cause) => `\n  caused by ${described(cause)}`);
-  if (causes.length === 0 && error instanceof Error) return error;
-  return reworded(error, (message) => message + causes.join(""));
+export function failed(rule: string, steps: readonly string[], error: unknown): Error {
+  const causes = [...causesOf(error)].map((cause) => `\n    caused by ${described(cause)}`);
+  const done = steps.length === 0 ? ["nothing yet"] : steps;
+  return reworded(error, (message) =>
+    [rule, "  Done:", ...done.map((step) => `    ${step}`), `  Seen: ${message}${causes.join("")}`].join("\n"),
+  );
 }
 
 function* causesOf(error: unknown): Generator<unknown> {
