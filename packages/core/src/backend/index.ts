@@ -53,6 +53,7 @@ export type {
   DeletionStep,
   Guard,
   InsertOutcome,
+  LimitedClaimQuery,
   ListQuery,
   NewTask,
   OnChange,

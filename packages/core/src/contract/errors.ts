@@ -169,7 +169,7 @@ export function invalid(message: string, taskId?: string, cause?: unknown): Task
   return new TaskStoreError("INVALID_ARGUMENT", message, { taskId, cause });
 }
 
-/** An operator's call needs a method that the backend lacks. */
+/** A call needs a method that the backend lacks. */
 export function notSupported(what: string, method: string): TaskStoreError {
   return new TaskStoreError("NOT_SUPPORTED", `The store's backend cannot ${what}: it has no ${method}()`);
 }
