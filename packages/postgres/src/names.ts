@@ -27,6 +27,7 @@ export const COLUMNS = {
   checkpoint: "checkpoint",
   outcome: "outcome",
   history: "history",
+  placeToken: "place_token",
 } as const;
 
 export const TABLES = {
@@ -34,6 +35,7 @@ export const TABLES = {
   messages: "task_messages",
   store: "task_store",
   pauses: "task_pauses",
+  turns: "task_turns",
   migrations: "task_store_migrations",
 } as const;
 
@@ -45,6 +47,7 @@ export function namesOf(schemaName: string): Record<keyof typeof TABLES, string>
     messages: name("messages"),
     store: name("store"),
     pauses: name("pauses"),
+    turns: name("turns"),
     migrations: name("migrations"),
   };
 }

@@ -1,0 +1,14 @@
+-- An addition: packages that know only the versions before it go on.
+
+-- The lease token under which a claim with limits took the task. The task fills a place under the
+-- limits for as long as this is its lease's token and the lease has not lapsed. The indexes for such
+-- claims are made by the first one.
+ALTER TABLE mcp_tasks.tasks ADD COLUMN place_token bigint;
+
+-- By name, the owner whose task such a claim took last. The next owner is served next.
+CREATE TABLE mcp_tasks.task_turns (
+  name text COLLATE "C" PRIMARY KEY,
+  owner text COLLATE "C"
+);
+
+INSERT INTO mcp_tasks.task_store_migrations (version, name) VALUES (-3, 'reach');
