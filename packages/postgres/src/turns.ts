@@ -50,7 +50,11 @@ export class Turns {
     // The count stops at the limit.
     const count = (limit: string, where = "") =>
       `(SELECT count(*) FROM (SELECT FROM ${tasks} AS t WHERE t.name = $1 ${where} AND ${RUNNING} LIMIT ${limit}) AS r)`;
-    this.#lock = read("lock_turns", "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))");
+    // Without bitmap scans, the planner walks an owner's tasks in their order, and stops early.
+    this.#lock = read(
+      "lock_turns",
+      "SELECT pg_advisory_xact_lock(hashtextextended($1, 0)), set_config('enable_bitmapscan', 'off', true)",
+    );
     // Most claims find nothing. This check takes no lock.
     this.#canClaim = read(
       "can_claim",
