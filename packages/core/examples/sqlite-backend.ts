@@ -34,10 +34,10 @@ const SCHEMA = `
   create table if not exists messages (
     seq integer primary key, task_id text not null, expires_at real not null, body text not null);
   create table if not exists paused (name text primary key);
-  create table if not exists places (task_id text primary key, token integer not null);
+  create table if not exists places (position integer primary key, token integer not null);
   create table if not exists turns (name text not null, owner text, turn integer not null, unique (name, owner));
   create view if not exists running as select t.name, t.owner, t.claimable_at from tasks t join places p
-    on p.task_id = t.task_id and p.token = json_extract(t.record, '$.leaseToken') where t.active;
+    on p.position = t.position and p.token = json_extract(t.record, '$.leaseToken') where t.active;
   create index if not exists messages_queue on messages (task_id, seq);
   create index if not exists messages_expiry on messages (expires_at);`;
 
@@ -138,14 +138,14 @@ export class SqliteBackend implements TaskBackend {
         if (!task) break;
         const taken = applyPatch(task, { lease: { action: "take", leaseMs }, history }, now);
         this.#save(taken);
-        this.#run("replace into places values (?, ?)", taken.taskId, taken.leaseToken);
+        this.#run("replace into places values (?, ?)", taken.position, taken.leaseToken);
         this.#run("delete from turns where name = ? and owner is ?", name, taken.owner);
         this.#run("insert into turns values (?, ?, ?)", name, taken.owner, this.#next());
         claimed.push(taken);
       }
       // Places of tasks that no longer run.
       this.#run(
-        `delete from places where not exists (select * from tasks t where t.active and t.task_id = places.task_id
+        `delete from places where not exists (select * from tasks t where t.active and t.position = places.position
           and json_extract(t.record, '$.leaseToken') = places.token)`,
       );
       return claimed;

@@ -24,21 +24,3 @@ test("the first claim with limits creates its indexes, whichever process makes i
   expect(claimed.filter((each) => each !== null)).toHaveLength(3);
   expect(await indexes()).toEqual(["tasks_by_turn", "tasks_running"]);
 });
-
-test("a task that takes the id of an expired one has no place of that one", async () => {
-  const store = new PostgresTaskStore({ connectionString: database.url, sweepIntervalMs: false });
-  onTestFinished(() => store.close());
-  const named = (taskId: string, ttl: number) =>
-    store.createTask({ taskId, ttl, claimAfterMs: 0 }, 1, { method: "tools/call", params: { name: "reused" } });
-  const limits = { names: ["reused"], concurrency: { reused: { running: 1 } } };
-  await named("reused", 1000);
-  const first = await store.claimTask({ ...limits, leaseMs: 1 });
-  expect(first?.lease.taskId).toBe("reused");
-  await store.finishTask("reused", { status: "completed", result: {} }, { lease: first?.lease }).catch(() => undefined);
-  await poolOf(database.url).query("UPDATE mcp_tasks.tasks SET expires_at = 1 WHERE task_id = 'reused'");
-  await named("reused", 60_000);
-  await named("other", 60_000);
-  // The same token as that of the first lease.
-  expect((await store.acquireLease("reused")).token).toBe(first?.lease.token);
-  expect((await store.claimTask(limits))?.lease.taskId).toBe("other");
-});

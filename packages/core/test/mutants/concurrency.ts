@@ -1,4 +1,4 @@
-import type { LimitedClaimQuery, StoredTask } from "@mcp-task-store/core/backend";
+import type { Caps, LimitedClaimQuery, NewTask, StoredTask } from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant, pause } from "./mutant.ts";
 
 /** A backend that does this before or instead of each claim with limits. */
@@ -16,18 +16,22 @@ function limiting(
   };
 }
 
-const taken = new WeakMap<MutableBackend, Set<string>>();
+const taken = new WeakMap<MutableBackend, Set<number>>();
 
 /** Hides the places of tasks that this handle did not take. */
 const limitsOfAHandle = limiting(async (backend, query, next) => {
   const own = taken.get(backend) ?? new Set();
   taken.set(backend, own);
-  for (const { task_id } of backend.raw.prepare("select task_id from places").all())
-    if (!own.has(task_id as string)) backend.raw.prepare("delete from places where task_id = ?").run(task_id as string);
+  for (const { position } of backend.raw.prepare("select position from places").all())
+    if (!own.has(position as number)) forget(backend, position as number);
   const claimed = await next(query);
-  for (const { taskId } of claimed) own.add(taskId);
+  for (const { position } of claimed) own.add(position);
   return claimed;
 });
+
+function forget({ raw }: MutableBackend, position: number): void {
+  raw.prepare("delete from places where position = ?").run(position);
+}
 
 class PlacesForEver extends MutableBackend {
   readonly #taken = new Map<string | null, number>();
@@ -51,21 +55,20 @@ const racing = limiting(async (backend, query, next) => {
 });
 
 class PlacesOfTheFirstLease extends MutableBackend {
-  readonly #ends = new Map<string, number>();
+  readonly #ends = new Map<number, number>();
   override async claimLimited(query: LimitedClaimQuery) {
-    for (const [taskId, end] of this.#endsOfFile())
-      if (end <= this.now()) this.raw.prepare("delete from places where task_id = ?").run(taskId);
+    for (const [position, end] of this.#endsOfFile()) if (end <= this.now()) forget(this, position);
     const claimed = await super.claimLimited(query);
-    for (const { taskId, leaseExpiresAt } of claimed) this.#endsOfFile().set(taskId, leaseExpiresAt as number);
+    for (const { position, leaseExpiresAt } of claimed) this.#endsOfFile().set(position, leaseExpiresAt as number);
     return claimed;
   }
-  #endsOfFile(): Map<string, number> {
+  #endsOfFile(): Map<number, number> {
     const ends = endsOfFiles.get(this.file) ?? this.#ends;
     endsOfFiles.set(this.file, ends);
     return ends;
   }
 }
-const endsOfFiles = new Map<string, Map<string, number>>();
+const endsOfFiles = new Map<string, Map<number, number>>();
 
 class SeesNewTasks extends MutableBackend {
   #from: number | undefined;
@@ -74,6 +77,16 @@ class SeesNewTasks extends MutableBackend {
     this.#from ??= last?.["position"] as number;
     this.raw.prepare("update tasks set claimable_at = null where position <= ?").run(this.#from);
     return super.claimLimited(query);
+  }
+}
+
+class PlacesById extends MutableBackend {
+  override async insert(task: NewTask, caps: Caps) {
+    const before = this.peek(task.taskId)?.position;
+    const outcome = await super.insert(task, caps);
+    if (before !== undefined && "inserted" in outcome)
+      this.raw.prepare("update places set position = ? where position = ?").run(outcome.inserted.position, before);
+    return outcome;
   }
 }
 
@@ -101,7 +114,7 @@ export const concurrencyMutants: Mutant[] = [
     breaks: "Tasks without owner have no limit",
     kills: ["concurrency/per-owner"],
     backend: limiting(async ({ raw }, query, next) => {
-      raw.exec("delete from places where (select owner from tasks where tasks.task_id = places.task_id) is null");
+      raw.exec("delete from places where (select owner from tasks where tasks.position = places.position) is null");
       return next(query);
     }),
   },
@@ -153,11 +166,17 @@ export const concurrencyMutants: Mutant[] = [
     backend: PlacesOfTheFirstLease,
   },
   {
+    id: "places-by-id",
+    breaks: "A task with the id of an expired one has the place of that one",
+    kills: ["concurrency/reused-id"],
+    backend: PlacesById,
+  },
+  {
     id: "every-lease-counts",
     breaks: "A task that was taken without limits fills a place",
     kills: ["concurrency/free-claims"],
     backend: limiting(async ({ raw }, query, next) => {
-      raw.exec("replace into places select task_id, json_extract(record, '$.leaseToken') from tasks where active");
+      raw.exec("replace into places select position, json_extract(record, '$.leaseToken') from tasks where active");
       return next(query);
     }),
   },

@@ -9,8 +9,11 @@
 -- KEYS[7] watched: active and failed tasks, by position, from the first search for them on
 -- KEYS[8] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[9] expiring: every task with a ttl, by expiry
--- KEYS[10] changes: the channel
--- KEYS[11..] task: the hash of each command's task
+-- KEYS[10] queued: there once active tasks are in the queues of owners; no key until a claim has limits
+-- KEYS[11] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[12] owners:*: the owners that have a queue of the name, in order
+-- KEYS[13] changes: the channel
+-- KEYS[14..] task: the hash of each command's task
 -- ARGV[1..] for each command its name, how many arguments it has, and the arguments
 -- Returns the answer of each command, or 'later' for one that the caller must send alone
 -- include "clock"
@@ -19,6 +22,7 @@
 -- include "task"
 -- include "signal"
 -- include "history"
+-- include "queue"
 -- One time for all, as Redis expires no key during a script.
 local startedAt, startedAtText = clock()
 local function clock() return startedAt, startedAtText end
@@ -26,7 +30,7 @@ local function clock() return startedAt, startedAtText end
 -- command "read"
 -- command "update"
 local commands = { insert = insert, read = read, update = update }
-local FIRST_TASK = 11
+local FIRST_TASK = 14
 -- Bounds the payloads in memory, and the time for which the script blocks the server.
 local MOST_READ = 65536
 

@@ -171,6 +171,22 @@ export const concurrencyCases = [
   }),
 
   define(
+    "concurrency/reused-id",
+    "A task that takes the id of an expired one does not have the place of that one.",
+    async (scene) => {
+      const store = scene.open();
+      const limits = { running: 1, runningPerOwner: 1 };
+      await newTask(store, { taskId: "reused", claimAfterMs: 0, ttl: scene.span(300) });
+      const { token } = (await claimOne(store, limits, scene.span(300))).lease;
+      await scene.advance(scene.span(400));
+      await newTask(store, { taskId: "reused", claimAfterMs: 0 });
+      const [other] = await waiting(store, 1);
+      assert.equal((await store.acquireLease("reused", { leaseMs: LONG })).token, token);
+      assert.equal((await claimOne(store, limits)).lease.taskId, other);
+    },
+  ),
+
+  define(
     "concurrency/free-claims",
     "A claim without limits takes any task, and a task that was taken without limits fills no place.",
     async (scene) => {
