@@ -1,8 +1,8 @@
 -- An addition: packages that know only the versions before it go on.
 
 -- The lease token under which a claim with limits took the task. The task fills a place under the
--- limits for as long as this is its lease's token and the lease has not lapsed. The indexes for such
--- claims are made by the first one.
+-- limits while this is its lease's token and the lease has not lapsed. The first such claim makes
+-- the indexes for them.
 ALTER TABLE mcp_tasks.tasks ADD COLUMN place_token bigint;
 
 -- By name, the owner whose task such a claim took last. The next owner is served next.

@@ -17,7 +17,7 @@ type Row = { chosen: number } & (StoredTask | { taskId: null });
 const KEY = "coalesce('=' || t.owner, '-')";
 /** The task was taken by a claim with limits, under the lease that it has. */
 const PLACED = "t.place_token = t.lease_token AND t.lease_expires_at IS NOT NULL";
-// The sum leaves the planner no index but that of running tasks, past which nothing has to be walked.
+// The sum leaves the planner no index but that of running tasks.
 const RUNNING = `${PLACED} AND t.lease_expires_at + 0 > ${STATEMENT}`;
 const ALIVE = `t.lease_expires_at IS NOT NULL AND (t.expires_at IS NULL OR t.expires_at > ${STATEMENT})`;
 

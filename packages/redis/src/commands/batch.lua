@@ -9,8 +9,8 @@
 -- KEYS[7] watched: active and failed tasks, by position, from the first search for them on
 -- KEYS[8] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[9] expiring: every task with a ttl, by expiry
--- KEYS[10] queued: there once active tasks are in the queues of owners; no key until a claim has limits
--- KEYS[11] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[10] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[11] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[12] owners:*: the owners that have a queue of the name, in order
 -- KEYS[13] changes: the channel
 -- KEYS[14..] task: the hash of each command's task

@@ -4,8 +4,8 @@
 -- KEYS[3] activeOf:*: an owner's active tasks, by expiry, once a cap is set
 -- KEYS[4] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[5] expiring: every task with a ttl, by expiry
--- KEYS[6] queued: `all` once every active task is in its queue; no key until a claim has limits
--- KEYS[7] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[6] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[7] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[8] owners:*: the owners that have a queue of the name, in order
 -- KEYS[9] turns: by name, the owner that was served last
 -- KEYS[10] places:*: the tasks of a name that claims with limits took, by the time of the last look
@@ -17,8 +17,8 @@
 -- ARGV[5] most running tasks, or ''
 -- ARGV[6] most running tasks of an owner, or ''
 -- ARGV[7] how many owners in a row had no task for this claim
--- Returns the time, for each task its fields, request, inputs, checkpoint and id, and the number for
--- ARGV[7] if the caller must go on, otherwise -1. 'unqueued': the caller must fill the queues first
+-- Returns the time, for each task its fields, request, inputs, checkpoint and id, and -1, or the
+-- number for ARGV[7] if the caller must go on. 'unqueued': the caller must fill the queues first
 -- include "clock"
 -- include "keys"
 -- include "task"
@@ -40,16 +40,16 @@ if not due or due == MARK then return { time, {}, -1 } end
 
 local owners, places = member(ownersFamily, name), member(placesFamily, name)
 
--- Removes the places of tasks that no longer run. A place has the task's id, the token of its lease,
--- its position, and its owner.
-local function tidy(found)
+-- Removes the places of tasks that no longer run, and adds the others to `kept`. A place has the
+-- task's id, the token of its lease, its position, and its owner.
+local function tidy(found, kept)
   for _, place in ipairs(found) do
     local taskId, token, position, key = string.match(place, '^(%Z*)%z(%S*) (%S*)%z(.*)$')
     local row, _, _, _, _, _, present, lease = find(member(taskFamily, taskId), now)
     local _, _, _, placeOfRow = fixedParts(row)
     -- A different position belongs to a newer task that reuses an expired task's id.
     if row and present == token and placeOfRow == position and lease ~= '' and tonumber(lease) > now then
-      redis.call('ZADD', places, time, place)
+      kept[#kept + 1] = place
     else
       redis.call('ZREM', places, place)
       redis.call('SREM', memberOf(placesFamily, name, key), place)
@@ -57,33 +57,29 @@ local function tidy(found)
   end
 end
 
--- Two of those not looked at for longest, so that places end with their tasks if there is always
--- room.
-tidy(redis.call('ZRANGE', places, 0, 1))
-local room = most
-if running then
-  local unseen = redis.call('ZCARD', places)
-  room = running - unseen
-  while room < most and unseen > 0 do
-    tidy(redis.call('ZRANGE', places, 0, 9))
-    unseen = unseen - 10
-    room = running - redis.call('ZCARD', places)
-  end
-  room = math.min(most, room)
-end
+-- Looks at some places even if there is room, so that they end with their tasks, and at all of them
+-- if there is none. Those not looked at for longest come first.
+local room, kept = most, {}
+repeat
+  local found = redis.call('ZRANGE', places, #kept, #kept + 4)
+  tidy(found, kept)
+  if running then room = math.min(most, running - redis.call('ZCARD', places)) end
+until room >= most or #found < 5
+if room <= 0 then return { time, {}, -1 } end
+for _, place in ipairs(kept) do redis.call('ZADD', places, time, place) end
 
 local function isFull(key)
   if not runningPerOwner then return false end
   local own = memberOf(placesFamily, name, key)
   if redis.call('SCARD', own) < runningPerOwner then return false end
-  tidy(redis.call('SMEMBERS', own))
+  tidy(redis.call('SMEMBERS', own), {})
   return redis.call('SCARD', own) >= runningPerOwner
 end
 
 local claimed, looks, left = {}, 0, redis.call('ZCARD', owners)
 
--- Takes the task of the owner whose lease lapsed first. Entries that are out of date are put right
--- or removed on the way. Returns whether there was one, or nil after too many looks.
+-- Takes the task of the owner whose lease lapsed first. Puts entries right that are out of date, or
+-- removes them, on the way. Returns whether there was one, or nil after too many looks.
 local function takeOf(key)
   local queue = memberOf(queueFamily, name, key)
   while looks < MOST_LOOKS do

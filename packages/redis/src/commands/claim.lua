@@ -5,7 +5,7 @@
 -- KEYS[3] activeOf:*: an owner's active tasks, by expiry, once a cap is set
 -- KEYS[4] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[5] expiring: every task with a ttl, by expiry
--- KEYS[6] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[6] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- ARGV[1] milliseconds until the leases lapse
 -- ARGV[2] most tasks to take
 -- ARGV[3] a line to append to the history of each task, or ''

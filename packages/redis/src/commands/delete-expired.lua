@@ -10,8 +10,8 @@
 -- KEYS[8] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[9] queues: the ids that have messages, by the expiry of their last one
 -- KEYS[10] messages:*: the messages of the ids found
--- KEYS[11] queued: there once active tasks are in the queues of owners; no key until a claim has limits
--- KEYS[12] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[11] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[12] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[13] owners:*: the owners that have a queue of the name, in order
 -- ARGV[1] most tasks and most queues to delete
 -- Returns the numbers of deleted tasks and queues, and 1 if more may be left

@@ -9,8 +9,8 @@
 -- KEYS[8] watched: active and failed tasks, by position, from the first search for them on
 -- KEYS[9] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[10] expiring: every task with a ttl, by expiry
--- KEYS[11] queued: there once active tasks are in the queues of owners; no key until a claim has limits
--- KEYS[12] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[11] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[12] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[13] owners:*: the owners that have a queue of the name, in order
 -- KEYS[14] changes: the channel
 -- ARGV[1] task id

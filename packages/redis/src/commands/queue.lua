@@ -1,8 +1,8 @@
 -- Adds the tasks made before the first claim with limits to the queues of owners.
--- KEYS[1] queued: the position up to which tasks were added, or `all`; no key until a claim has limits
+-- KEYS[1] queued: up to where the queues are filled, or `all`; no key until a claim has limits
 -- KEYS[2] tasks: every task, by position
 -- KEYS[3] task:*: the hashes of the tasks found
--- KEYS[4] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[4] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[5] owners:*: the owners that have a queue of the name, in order
 -- ARGV[1] most tasks to read
 -- Returns 1 if all are in their queues

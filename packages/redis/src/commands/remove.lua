@@ -6,8 +6,8 @@
 -- KEYS[5] expiring: every task with a ttl, by expiry
 -- KEYS[6] messages:*: the messages of the tasks
 -- KEYS[7] queues: the ids that have messages, by the expiry of their last one
--- KEYS[8] queued: there once active tasks are in the queues of owners; no key until a claim has limits
--- KEYS[9] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[8] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[9] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[10] owners:*: the owners that have a queue of the name, in order
 -- ARGV[1..] task ids
 -- Returns the ids of the deleted tasks

@@ -11,8 +11,8 @@
 -- KEYS[10] expiring: every task with a ttl, by expiry
 -- KEYS[11] messages:*: the messages of the tasks
 -- KEYS[12] queues: the ids that have messages, by the expiry of their last one
--- KEYS[13] queued: there once active tasks are in the queues of owners; no key until a claim has limits
--- KEYS[14] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[13] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[14] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[15] owners:*: the owners that have a queue of the name, in order
 -- KEYS[16] changes: the channel
 -- ARGV[1..] for each task its id, 1 with an owner, the owner, the name, the parts of `task` before

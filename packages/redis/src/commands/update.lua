@@ -5,7 +5,7 @@
 -- KEYS[4] watched: active and failed tasks, by position, from the first search for them on
 -- KEYS[5] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[6] expiring: every task with a ttl, by expiry
--- KEYS[7] queue:*: the active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[7] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[8] changes: the channel
 -- ARGV[1] task id
 -- ARGV[2] kind of scope, ARGV[3] its owner
