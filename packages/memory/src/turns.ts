@@ -1,4 +1,4 @@
-import type { LimitedClaimQuery } from "@mcp-task-store/core/backend";
+import { isActive, type LimitedClaimQuery } from "@mcp-task-store/core/backend";
 import type { Entry } from "./entry.ts";
 import { lapseOf, Queue } from "./queue.ts";
 
@@ -33,11 +33,11 @@ export class Turns {
 
   /** The next entry to claim, if there is one within the limits. */
   next({ running, runningPerOwner }: LimitedClaimQuery, now: number): Entry | undefined {
-    const owners = this.#running(now);
-    if (owners.length >= (running ?? Number.POSITIVE_INFINITY)) return undefined;
+    const byOwner = this.#running(now);
+    if (running !== null && this.#taken.size >= running) return undefined;
     for (const [owner, queue] of this.#owners) {
-      const own = owners.filter((each) => each === owner).length;
-      const first = own < (runningPerOwner ?? Number.POSITIVE_INFINITY) ? queue.first(now) : undefined;
+      const isFull = runningPerOwner !== null && (byOwner.get(owner) ?? 0) >= runningPerOwner;
+      const first = isFull ? undefined : queue.first(now);
       if (first) return first;
     }
     return undefined;
@@ -52,12 +52,15 @@ export class Turns {
     this.#owners.set(owner, queue);
   }
 
-  /** The owners of the tasks that still run under the leases of such claims. */
-  #running(now: number): (string | null)[] {
+  /** How many tasks of each owner still run under the leases of such claims. Forgets the others. */
+  #running(now: number): Map<string | null, number> {
+    const byOwner = new Map<string | null, number>();
     for (const [entry, token] of this.#taken) {
-      const { leaseToken, leaseExpiresAt } = entry.task;
-      if (leaseToken !== token || leaseExpiresAt === null || lapseOf(entry) <= now) this.#taken.delete(entry);
+      const { owner, leaseToken } = entry.task;
+      const isTaken = isActive(entry.task, now) && leaseToken === token && lapseOf(entry) > now;
+      if (isTaken) byOwner.set(owner, (byOwner.get(owner) ?? 0) + 1);
+      else this.#taken.delete(entry);
     }
-    return [...this.#taken.keys()].map(({ task }) => task.owner);
+    return byOwner;
   }
 }

@@ -41,6 +41,8 @@ export class Turns {
   readonly #canClaim: Statement<[name: string, running: number | null], { possible: boolean }>;
   readonly #claim: Statement<[name: string, leaseMs: number, limit: number, ...Limits, history: string], Row>;
   readonly #gathered = new GatheredClaims<LimitedClaimQuery>((query) => this.#claimNow(query), CLAIM_BATCH);
+  /** The names whose last claim found a task. The next one begins without the check. */
+  readonly #found = new Set<string>();
   #indexed: Promise<void> | undefined;
 
   constructor(connections: Connections, schemaName: string) {
@@ -135,13 +137,17 @@ export class Turns {
     await this.#haveIndexes();
     const values = [name, Math.ceil(leaseMs), limit, running, runningPerOwner, history ?? ""] as const;
     for (let attempt = 1; ; attempt += 1) {
-      const [check] = await this.#connections.run(this.#canClaim, name, running);
-      if (!check?.possible) return [];
+      if (!this.#found.has(name)) {
+        const [check] = await this.#connections.run(this.#canClaim, name, running);
+        if (!check?.possible) return [];
+      }
       const rows = await this.#connections.transaction(async (transaction) => {
         await transaction.run(this.#lock, JSON.stringify(["mcp-task-store turns", this.#schemaName, name]));
         return transaction.run(this.#claim, ...values);
       });
       const tasks = rows.filter(isClaimed).map(({ chosen: _, ...task }) => task);
+      if (tasks.length > 0) this.#found.add(name);
+      else this.#found.delete(name);
       if (tasks.length > 0 || rows[0]?.chosen === 0 || attempt === ATTEMPTS) return tasks;
     }
   }

@@ -192,8 +192,8 @@ export interface TaskToolOptions<
   runs?: "server" | "worker" | undefined;
   /**
    * How many calls of this tool may run at once in all processes together, and for each owner. What
-   * is over a limit waits, as a task or, if it is answered at once, in its request. Owners that wait
-   * are served in turn. The handler then runs in a worker that this process starts (see the
+   * is over a limit waits, as a task or, if it is answered at once, in its request. Waiting owners
+   * take turns. The handler then runs in a worker that this process starts (see the
    * extension's `worker`), unless `runs` is `worker`. Give the same limits in every process.
    * @default no limits
    * @example concurrency: { running: 10, runningPerOwner: 2 }
