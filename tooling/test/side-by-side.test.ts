@@ -21,6 +21,8 @@ const SHARED: readonly (readonly [file: string, exports: readonly string[], back
   ["messages.ts", ["Messages"], ALL],
   // Selects the tasks of a claim. SQLite and Redis do that in a statement or a script.
   ["claims.ts", ["Claims"], ["memory", "postgres"]],
+  // Claims with limits: the owners' turns.
+  ["turns.ts", ["Turns"], ALL],
   // Passes changes to listeners. In memory a call does that.
   ["listen.ts", ["ChangeFeed"], ["sqlite", "postgres", "redis"]],
   ["errors.ts", ["toStoreError"], ["sqlite", "postgres", "redis"]],
@@ -51,6 +53,7 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "storage.ts": ["MemoryStorage"],
     "entry.ts": ["Entry"],
     "positions.ts": ["Positions"],
+    "queue.ts": ["Queue"],
   },
   sqlite: {
     "transactions.ts": ["Transactions"],

@@ -10,6 +10,7 @@ import {
   isActive,
   isExpired,
   isInScope,
+  type LimitedClaimQuery,
   type ListQuery,
   type NewTask,
   type OwnerScope,
@@ -36,6 +37,10 @@ const SCHEMA = `
   create table if not exists paused (name text primary key);
   create table if not exists steps (task_id text not null, name text not null, body text not null, primary key (task_id, name));
   create trigger if not exists steps_end after delete on tasks begin delete from steps where task_id = old.task_id; end;
+  create table if not exists places (position integer primary key, token integer not null);
+  create table if not exists turns (name text not null, owner text, turn integer not null, unique (name, owner));
+  create view if not exists running as select t.name, t.owner, t.claimable_at from tasks t join places p
+    on p.position = t.position and p.token = json_extract(t.record, '$.leaseToken') where t.active;
   create index if not exists messages_queue on messages (task_id, seq);
   create index if not exists messages_expiry on messages (expires_at);`;
 
@@ -118,6 +123,38 @@ export class SqliteBackend implements TaskBackend {
         this.#save(claimed);
         return claimed;
       });
+    });
+  }
+
+  async claimLimited({ name, leaseMs, limit, history, running, runningPerOwner }: LimitedClaimQuery) {
+    return this.#transaction(() => {
+      const now = this.#now();
+      const claimed: StoredTask[] = [];
+      const count = "select count(*) as value from running where name = ? and claimable_at > ?";
+      while (claimed.length < limit && (running === null || this.#number(count, name, now) < running)) {
+        const ofOwner =
+          "select count(*) from running r where r.name = tasks.name and r.owner is tasks.owner and r.claimable_at > ?";
+        const turn = "select turn from turns where turns.name = tasks.name and turns.owner is tasks.owner";
+        // Owners without a turn come first, as NULL does.
+        const [task] = this.#tasks(
+          `claimable_at <= ? and name = ? and name not in (select name from paused) and (${ofOwner}) < ?
+            order by (${turn}), claimable_at limit 1`,
+          ...[now, name, now, runningPerOwner ?? Number.MAX_SAFE_INTEGER],
+        );
+        if (!task) break;
+        const taken = applyPatch(task, { lease: { action: "take", leaseMs }, history }, now);
+        this.#save(taken);
+        this.#run("replace into places values (?, ?)", taken.position, taken.leaseToken);
+        this.#run("delete from turns where name = ? and owner is ?", name, taken.owner);
+        this.#run("insert into turns values (?, ?, ?)", name, taken.owner, this.#next());
+        claimed.push(taken);
+      }
+      // Places of tasks that no longer run.
+      this.#run(
+        `delete from places where not exists (select * from tasks t where t.active and t.position = places.position
+          and json_extract(t.record, '$.leaseToken') = places.token)`,
+      );
+      return claimed;
     });
   }
 

@@ -46,6 +46,7 @@ export type {
 export type {
   CancelTaskOptions,
   ClaimTaskOptions,
+  ConcurrencyLimits,
   CreateTaskOptions,
   GetRecordOptions,
   Holder,

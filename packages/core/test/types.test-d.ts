@@ -58,6 +58,16 @@ startWorker(store, {
   },
 });
 startWorker(store, new Map([["render", render]]));
+startWorker(
+  store,
+  { render: { handler: render, concurrency: { running: 10, runningPerOwner: 2 } } },
+  { concurrency: 4 },
+);
+// @ts-expect-error The worker's own option is a number, and a handler's has limits.
+startWorker(store, { render: { handler: render, concurrency: 4 } });
+store.claimTasks({ names: ["render"], limit: 3, concurrency: { render: { running: 10 } } });
+// @ts-expect-error No such limit.
+store.claimTask({ names: ["render"], concurrency: { render: { perOwner: 10 } } });
 // @ts-expect-error There is no such value.
 startWorker(store, { render: { handler: render, onLost: "retry" } });
 // @ts-expect-error A misspelt option.

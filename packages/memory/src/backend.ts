@@ -10,6 +10,7 @@ import {
   type InsertOutcome,
   initialTask,
   isInScope,
+  type LimitedClaimQuery,
   type ListQuery,
   matchesFilter,
   type NewTask,
@@ -100,6 +101,21 @@ export class MemoryBackend implements TaskBackend {
       const entry = this.#storage.firstClaimable(free, now);
       if (!entry) break;
       claimed.push(this.#apply(entry, { lease: { action: "take", leaseMs }, history }, now));
+    }
+    return claimed;
+  }
+
+  async claimLimited(query: LimitedClaimQuery): Promise<StoredTask[]> {
+    const { name, leaseMs, limit, history } = query;
+    const now = this.#storage.clock.now();
+    if (this.#storage.paused.has(name)) return [];
+    const turns = this.#storage.turnsOf(name);
+    const claimed: StoredTask[] = [];
+    while (claimed.length < limit) {
+      const entry = turns.next(query, now);
+      if (!entry) break;
+      claimed.push(this.#apply(entry, { lease: { action: "take", leaseMs }, history }, now));
+      turns.taken(entry);
     }
     return claimed;
   }

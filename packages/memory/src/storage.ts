@@ -16,6 +16,7 @@ import { Claims } from "./claims.ts";
 import type { Entry } from "./entry.ts";
 import { Messages } from "./messages.ts";
 import { Positions } from "./positions.ts";
+import type { Turns } from "./turns.ts";
 
 /** A source of time, in milliseconds since the epoch. */
 export interface Clock {
@@ -162,6 +163,11 @@ export class MemoryStorage {
   /** The claimable entry of one of these names whose lease lapsed first. */
   firstClaimable(names: readonly string[], now: number): Entry | undefined {
     return this.#claims.first(names, now);
+  }
+
+  /** The owners with tasks of this name, for claims with limits. */
+  turnsOf(name: string): Turns {
+    return this.#claims.turnsOf(name);
   }
 
   deleteExpired(limit: number): number {

@@ -9,6 +9,7 @@ import {
   guardHolds,
   type InsertOutcome,
   isVisibleChange,
+  type LimitedClaimQuery,
   type ListQuery,
   mismatch,
   type NewTask,
@@ -41,6 +42,7 @@ import { Search } from "./search.ts";
 import { Settled } from "./settled.ts";
 import { read } from "./statement.ts";
 import { RESTORED, Statements } from "./statements.ts";
+import { Turns } from "./turns.ts";
 
 const CAPABILITIES: Capabilities = { durable: true, multiProcess: true };
 
@@ -59,6 +61,7 @@ export class PostgresBackend implements TaskBackend {
   readonly #statements: Statements;
   readonly #creations: Creations;
   readonly #claims: Claims;
+  readonly #turns: Turns;
   readonly #messages: Messages;
   readonly #search: Search;
   readonly #settled: Settled;
@@ -80,6 +83,7 @@ export class PostgresBackend implements TaskBackend {
     this.#statements = new Statements(settings.schema);
     this.#creations = new Creations(this.#connections, this.#statements, settings.schema);
     this.#claims = new Claims(this.#connections, this.#statements);
+    this.#turns = new Turns(this.#connections, settings.schema);
     this.#messages = new Messages(this.#connections, settings.schema);
     this.#search = new Search(this.#connections, settings.schema);
     this.#settled = new Settled(this.#connections, settings.schema);
@@ -154,6 +158,10 @@ export class PostgresBackend implements TaskBackend {
 
   claim(query: ClaimQuery): Promise<StoredTask[]> {
     return this.#connections.hold(this.#claims.claim(query));
+  }
+
+  claimLimited(query: LimitedClaimQuery): Promise<StoredTask[]> {
+    return this.#connections.hold(this.#turns.claim(query));
   }
 
   async deleteExpired(limit: number): Promise<DeletionStep> {

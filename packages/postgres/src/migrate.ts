@@ -42,10 +42,46 @@ export async function migrate(pool: PgPool, options: MigrateOptions = {}): Promi
 export async function migrateWith(connections: Connections, schemaName: string): Promise<number> {
   // The usual case takes no lock.
   if ((await versionOf(connections, schemaName)) === SCHEMA_VERSION) return 0;
+  return changingTables(connections, schemaName, (transaction) => migrateLocked(transaction, schemaName));
+}
+
+/** Creates indexes on the table of tasks that are missing, by name. */
+export async function addIndexes(
+  connections: Connections,
+  schemaName: string,
+  indexes: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { tasks } = namesOf(schemaName);
+  const missing = read<[schema: string, indexes: readonly string[]], { name: string }>(
+    "missing_indexes",
+    `SELECT name FROM unnest($2::text[]) AS name
+      WHERE NOT EXISTS (SELECT FROM pg_indexes WHERE schemaname = $1 AND indexname = name)`,
+  );
+  const find = (runner: Runner) => runner.run(missing, schemaName, Object.keys(indexes));
+  // The usual case takes no lock.
+  if ((await find(connections)).length === 0) return;
+  await changingTables(connections, schemaName, async (transaction) => {
+    await transaction.command(`SET LOCAL lock_timeout = ${LOCK_MS}`);
+    for (const { name } of await find(transaction))
+      await transaction.command(`CREATE INDEX ${name} ON ${tasks} ${indexes[name]}`);
+  });
+}
+
+/** Runs `change` in a transaction that holds a lock that only such changes of this schema take. */
+async function changingTables<T>(
+  connections: Connections,
+  schemaName: string,
+  change: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const lock = read<[string], never>("lock_migration", "SELECT pg_advisory_xact_lock(hashtextextended($1, 2))");
   const giveUpAt = realTime.now() + TIMEOUT_MS;
   for (;;) {
     try {
-      return await connections.transaction((transaction) => migrateLocked(transaction, schemaName), TIMEOUT_MS);
+      return await connections.transaction(async (transaction) => {
+        await transaction.command(`SET LOCAL statement_timeout = ${TIMEOUT_MS}`);
+        await transaction.run(lock, JSON.stringify(["mcp-task-store migration", schemaName]));
+        return change(transaction);
+      }, TIMEOUT_MS);
     } catch (error) {
       if (!isTaskStoreError(error) || !isLockTimeout(error.cause) || realTime.now() > giveUpAt) throw error;
     }
@@ -74,14 +110,8 @@ export async function versionOf(runner: Runner, schemaName: string): Promise<num
   return Math.min(version, SCHEMA_VERSION);
 }
 
-/**
- * Tables and ledger change in one transaction, which holds a lock that only migrations of this
- * schema take.
- */
+/** Tables and ledger change in one transaction. */
 async function migrateLocked(transaction: Transaction, schemaName: string): Promise<number> {
-  await transaction.command(`SET LOCAL statement_timeout = ${TIMEOUT_MS}`);
-  const lock = read<[string], never>("lock_migration", "SELECT pg_advisory_xact_lock(hashtextextended($1, 2))");
-  await transaction.run(lock, JSON.stringify(["mcp-task-store migration", schemaName]));
   const schemaExists = read<[string], { exists: boolean }>(
     "schema",
     "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS exists",

@@ -27,6 +27,7 @@ export const COLUMNS = {
   checkpoint: "checkpoint",
   outcome: "outcome",
   history: "history",
+  placeToken: "place_token",
 } as const;
 
 export const TABLES = {
@@ -35,6 +36,7 @@ export const TABLES = {
   store: "task_store",
   pauses: "task_pauses",
   steps: "task_steps",
+  turns: "task_turns",
   migrations: "task_store_migrations",
 } as const;
 
@@ -47,6 +49,7 @@ export function namesOf(schemaName: string): Record<keyof typeof TABLES, string>
     store: name("store"),
     pauses: name("pauses"),
     steps: name("steps"),
+    turns: name("turns"),
     migrations: name("migrations"),
   };
 }

@@ -49,6 +49,7 @@ export function schema(name: string = DEFAULT_SCHEMA) {
       checkpoint: text(COLUMNS.checkpoint),
       outcome: text(COLUMNS.outcome),
       history: text(COLUMNS.history),
+      placeToken: time(COLUMNS.placeToken),
     },
     (columns) => [
       uniqueIndex("tasks_by_id").on(columns.taskId),
@@ -89,12 +90,16 @@ export function schema(name: string = DEFAULT_SCHEMA) {
     },
     (columns) => [primaryKey({ columns: [columns.position, columns.name] })],
   );
+  const turns = table(TABLES.turns, {
+    name: text("name").primaryKey(),
+    owner: text("owner"),
+  });
   const migrations = table(TABLES.migrations, {
     version: integer("version").primaryKey(),
     name: text("name").notNull(),
     appliedAt: timestamp("applied_at", { withTimezone: true }).notNull().defaultNow(),
   });
-  return { tasks, messages, store, pauses, steps, migrations };
+  return { tasks, messages, store, pauses, steps, turns, migrations };
 }
 
 export type Schema = ReturnType<typeof schema>;

@@ -138,7 +138,7 @@ export class Statements {
           status_message = NULL, created_at = excluded.created_at, updated_at = excluded.updated_at,
           changed_second = excluded.changed_second, ttl = excluded.ttl, expires_at = excluded.expires_at,
           poll_interval = excluded.poll_interval, revision = 1, attempt = 0, lease_token = 0,
-          lease_expires_at = excluded.lease_expires_at, request = excluded.request,
+          place_token = NULL, lease_expires_at = excluded.lease_expires_at, request = excluded.request,
           inputs = NULL, checkpoint = NULL, outcome = NULL, history = NULL
         WHERE t.expires_at <= excluded.created_at`),
     );

@@ -54,19 +54,24 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
   const client = await pool.connect();
   const planOf = async ({ text, values = [] }: PgQuery, mode = "force_generic_plan"): Promise<Plan[]> => {
     await client.query(`BEGIN; SET LOCAL plan_cache_mode = ${mode}`);
+    // A claim with limits changes a setting of its transaction.
+    const lock = [...sent.values()].find(({ name }) => name?.startsWith("mcp_lock_turns"));
+    if (lock && text.includes("WITH RECURSIVE")) await client.query({ text: lock.text, values: lock.values ?? [] });
     const { rows } = await client.query({ text: `EXPLAIN (FORMAT JSON) ${text}`, values });
     await client.query("ROLLBACK");
     return nodesOf(rows[0]["QUERY PLAN"][0].Plan);
   };
-  const claimPlans = async () => {
-    const claim = [...sent.values()].find(({ name }) => name?.startsWith("mcp_claim")) as PgQuery;
+  const plansOf = async (label: RegExp) => {
+    const claim = [...sent.values()].find(({ name }) => label.test(name ?? "")) as PgQuery;
     return [await planOf(claim), await planOf(claim, "force_custom_plan")];
   };
 
   await backend.claim({ names: ["tool2", "tool4"], leaseMs: 1, limit: 4 });
-  const plansOfClaim = await claimPlans();
+  await backend.claimLimited({ name: "tool2", leaseMs: 1000, limit: 4, running: 100, runningPerOwner: 2 });
+  const [plansOfClaim, plansOfLimited] = [await plansOf(/^mcp_claim_[^l]/), await plansOf(/^mcp_claim_limited/)];
   await pool.query("VACUUM ANALYZE mcp_tasks.tasks, mcp_tasks.task_messages");
-  plansOfClaim.push(...(await claimPlans()));
+  plansOfClaim.push(...(await plansOf(/^mcp_claim_[^l]/)));
+  plansOfLimited.push(...(await plansOf(/^mcp_claim_limited/)));
 
   const task = {
     taskId: "new",
@@ -106,9 +111,11 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
 
   const indexes = (label: string) => new Set(plans[label]?.flatMap((node) => node["Index Name"] ?? []));
   expect(Object.keys(plans).toSorted()).toEqual([
+    "can_claim",
     "caps",
     "changed_since",
     "claim",
+    "claim_limited",
     "count",
     "delete_expired",
     "delete_expired_messages",
@@ -119,7 +126,10 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
     "list_owner_and_unowned",
     "list_unowned",
     "lock_cap",
+    "lock_migration",
     "lock_queue",
+    "lock_turns",
+    "missing_indexes",
     "notify",
     "now",
     "push",
@@ -144,8 +154,8 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
   for (const label of ["list_owner", "list_unowned", "list_owner_and_unowned"])
     expect([label, ...indexes(label)]).toEqual([label, "tasks_by_owner"]);
   const sorting = Object.keys(plans).filter((label) => plans[label]?.some((node) => node["Node Type"] === "Sort"));
-  // These sort two pages, the names of a claim, and the dequeued messages.
-  expect(sorting.toSorted()).toEqual(["claim", "list_owner_and_unowned", "shift"]);
+  // These sort two pages, the names of a claim, the chosen tasks, and the dequeued messages.
+  expect(sorting.toSorted()).toEqual(["claim", "claim_limited", "list_owner_and_unowned", "shift"]);
   // A claim walks an index with and without statistics, and sorts only the names.
   for (const nodes of plansOfClaim) {
     const ofTasks = nodes.filter((node) => node["Relation Name"] === "tasks" && node["Node Type"] !== "ModifyTable");
@@ -156,6 +166,13 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
     ]);
     const sorts = nodes.filter((node) => node["Node Type"] === "Sort");
     expect(sorts.map((sort) => nodesOf(sort).map((node) => node["Node Type"]))).toEqual([["Sort", "CTE Scan"]]);
+  }
+  // A claim with limits goes from owner to owner, counts running tasks, and sorts what it chose.
+  for (const nodes of plansOfLimited) {
+    const ofTasks = nodes.filter((node) => node["Relation Name"] === "tasks" && node["Node Type"] !== "ModifyTable");
+    expect(new Set(ofTasks.map((node) => `${node["Node Type"]} ${node["Index Name"]}`))).toEqual(
+      new Set(["tasks_by_turn", "tasks_running", "tasks_pkey"].map((index) => `Index Scan ${index}`)),
+    );
   }
   expect(indexes("delete_expired")).toEqual(new Set(["tasks_by_expiry", "tasks_pkey", "task_steps_pkey"]));
   expect(indexes("changed_since")).toEqual(new Set(["tasks_by_change"]));

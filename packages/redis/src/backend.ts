@@ -7,6 +7,7 @@ import type {
   DeletionStep,
   Guard,
   InsertOutcome,
+  LimitedClaimQuery,
   ListQuery,
   NewTask,
   OnChange,
@@ -30,17 +31,30 @@ import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { Drivers } from "./open.ts";
 import { type RedisOptions, type RedisSettings, redisSettings } from "./options.ts";
-import { OWNER, restoreArguments, STEP, scopeArguments, type TaskRow, toStored, toStoredWith } from "./rows.ts";
+import {
+  OWNER,
+  restoreArguments,
+  STEP,
+  scopeArguments,
+  type TaskRow,
+  toClaimed,
+  toStored,
+  toStoredWith,
+} from "./rows.ts";
 import { Search } from "./search.ts";
 import { reportServer } from "./server.ts";
 import { ServerClock } from "./server-clock.ts";
 import { Together } from "./together.ts";
+import { Turns } from "./turns.ts";
 
 /** Most tasks deleted by one script, so that other callers get their turn. */
 const DELETE_BATCH = 200;
 
-/** Most tasks that one script adds to the sets that only caps or searches need. */
+/** Most tasks that one script adds to such sets. */
 const FILL_BATCH = 500;
+
+/** The commands that fill sets, for caps, searches, or claims with limits. */
+type Fill = "count" | "watch" | "queue";
 
 /** Most tasks removed or restored by one script. */
 const REMOVE_BATCH = 100;
@@ -69,7 +83,8 @@ export class RedisBackend implements TaskBackend {
   readonly #messages: Messages;
   readonly #changes: ChangeFeed;
   readonly #search: Search;
-  readonly #filling = new Map<"count" | "watch", Promise<void>>();
+  readonly #turns: Turns;
+  readonly #filling = new Map<Fill, Promise<void>>();
   readonly #claims = new GatheredClaims((query) => this.#claim(query), CLAIM_BATCH);
 
   /** @throws TaskStoreError `INVALID_ARGUMENT` for an unknown option or a wrong value */
@@ -84,6 +99,7 @@ export class RedisBackend implements TaskBackend {
     this.#together = new Together(this.#commands, commandTimeoutMs);
     this.#messages = new Messages(this.#commands);
     this.#search = new Search(this.#commands, this.#clock, () => this.#fill("watch"));
+    this.#turns = new Turns(this.#commands, this.#clock, () => this.#fill("queue"));
     this.#changes = new ChangeFeed(drivers, connections, keys.key("changes", ""), commandTimeoutMs);
   }
 
@@ -127,8 +143,8 @@ export class RedisBackend implements TaskBackend {
     return { inserted: { ...withPayloads(initialTask(task, position, now)), leaseExpiresAt } };
   }
 
-  /** Fills the sets that only caps (`count`) or only searches (`watch`) need. */
-  #fill(command: "count" | "watch"): Promise<void> {
+  /** Fills the sets that only caps, searches or claims with limits need. */
+  #fill(command: Fill): Promise<void> {
     let filling = this.#filling.get(command);
     if (!filling) {
       filling = this.#fillAll(command).finally(() => this.#filling.delete(command));
@@ -137,7 +153,7 @@ export class RedisBackend implements TaskBackend {
     return filling;
   }
 
-  async #fillAll(command: "count" | "watch"): Promise<void> {
+  async #fillAll(command: Fill): Promise<void> {
     while ((await this.#commands.run(command, "", [`${FILL_BATCH}`])) !== 1);
   }
 
@@ -206,13 +222,12 @@ export class RedisBackend implements TaskBackend {
       const answer = await this.#commands.run("claim", "", [`${leaseMs}`, `${most}`, history ?? "", ...names]);
       const [now, rows, more] = answer as [string, TaskRow[], number];
       if (rows.length === 0 && more === 1) continue;
-      const readAt = this.#clock.told(now);
-      return rows.map((row) => {
-        const taskId = row.at(-1) as string;
-        // Only the end of a task gives it an outcome.
-        return { ...toStoredWith(["request", "inputs", "checkpoint"], taskId, row, readAt), outcome: null };
-      });
+      return toClaimed(rows, this.#clock.told(now));
     }
+  }
+
+  claimLimited(query: LimitedClaimQuery): Promise<StoredTask[]> {
+    return this.#turns.claim(query);
   }
 
   async deleteExpired(limit: number): Promise<DeletionStep> {

@@ -11,6 +11,7 @@ export const REPEATABLE: ReadonlySet<string> = new Set([
   "list",
   "count",
   "watch",
+  "queue",
   "search",
   "peek",
   "steps",

@@ -85,3 +85,12 @@ export function scopeArguments(scope: OwnerScope): [kind: string, owner: string]
   if (scope.owner === null) return ["unowned", ""];
   return [scope.orUnowned ? "ownerOrUnowned" : "owner", scope.owner];
 }
+
+/** Claimed tasks, each with its id last. */
+export function toClaimed(rows: readonly TaskRow[], readAt: number): StoredTask[] {
+  return rows.map((row) => {
+    const taskId = row.at(-1) as string;
+    // Only the end of a task gives it an outcome.
+    return { ...toStoredWith(["request", "inputs", "checkpoint"], taskId, row, readAt), outcome: null };
+  });
+}

@@ -91,6 +91,18 @@ test("scripts touch only keys, or members of key families, that they declare", a
   for await (const task of operations.exportTasks()) exported.push(task);
   await operations.removeTasks({ status: "ended" });
   await operations.importTasks(exported);
+  const limits = { names: ["grind"], concurrency: { grind: { running: 2, runningPerOwner: 1 } } };
+  for (const owner of ["ada", "ada", undefined])
+    await store.createTask({ ttl: 1000, claimAfterMs: 0 }, 1, REQUEST, owner);
+  await store.claimTasks({ ...limits, leaseMs: 1, limit: 3 });
+  await store.createTask({ ttl: 60_000, claimAfterMs: 0 }, 1, REQUEST, "grace");
+  const held = await store.claimTasks({ ...limits, limit: 3 });
+  for (const { lease } of held) await store.releaseLease(lease);
+  await store.claimTasks({ ...limits, limit: 3 });
+  const ended = await store.createTask({ ttl: 60_000, claimAfterMs: 0 }, 1, REQUEST);
+  await store.cancelTask(ended.taskId);
+  await operations.removeTasks({ status: "ended" });
+  await operations.importTasks(exported);
   await operations.pauseClaims("grind");
   await store.claimTask({ names: ["grind"] });
   await operations.resumeClaims("grind");

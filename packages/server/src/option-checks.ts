@@ -1,5 +1,13 @@
 import { TaskStoreError } from "@mcp-task-store/core";
-import { checkOptions, checks, type OptionCheck, type OptionTable, WORKER_OPTIONS } from "@mcp-task-store/core/backend";
+import {
+  checkBeside,
+  checkOptions,
+  checks,
+  concurrencyCheck,
+  type OptionCheck,
+  type OptionTable,
+  WORKER_OPTIONS,
+} from "@mcp-task-store/core/backend";
 import type {
   CreateOptions,
   FallbackTool,
@@ -52,6 +60,7 @@ const TOOL_OPTIONS: OptionTable<TaskToolConfig> = {
   onLost: checks.oneOf("rerun", "fail"),
   retry: WORKER_OPTIONS.retry,
   runs: checks.oneOf("server", "worker"),
+  concurrency: concurrencyCheck,
   ttl,
   pollInterval: (value, ...where) =>
     value === "auto" ? undefined : checks.number(0)(value, ...where) && '"auto" or a number of milliseconds',
@@ -90,8 +99,20 @@ export function checkExtension(options: TasksExtensionOptions): void {
 }
 
 /** @throws TaskStoreError `INVALID_ARGUMENT` */
-export function checkTool(name: string, config: TaskToolConfig, handler: unknown): void {
+export function checkTool(
+  name: string,
+  config: TaskToolConfig,
+  handler: unknown,
+  worker: TasksExtensionOptions["worker"],
+): void {
   checkOptions("registerTool", config, TOOL_OPTIONS);
+  // Work that begins before its task would not count.
+  checkBeside(config, "concurrency", ["answerWithinMs"]);
+  if (config.concurrency !== undefined && config.runs !== "worker" && worker === false)
+    throw new TaskStoreError(
+      "INVALID_ARGUMENT",
+      `Tool ${JSON.stringify(name)} has concurrency, so its tasks run in a worker: give it runs: "worker", or leave out the extension's worker: false`,
+    );
   if (config.withoutTasks !== undefined && (config.task as TaskMode) === "never")
     throw new TaskStoreError(
       "INVALID_ARGUMENT",

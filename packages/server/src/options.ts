@@ -1,4 +1,11 @@
-import type { RetryOptions, RunTaskOptions, TaskContext, TaskStore, WorkerOptions } from "@mcp-task-store/core";
+import type {
+  ConcurrencyLimits,
+  RetryOptions,
+  RunTaskOptions,
+  TaskContext,
+  TaskStore,
+  WorkerOptions,
+} from "@mcp-task-store/core";
 import type {
   AuthInfo,
   CallToolResult,
@@ -64,8 +71,8 @@ export interface TasksExtensionOptions extends Pick<RunTaskOptions, "leaseMs" | 
   owner?: ((caller: TaskCaller) => string | undefined) | undefined;
   /**
    * Options of the worker that takes over the tasks of lost servers (see `startWorker` of core). It
-   * starts in each process that registers a tool which runs on the server. `false`: this process
-   * takes over nothing.
+   * starts in each process that registers a tool which runs on the server. Another one with these
+   * options runs the tasks of tools with `concurrency`. `false`: this process takes over nothing.
    * @default { concurrency: 10 }
    */
   worker?: WorkerOptions | false | undefined;
@@ -209,6 +216,15 @@ export interface TaskToolOptions<
    * @default "server"
    */
   runs?: "server" | "worker" | undefined;
+  /**
+   * How many calls of this tool may run at once in all processes together, and for each owner. What
+   * is over a limit waits, as a task or, if it is answered at once, in its request. Waiting owners
+   * take turns. The handler then runs in a worker that this process starts (see the
+   * extension's `worker`), unless `runs` is `worker`. Give the same limits in every process.
+   * @default no limits
+   * @example concurrency: { running: 10, runningPerOwner: 2 }
+   */
+  concurrency?: ConcurrencyLimits | undefined;
   /**
    * Milliseconds to keep a task, within the store's `limits.ttl`; `null`: for ever. A client of
    * 2025-11-25 may ask for another time.

@@ -69,8 +69,8 @@ const METHODS = ["tasks/get", "tasks/update", "tasks/cancel", "tasks/result", "t
 type HandlerOptions = Omit<CreateMcpHandlerOptions, "maxSubscriptions">;
 type StdioOptions = Omit<ServeStdioOptions, "maxSubscriptions">;
 
-/** Tasks of lost servers that a server runs at once, by default. */
-const TAKEOVER_CONCURRENCY = 10;
+/** Tasks that each of a server's own workers runs at once, by default. */
+const OWN_CONCURRENCY = 10;
 
 /**
  * The MCP Tasks extension (SEP-2663, for clients of 2026-07-28), and the tasks of 2025-11-25, on a
@@ -91,11 +91,15 @@ export class TasksExtension implements AsyncDisposable {
   readonly #servers = new WeakMap<McpServer, ToolCalls>();
   /** By tool name: what this process takes over from lost servers. */
   readonly #handlers = new Map<string, HandlerWithOptions>();
+  /** By tool name: what this process runs under limits, from new tasks on. */
+  readonly #limited = new Map<string, HandlerWithOptions>();
   /** By tool name: what this process runs as a worker. */
   readonly #workerHandlers = new Map<string, HandlerWithOptions>();
   readonly #workers = new Set<TaskWorker>();
   /** Calls of `drain` that are under way. */
   readonly #draining = new Set<Promise<DrainOutcome>>();
+  /** The handlers for which a worker of this process was started. */
+  readonly #served = new Set<ReadonlyMap<string, HandlerWithOptions>>();
   /**
    * By tool name. A server that is made for one request finds the pace that others have measured.
    */
@@ -180,7 +184,7 @@ export class TasksExtension implements AsyncDisposable {
     config: TaskToolConfig<Input, Output, Prepared>,
     handler?: TaskToolHandler<Input, Prepared>,
   ): RegisteredTool {
-    checkTool(name, config as AnyTaskToolConfig, handler);
+    checkTool(name, config as AnyTaskToolConfig, handler, this.#options.worker);
     this.attach(server);
     const calls = this.#servers.get(server) as ToolCalls;
     const withoutTasks = config.task === "never" ? undefined : (config.withoutTasks ?? this.#extension.withoutTasks);
@@ -198,7 +202,7 @@ export class TasksExtension implements AsyncDisposable {
     const tool: ServedTool = { name, config, pace, runner, registered };
     calls.add(tool);
     declareSupport(registered, config, withoutTasks);
-    if (runner) this.#learn(name, runner, config.runs);
+    if (runner) this.#learn(name, runner, config as AnyTaskToolConfig);
     return registered;
   }
 
@@ -344,16 +348,29 @@ export class TasksExtension implements AsyncDisposable {
     return this.#options.maxTasksPerSubscription ?? 100;
   }
 
-  #learn(name: string, { forWorkers }: ToolRunner, runs: TaskToolConfig["runs"]): void {
+  #learn(name: string, { forWorkers }: ToolRunner, { runs, concurrency }: AnyTaskToolConfig): void {
     this.#workerHandlers.set(name, forWorkers);
+    // The last registration counts.
+    for (const handlers of [this.#handlers, this.#limited]) handlers.delete(name);
     if (runs === "worker") return;
-    const first = this.#handlers.size === 0;
-    this.#handlers.set(name, forWorkers);
+    if (concurrency === undefined) this.#serve(this.#handlers, name, forWorkers, true);
+    else this.#serve(this.#limited, name, forWorkers, false);
+  }
+
+  /** Adds a handler to those of a worker of this process, which the first one starts. */
+  #serve(
+    handlers: Map<string, HandlerWithOptions>,
+    name: string,
+    handler: HandlerWithOptions,
+    takeoverOnly: boolean,
+  ): void {
+    handlers.set(name, handler);
     const { worker = {}, leaseMs, heartbeatMs } = this.#options;
-    if (!first || worker === false || this.#extension.closed) return;
-    const options = { concurrency: TAKEOVER_CONCURRENCY, takeoverOnly: true, keepAlive: false, leaseMs, heartbeatMs };
-    const start = () => startWorker(this.#extension.store, this.#handlers, { ...options, ...worker });
-    this.#workers.add(this.#inContext(start));
+    if (this.#served.has(handlers) || worker === false || this.#extension.closed) return;
+    this.#served.add(handlers);
+    const options = { concurrency: OWN_CONCURRENCY, keepAlive: false, leaseMs, heartbeatMs, ...worker };
+    const own = takeoverOnly ? { takeoverOnly, ...options } : { ...options, takeoverOnly };
+    this.#workers.add(this.#inContext(() => startWorker(this.#extension.store, handlers, own)));
   }
 
   /**

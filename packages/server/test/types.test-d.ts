@@ -149,6 +149,7 @@ tasks.registerTool(
     answerWithinMs: undefined,
     onLost: "fail",
     runs: "server",
+    concurrency: { running: 10, runningPerOwner: 2 },
     ttl: null,
     pollInterval: 500,
     timeoutMs: 1000,

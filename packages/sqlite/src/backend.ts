@@ -10,6 +10,7 @@ import {
   type InsertOutcome,
   isExpired,
   isVisibleChange,
+  type LimitedClaimQuery,
   type ListQuery,
   mismatch,
   type NewTask,
@@ -52,6 +53,7 @@ import { type TaskRow, toStored } from "./rows.ts";
 import { Search } from "./search.ts";
 import { Statements } from "./statements.ts";
 import { Transactions } from "./transactions.ts";
+import { type Turns, turnsOnDemand } from "./turns.ts";
 
 /**
  * Most rows deleted in one transaction, so that other writers get their turn. (Median write during
@@ -70,6 +72,7 @@ interface Open {
   readonly messages: Messages;
   readonly changes: ChangeFeed;
   readonly claims: OnDemand<ClaimStatements>;
+  readonly turns: OnDemand<Turns>;
   readonly caps: OnDemand<CapStatements>;
   readonly search: Search;
 }
@@ -173,17 +176,32 @@ export class SqliteBackend implements TaskBackend {
       const now = this.#now();
       const free = statements.withoutPaused(names);
       const patch: Patch = { lease: { action: "take", leaseMs }, history };
-      const payloads = [...BEFORE_THE_END, ...historyFor(patch)];
       const claimed: StoredTask[] = [];
       while (claimed.length < limit) {
         const found = firstOf(lapsedFirst, free, now);
-        const row = found && statements.read(found.taskId, null, payloads);
-        if (!row) break;
-        const taken = applyPatch(toStored(row, now), patch, now);
-        statements.update(taken, patch);
-        claimed.push({ ...taken, outcome: null });
+        if (!found) break;
+        claimed.push(taken(statements, found, patch, now));
       }
       return claimed;
+    });
+  }
+
+  async claimLimited(query: LimitedClaimQuery): Promise<StoredTask[]> {
+    const [{ lapsedFirst }, turns] = await this.#run(
+      async ({ claims, turns }) => [await claims.get(), await turns.get()] as const,
+    );
+    const { name } = query;
+    // Without a lock, as most claims find nothing. The first check does not go from owner to owner.
+    const check = ({ statements }: Open) => {
+      const now = this.#now();
+      const free = statements.withoutPaused([name]);
+      return firstOf(lapsedFirst, free, now) !== undefined && turns.canClaim(query, now);
+    };
+    if (!(await this.#run(check))) return [];
+    return this.#write(({ statements }) => {
+      const now = this.#now();
+      if (statements.withoutPaused([name]).length === 0) return [];
+      return turns.claim(query, now, (head, patch) => taken(statements, head, patch, now));
     });
   }
 
@@ -309,6 +327,7 @@ export class SqliteBackend implements TaskBackend {
         messages,
         changes: new ChangeFeed(database, statements, transactions, changePollMs, this.#now),
         claims: claimsOnDemand(database, tablePrefix, transactions),
+        turns: turnsOnDemand(database, tablePrefix, transactions),
         caps: capsOnDemand(database, tablePrefix, transactions),
         search: new Search(database, tablePrefix, transactions, this.#now),
       };
@@ -335,6 +354,14 @@ export class SqliteBackend implements TaskBackend {
 
 function alive(row: TaskRow | undefined, now: number): StoredTask | undefined {
   return row && !isExpired(row, now) ? toStored(row, now) : undefined;
+}
+
+/** The found task with a new lease, in the present transaction. */
+function taken(statements: Statements, { taskId }: TaskRow, patch: Patch, now: number): StoredTask {
+  const row = statements.read(taskId, null, [...BEFORE_THE_END, ...historyFor(patch)]) as TaskRow;
+  const task = applyPatch(toStored(row, now), patch, now);
+  statements.update(task, patch);
+  return { ...task, outcome: null };
 }
 
 /** What a write has to read, so that it can append to the task's history. */

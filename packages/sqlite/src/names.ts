@@ -26,9 +26,20 @@ export const COLUMNS = {
   checkpoint: "checkpoint",
   outcome: "outcome",
   history: "history",
+  placeToken: "place_token",
 } as const;
 
-const TABLES = ["tasks", "payloads", "listeners", "changes", "messages", "paused", "store", "migrations"] as const;
+const TABLES = [
+  "tasks",
+  "payloads",
+  "listeners",
+  "changes",
+  "messages",
+  "paused",
+  "turns",
+  "store",
+  "migrations",
+] as const;
 
 /** The names of the tables. */
 export function namesOf(tablePrefix: string): Record<(typeof TABLES)[number], string> {

@@ -28,7 +28,7 @@ export class OnDemand<Prepared> {
 }
 
 /** The task is not terminal. */
-const ACTIVE = "lease_expires_at IS NOT NULL";
+export const ACTIVE = "lease_expires_at IS NOT NULL";
 
 // Each of these indexes writes one page of the log at a task's creation and one at its end, so
 // stores without claims and caps do not create them. (Sequential lifecycles against the bare

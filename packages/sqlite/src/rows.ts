@@ -3,13 +3,14 @@ import { COLUMNS, namesOf } from "./names.ts";
 import type { Schema } from "./schema.ts";
 
 /** A selected task: the row of `tasks` under core's names, with the requested payloads. */
-export type TaskRow = Omit<Schema["tasks"]["$inferSelect"], PayloadField> & Pick<StoredTask, PayloadField>;
+export type TaskRow = Omit<Schema["tasks"]["$inferSelect"], PayloadField | "placeToken"> &
+  Pick<StoredTask, PayloadField>;
 
-const { request: _1, inputs: _2, checkpoint: _3, outcome: _4, history: _5, ...WITHOUT_PAYLOADS } = COLUMNS;
+const { request: _1, inputs: _2, checkpoint: _3, outcome: _4, history: _5, placeToken: _6, ...READ } = COLUMNS;
 
 /** `SELECT` list of a `TaskRow` from the table of tasks, aliased `t`. */
 export function columnsOf(tablePrefix: string, fields: readonly PayloadField[] = []): string {
-  const columns = Object.entries(WITHOUT_PAYLOADS).map(([key, column]) => `t.${column} AS ${key}`);
+  const columns = Object.entries(READ).map(([key, column]) => `t.${column} AS ${key}`);
   return [...columns, ...fields.map((field) => `${payloadOf(tablePrefix, field)} AS ${field}`)].join(", ");
 }
 

@@ -42,6 +42,7 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
       checkpoint: text(COLUMNS.checkpoint),
       outcome: text(COLUMNS.outcome),
       history: text(COLUMNS.history),
+      placeToken: integer(COLUMNS.placeToken),
     },
     (table) => [
       uniqueIndex(`${names.tasks}_by_id`).on(table.taskId),
@@ -83,6 +84,10 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
   const paused = sqliteTable(names.paused, {
     name: text("name").primaryKey(),
   });
+  const turns = sqliteTable(names.turns, {
+    name: text("name").primaryKey(),
+    owner: text("owner"),
+  });
   const store = sqliteTable(names.store, {
     id: integer("id").primaryKey(),
     storeId: text("store_id").notNull(),
@@ -92,7 +97,7 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
     name: text("name").notNull(),
     appliedAt: integer("applied_at").notNull(),
   });
-  return { tasks, payloads, listeners, changes, messages, paused, store, migrations };
+  return { tasks, payloads, listeners, changes, messages, paused, turns, store, migrations };
 }
 
 export type Schema = ReturnType<typeof schema>;

@@ -39,6 +39,32 @@ test("the first claim or cap creates its index, and all stores use it", async ()
   await Promise.all([plain, working, capped].map((store) => store.close()));
 });
 
+test("the first claim with limits creates its indexes, and other claims create none", async () => {
+  const path = join(temporaryFolder(), "tasks.db");
+  const [plain, limited] = [new SqliteTaskStore({ path }), new SqliteTaskStore({ path })];
+  const database = new Database(path);
+  onTestFinished(async () => {
+    database.close();
+    await Promise.all([plain.close(), limited.close()]);
+  });
+  const indexes = database
+    .prepare("SELECT name FROM sqlite_schema WHERE name IN ('mcp_tasks_by_turn', 'mcp_tasks_running') ORDER BY name")
+    .pluck();
+  const create = () => plain.createTask({ claimAfterMs: 0 }, 1, request);
+  const concurrency = { grind: { running: 2 } };
+  await create();
+  await plain.claimTask({ names: ["grind"] });
+  expect(indexes.all()).toEqual([]);
+  await create();
+  expect(await limited.claimTask({ names: ["grind"], concurrency })).not.toBeNull();
+  expect(indexes.all()).toEqual(["mcp_tasks_by_turn", "mcp_tasks_running"]);
+  // These statements were prepared before the indexes existed.
+  await Promise.all([create(), create()]);
+  expect(await limited.claimTask({ names: ["grind"], concurrency })).not.toBeNull();
+  expect(await limited.claimTask({ names: ["grind"], concurrency })).toBeNull();
+  expect(await plain.claimTask({ names: ["grind"] })).not.toBeNull();
+});
+
 test("the first search for active or failed tasks creates its index, and other searches create none", async () => {
   const path = join(temporaryFolder(), "tasks.db");
   const [plain, watched] = [new SqliteTaskStore({ path }), new SqliteTaskStore({ path })];

@@ -22,6 +22,7 @@ test("no statement scans a table or sorts its rows", async () => {
   await backend.insert(task, { activeTasks: 1, activeTasksPerOwner: 1 });
   await backend.read("a", null, ["request", "outcome"]);
   await backend.claim({ names: ["n"], leaseMs: 1, limit: 2 });
+  await backend.claimLimited({ name: "n", leaseMs: 1, limit: 2, running: 1, runningPerOwner: 1 });
   await backend.update("a", { scope: null }, { status: "completed", outcome: "{}", history: "{}" });
   await backend.pauses({ pause: ["n"], resume: ["m"] });
   await backend.remove(["a"]);
@@ -53,6 +54,10 @@ test("no statement scans a table or sorts its rows", async () => {
     expect(plan).toContain("MERGE");
   }
   expect(planOf("ORDER BY lease_expires_at")[0]).toContain("mcp_tasks_by_lease (name=? AND lease_expires_at<?)");
+  const heads = planOf("INDEXED BY mcp_tasks_by_turn");
+  expect(heads.length).toBe(3);
+  for (const plan of heads) expect(plan).toMatch(/^SEARCH t USING INDEX mcp_tasks_by_turn \(name=\? AND owner[=>]+\?/);
+  for (const plan of planOf("INDEXED BY mcp_tasks_running")) expect(plan).toContain("mcp_tasks_running (name=?");
   expect(planOf("position AS seq, ")[0]).toContain("MERGE");
   expect(planOf("owner IS ? AND lease_expires_at")[0]).toContain("mcp_tasks_active (owner=?)");
   expect(planOf("expires_at <= ? ORDER BY expires_at LIMIT")[0]).toContain("expiry (expires_at<?)");

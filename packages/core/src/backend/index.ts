@@ -3,6 +3,7 @@ import "../runtime.ts";
 // The names for authors of backends, and of packages that build on a store. The root entry point
 // has the contract that users see, and the errors.
 
+export { concurrencyCheck } from "../contract/call-options.ts";
 export { MAX_KEY_LENGTH } from "../contract/checks.ts";
 export { assertJson } from "../contract/json.ts";
 export { errorObjectOf, messageOf, rpcCodeOf } from "../contract/json-rpc.ts";
@@ -55,6 +56,7 @@ export type {
   DeletionStep,
   Guard,
   InsertOutcome,
+  LimitedClaimQuery,
   ListQuery,
   NewTask,
   OnChange,

@@ -112,6 +112,15 @@ export interface ClaimQuery {
   readonly history?: string | undefined;
 }
 
+/** A claim of tasks of one name, of which only so many may run at once. */
+export interface LimitedClaimQuery extends Omit<ClaimQuery, "names"> {
+  readonly name: string;
+  /** Most tasks of the name that may run after the claim; `null` = no limit. */
+  readonly running: number | null;
+  /** Most of them that may have the same owner; `null` = no limit. */
+  readonly runningPerOwner: number | null;
+}
+
 export interface DeletionStep {
   /** How many tasks and messages the step deleted. */
   readonly deleted: number;
@@ -200,6 +209,17 @@ export interface TaskBackend {
    * come back with their payloads.
    */
   claim(query: ClaimQuery): Promise<StoredTask[]>;
+  /**
+   * Like `claim`, for one name with limits. A task runs, as long as it is under the lease that a
+   * limited claim gave it: the token is the same, the lease has not lapsed, and the task is not
+   * terminal. Count and claim are one step, so a limit of N never yields N+1.
+   *
+   * Owners take turns: of those that have claimable tasks and are below their limit, each gets one
+   * task before any of them gets another. The backend keeps by name whose turn it is. Of an owner's
+   * tasks, the one whose lease lapsed first comes first.
+   * @default claims with limits are refused
+   */
+  claimLimited?(query: LimitedClaimQuery): Promise<StoredTask[]>;
   /**
    * One bounded step: deletes expired tasks and expired messages, at most `limit` of each, and
    * fewer if other writers would wait for too long. Core repeats the step while `more` is true.

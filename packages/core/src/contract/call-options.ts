@@ -5,6 +5,7 @@ import type {
   CancelTaskOptions,
   ClaimTaskOptions,
   ClaimTasksOptions,
+  ConcurrencyLimits,
   CreateTaskOptions,
   GetRecordOptions,
   LeaseOptions,
@@ -138,7 +139,24 @@ export const RELEASE_OPTIONS: OptionTable<ReleaseOptions> = {
   step: checks.object,
 };
 
-export const CLAIM_OPTIONS: OptionTable<ClaimTaskOptions> = { names, leaseMs, holder };
+const CONCURRENCY_LIMITS: OptionTable<ConcurrencyLimits> = {
+  running: checks.whole(1),
+  runningPerOwner: checks.whole(1),
+};
+
+export const concurrencyCheck = checks.options(CONCURRENCY_LIMITS);
+
+const concurrency: OptionCheck = (value, where, path) => {
+  if (checks.object(value) !== undefined) return "an object with limits by name";
+  for (const [name, limits] of Object.entries(value as object)) {
+    if (limits === undefined) continue;
+    const wanted = concurrencyCheck(limits, where, `${path}[${JSON.stringify(name)}]`);
+    if (wanted !== undefined) return `an object that has, for each name, ${wanted}`;
+  }
+  return undefined;
+};
+
+export const CLAIM_OPTIONS: OptionTable<ClaimTaskOptions> = { names, leaseMs, holder, concurrency };
 
 export const CLAIM_MANY_OPTIONS: OptionTable<ClaimTasksOptions> = { ...CLAIM_OPTIONS, limit: checks.whole(1, 1000) };
 

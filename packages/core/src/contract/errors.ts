@@ -171,7 +171,6 @@ export function invalid(message: string, taskId?: string, cause?: unknown): Task
   return new TaskStoreError("INVALID_ARGUMENT", message, { taskId, cause });
 }
 
-/** An operator's call needs a method that the backend lacks. */
 export function givenBack(taskId: string, why: string): TaskStoreError {
   return new TaskStoreError("TASK_GIVEN_BACK", `The run gave the task back: ${why}`, { taskId });
 }
@@ -181,6 +180,7 @@ export function dedupeConflict(taskId: string): TaskStoreError {
   return new TaskStoreError("DEDUPE_CONFLICT", message, { taskId });
 }
 
+/** A call needs a method that the backend lacks. */
 export function notSupported(what: string, method: string): TaskStoreError {
   return new TaskStoreError("NOT_SUPPORTED", `The store's backend cannot ${what}: it has no ${method}()`);
 }

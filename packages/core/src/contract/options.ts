@@ -145,9 +145,32 @@ export interface ReleaseOptions {
   step?: KeptStep | undefined;
 }
 
+/** How many tasks of one name may run at once in all processes together. */
+export interface ConcurrencyLimits {
+  /**
+   * Most tasks of the name that run at once.
+   * @default no limit
+   */
+  running?: number | undefined;
+  /**
+   * Most tasks of the name that run at once for each owner. Tasks without an owner count as those
+   * of one owner.
+   * @default no limit
+   */
+  runningPerOwner?: number | undefined;
+}
+
 export interface ClaimTaskOptions extends LeaseOptions {
   /** Tool names (or methods) that the caller can run. */
   names: readonly string[];
+  /**
+   * By name, how many tasks may run at once. What is over a limit waits. A task counts from a claim
+   * with limits on, until it ends, its lease is given back, or its lease lapses. Owners that wait
+   * are served in turn. The limits hold for all processes as long as each claim of the name gives
+   * the same ones.
+   * @default no limits
+   */
+  concurrency?: Readonly<Record<string, ConcurrencyLimits>> | undefined;
 }
 
 export interface ClaimTasksOptions extends ClaimTaskOptions {

@@ -6,7 +6,7 @@ import type { ClaimedTask } from "../contract/record.ts";
 import type { RunnerStore } from "../contract/task-store.ts";
 import { deadline, onAbort } from "../process/aborts.ts";
 import { reporter } from "../process/reporter.ts";
-import { type HandlerMap, handlerMap, type TaskHandlers } from "./handlers.ts";
+import { type HandlerMap, handlerMap, limitsOf, type TaskHandlers } from "./handlers.ts";
 import { runClaimed } from "./run-claimed.ts";
 import { RUN_OPTIONS, type RunOutcome, type RunTaskOptions, runTimes } from "./run-options.ts";
 
@@ -52,8 +52,8 @@ export interface DrainOutcome {
   /** How many runs there were. */
   ran: number;
   /**
-   * Whether no task was left that could be claimed. `false`: the time was up, or the signal
-   * aborted.
+   * Whether no task was left that could be claimed. Tasks that wait for a limit of `concurrency`
+   * cannot be. `false`: the time was up, or the signal aborted.
    */
   done: boolean;
 }
@@ -175,7 +175,8 @@ class Claims {
     const { signal, leaseMs, holder } = this.#options;
     const names = [...this.#handlers.keys()];
     if (signal.aborted || limit === 0 || names.length === 0) return [];
-    const claimed = await this.#store.claimTasks({ names, leaseMs, holder, limit });
+    const concurrency = limitsOf(this.#handlers, names);
+    const claimed = await this.#store.claimTasks({ names, leaseMs, holder, limit, concurrency });
     if (!signal.aborted) return claimed;
     await Promise.all(claimed.map(({ lease }) => this.#store.releaseLease(lease)));
     return [];

@@ -1,11 +1,19 @@
+import { concurrencyCheck } from "../contract/call-options.ts";
 import { invalid } from "../contract/errors.ts";
 import { checkOptions, checks, type OptionTable } from "../contract/option-checks.ts";
+import type { ClaimTaskOptions, ConcurrencyLimits } from "../contract/options.ts";
 import { HANDLER_OPTIONS, type HandlerOptions } from "./run-options.ts";
 import type { TaskHandler } from "./task-handler.ts";
 
 /** A handler with options of its own, which take the place of the worker's. */
 export interface HandlerWithOptions extends HandlerOptions {
   handler: TaskHandler;
+  /**
+   * How many tasks of this name may run at once in all processes together, and for each owner. What
+   * is over a limit waits. Give the same limits in every process.
+   * @default no limits
+   */
+  concurrency?: ConcurrencyLimits | undefined;
 }
 
 /** The handlers of a worker, by tool name, each alone or with options. */
@@ -15,7 +23,11 @@ export type TaskHandlers =
 
 export type HandlerMap = ReadonlyMap<string, TaskHandler | HandlerWithOptions>;
 
-const HANDLER_WITH_OPTIONS: OptionTable<HandlerWithOptions> = { ...HANDLER_OPTIONS, handler: checks.callable };
+const HANDLER_WITH_OPTIONS: OptionTable<HandlerWithOptions> = {
+  ...HANDLER_OPTIONS,
+  handler: checks.callable,
+  concurrency: concurrencyCheck,
+};
 
 /**
  * The handlers by name, as a Map. A Map stays the caller's own, so handlers may be added to it.
@@ -38,4 +50,18 @@ export function checkHandler(name: string, given: TaskHandler | HandlerWithOptio
   if (typeof given?.handler !== "function")
     throw invalid(`The handler of ${shown} must be a function, or an object with a function handler`);
   checkOptions(`The handler of ${shown}`, given, HANDLER_WITH_OPTIONS);
+}
+
+/** The limits of the handlers of these names; `undefined` if none has limits. */
+export function limitsOf(handlers: HandlerMap, names: readonly string[]): ClaimTaskOptions["concurrency"] {
+  const limited = names.flatMap((name) => {
+    const limits = limitsOfName(handlers, name);
+    return limits ? [[name, limits] as const] : [];
+  });
+  return limited.length === 0 ? undefined : Object.fromEntries(limited);
+}
+
+export function limitsOfName(handlers: HandlerMap, name: string): ConcurrencyLimits | undefined {
+  const given = handlers.get(name);
+  return typeof given === "object" ? given.concurrency : undefined;
 }

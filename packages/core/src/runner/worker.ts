@@ -10,7 +10,15 @@ import { onAbort } from "../process/aborts.ts";
 import { keptAlive } from "../process/keep-alive.ts";
 import { clearTimeout, setTimeout } from "../process/real-time.ts";
 import { reporter } from "../process/reporter.ts";
-import { checkHandler, type HandlerMap, type HandlerWithOptions, handlerMap, type TaskHandlers } from "./handlers.ts";
+import {
+  checkHandler,
+  type HandlerMap,
+  type HandlerWithOptions,
+  handlerMap,
+  limitsOf,
+  limitsOfName,
+  type TaskHandlers,
+} from "./handlers.ts";
 import { runClaimed } from "./run-claimed.ts";
 import { RUN_OPTIONS, type RunOutcome, type RunTaskOptions, runTimes } from "./run-options.ts";
 import type { TaskHandler } from "./task-handler.ts";
@@ -32,7 +40,8 @@ export interface WorkerOptions extends Omit<RunTaskOptions, "lease"> {
    * Milliseconds between looks for tasks that have become claimable, which no signal announces. A
    * task that is claimable when it is created is signalled, and the worker takes it at once. The
    * worker takes over the task of a lost runner at the latest `leaseMs` + `claimPollMs` after its
-   * last heartbeat.
+   * last heartbeat. It takes a task that waited for a limit of `concurrency` at once if the place
+   * became free in this worker, and within `claimPollMs` if it did elsewhere.
    * @default 1_000
    */
   claimPollMs?: number | undefined;
@@ -92,8 +101,8 @@ export const WORKER_OPTIONS: OptionTable<WorkerOptions> = {
  * A task then survives the death of any of them.
  *
  * @param handlers By tool name (or method, for requests other than `tools/call`). Each is a
- * function, or `{ handler, timeoutMs, inputTimeoutMs, onLost }` where handlers differ. You may add
- * handlers to a `Map` later.
+ * function, or `{ handler, timeoutMs, inputTimeoutMs, onLost, concurrency }` where handlers differ.
+ * You may add handlers to a `Map` later.
  * @throws TaskStoreError `INVALID_ARGUMENT` if there are no handlers, and for invalid options
  * @example
  * ```ts
@@ -193,7 +202,8 @@ class Worker implements TaskWorker {
       if (names.length === 0) return [];
       const { leaseMs, holder } = this.#options;
       const limit = Math.min(Math.ceil(free), MOST_CLAIMED);
-      return await this.#store.claimTasks({ names, leaseMs, holder, limit });
+      const concurrency = limitsOf(this.#handlers, names);
+      return await this.#store.claimTasks({ names, leaseMs, holder, limit, concurrency });
     } catch (error) {
       if (isTaskStoreError(error, "STORE_CLOSED")) return "closed";
       this.#report(error);
@@ -246,7 +256,11 @@ class Worker implements TaskWorker {
   #start(claimed: ClaimedTask): void {
     const run = this.#run(claimed)
       .catch((error: unknown) => this.#report(error))
-      .finally(() => this.#running.delete(run));
+      .finally(() => {
+        this.#running.delete(run);
+        // A place under a limit is free once the outcome is stored.
+        if (limitsOfName(this.#handlers, claimed.record.name)) this.#wake();
+      });
     this.#running.add(run);
   }
 

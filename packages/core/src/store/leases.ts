@@ -22,6 +22,7 @@ import type {
 import type { OwnerOptions } from "../contract/owner.ts";
 import type { ClaimedTask, Lease } from "../contract/record.ts";
 import type { BackendGateway, WriteGuard } from "./backend-gateway.ts";
+import { LimitedClaims } from "./limited-claims.ts";
 import { historyLine, holderHere } from "./operations/history.ts";
 import { toRecord } from "./record.ts";
 import { failuresStep, stepOf } from "./steps.ts";
@@ -49,9 +50,11 @@ function checkLease(lease: Lease): void {
 /** The leases of runners on tasks. */
 export class Leases {
   readonly #gateway: BackendGateway;
+  readonly #limited: LimitedClaims;
 
   constructor(gateway: BackendGateway) {
     this.#gateway = gateway;
+    this.#limited = new LimitedClaims(gateway);
   }
 
   async acquire(taskId: string, options: OwnerOptions & LeaseOptions): Promise<Lease> {
@@ -103,8 +106,10 @@ export class Leases {
     const leaseMs = durationOf(options);
     const names = [...new Set(options.names)].filter(isStorableKey);
     if (names.length === 0) throw invalid("A claim needs at least one name");
-    const history = takenBy(options);
-    const claimed = await this.#gateway.call((backend) => backend.claim({ names, leaseMs, limit, history }));
+    const query = { leaseMs, limit, history: takenBy(options) };
+    const claimed = await (options.concurrency
+      ? this.#limited.claim(names, options.concurrency, query)
+      : this.#gateway.call((backend) => backend.claim({ names, ...query })));
     return claimed.map((task) => ({ lease: leaseOf(task, leaseMs), record: toRecord(task) }));
   }
 

@@ -96,6 +96,7 @@ function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
     shift: guarded((...args) => backend.shift(...args)),
     listen: listening((onChange) => backend.listen(onChange)),
     ...(backend.listenForClaims && { listenForClaims: listening(backend.listenForClaims.bind(backend)) }),
+    ...(backend.claimLimited && { claimLimited: guarded(backend.claimLimited.bind(backend)) }),
     ...(backend.search && { search: guarded(backend.search.bind(backend)) }),
     ...(backend.remove && { remove: guarded(backend.remove.bind(backend)) }),
     ...(backend.restore && { restore: guarded(backend.restore.bind(backend)) }),

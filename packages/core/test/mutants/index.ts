@@ -1,3 +1,4 @@
+import { concurrencyMutants } from "./concurrency.ts";
 import { expiryMutants } from "./expiry.ts";
 import { inputMutants } from "./inputs.ts";
 import { isolationMutants } from "./isolation.ts";
@@ -30,6 +31,7 @@ export const mutants: readonly Mutant[] = [
   ...inputMutants,
   ...leaseMutants,
   ...limitMutants,
+  ...concurrencyMutants,
   ...payloadMutants,
   ...lifecycleMutants,
   ...operatorListMutants,

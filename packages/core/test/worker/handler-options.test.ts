@@ -101,6 +101,8 @@ describe("invalid handlers are refused", () => {
     [{ handler: untilAborted, onLost: "retry" }, 'onLost must be "rerun" or "fail"'],
     [{ handler: untilAborted, timeOutMs: 1 }, 'did you mean "timeoutMs"?'],
     [{ handler: untilAborted, leaseMs: 1000 }, "The handler of"],
+    [{ handler: untilAborted, concurrency: 2 }, "concurrency must be an object with running or runningPerOwner"],
+    [{ handler: untilAborted, concurrency: { runing: 2 } }, 'did you mean "concurrency.running"?'],
   ])("%j", (handler, message) => {
     const handlers = { work: handler as HandlerOptions & { handler: TaskHandler } };
     expect(() => startWorker(scene.store, handlers)).toThrow(

@@ -9,8 +9,11 @@
 -- KEYS[7] watched: active and failed tasks, by position, from the first search for them on
 -- KEYS[8] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[9] expiring: every task with a ttl, by expiry
--- KEYS[10] changes: the channel
--- KEYS[11..] task: the hash of each command's task
+-- KEYS[10] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[11] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[12] owners:*: the owners that have a queue of the name, in order
+-- KEYS[13] changes: the channel
+-- KEYS[14..] task: the hash of each command's task
 -- ARGV[1..] for each command its name, how many arguments it has, and the arguments
 -- Returns the answer of each command, or 'later' for one that the caller must send alone
 -- include "clock"
@@ -20,6 +23,7 @@
 -- include "signal"
 -- include "history"
 -- include "step"
+-- include "queue"
 -- One time for all, as Redis expires no key during a script.
 local startedAt, startedAtText = clock()
 local function clock() return startedAt, startedAtText end
@@ -27,7 +31,7 @@ local function clock() return startedAt, startedAtText end
 -- command "read"
 -- command "update"
 local commands = { insert = insert, read = read, update = update }
-local FIRST_TASK = 11
+local FIRST_TASK = 14
 -- Bounds the payloads in memory, and the time for which the script blocks the server.
 local MOST_READ = 65536
 

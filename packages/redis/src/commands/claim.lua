@@ -5,6 +5,7 @@
 -- KEYS[3] activeOf:*: an owner's active tasks, by expiry, once a cap is set
 -- KEYS[4] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[5] expiring: every task with a ttl, by expiry
+-- KEYS[6] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- ARGV[1] milliseconds until the leases lapse
 -- ARGV[2] most tasks to take
 -- ARGV[3] a line to append to the history of each task, or ''
@@ -15,7 +16,9 @@
 -- include "keys"
 -- include "task"
 -- include "history"
+-- include "queue"
 local taskFamily, active, activeOfFamily, claimsFamily, expiring = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local queueFamily = KEYS[6]
 local leaseMs, most, entry, action = ARGV[1], tonumber(ARGV[2]), ARGV[3], 'take'
 local names = { unpack(ARGV, 4) }
 local firstField = #ARGV + 1

@@ -10,17 +10,23 @@
 -- KEYS[8] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[9] queues: the ids that have messages, by the expiry of their last one
 -- KEYS[10] messages:*: the messages of the ids found
+-- KEYS[11] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[12] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[13] owners:*: the owners that have a queue of the name, in order
 -- ARGV[1] most tasks and most queues to delete
 -- Returns the numbers of deleted tasks and queues, and 1 if more may be left
 -- include "clock"
 -- include "keys"
 -- include "task"
+-- include "queue"
 local expiring, taskFamily, tasks, ownerFamily, active = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local activeOfFamily, watched, claimsFamily, queues, messagesFamily = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local queued, queueFamily, ownersFamily = KEYS[11], KEYS[12], KEYS[13]
 local limit = tonumber(ARGV[1])
 
 local now, due = clock()
 local deleted = {}
+local hasQueues = redis.call('EXISTS', queued) == 1
 local entries = redis.call('ZRANGEBYSCORE', expiring, '-inf', due, 'LIMIT', 0, limit)
 for _, entry in ipairs(entries) do
   local first = string.find(entry, '\0', 1, true)
@@ -43,6 +49,9 @@ for _, entry in ipairs(entries) do
     redis.call('ZREM', member(activeOfFamily, owner), taskId)
   end
   if nameOfNewer ~= name then redis.call('ZREM', member(claimsFamily, name), taskId) end
+  if hasQueues and (nameOfNewer ~= name or newer[OWNER] ~= owner) then
+    unqueue(queueFamily, ownersFamily, taskId, name, owner)
+  end
 end
 
 if #deleted > 0 then

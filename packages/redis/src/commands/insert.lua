@@ -9,7 +9,10 @@
 -- KEYS[8] watched: active and failed tasks, by position, from the first search for them on
 -- KEYS[9] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[10] expiring: every task with a ttl, by expiry
--- KEYS[11] changes: the channel
+-- KEYS[11] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[12] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[13] owners:*: the owners that have a queue of the name, in order
+-- KEYS[14] changes: the channel
 -- ARGV[1] task id
 -- ARGV[2] 1 with an owner, ARGV[3] owner
 -- ARGV[4] name
@@ -25,23 +28,27 @@
 -- include "keys"
 -- include "task"
 -- include "signal"
+-- include "queue"
 local task, position, tasks, ownerFamily, counted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local active, activeOfFamily, watched = KEYS[6], KEYS[7], KEYS[8]
-local claimsFamily, expiring, changes = KEYS[9], KEYS[10], KEYS[11]
+local claimsFamily, expiring, queued, queueFamily = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local ownersFamily, changes = KEYS[13], KEYS[14]
 local taskId, owner, name = ARGV[1], ARGV[2] == '1' and ARGV[3], ARGV[4]
 local ttl, poll, request, claimAfterMs = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local cap, capOfOwner = tonumber(ARGV[9]), tonumber(ARGV[10])
 
 local now, created = clock()
--- One command checks all three keys, as most creations find none of them.
-local there = redis.call('EXISTS', task, counted, watched)
+-- One command checks all four keys, as most creations find none of them.
+local there = redis.call('EXISTS', task, counted, watched, queued)
 if there > 0 and redis.call('EXISTS', task) == 1 then
   if find(task, now) then return 'duplicate' end
   redis.call('UNLINK', task)
   there = there - 1
 end
 local counts = there > 0 and redis.call('GET', counted)
-local watches = there > (counts and 1 or 0)
+if counts then there = there - 1 end
+local queues = there > 0 and redis.call('EXISTS', queued) == 1
+local watches = there > (queues and 1 or 0)
 
 if (cap or capOfOwner) and counts ~= 'all' then return 'uncounted' end
 if cap and redis.call('ZCOUNT', active, '(' .. created, '+inf') >= cap then return 'activeTasks' end

@@ -11,7 +11,10 @@
 -- KEYS[10] expiring: every task with a ttl, by expiry
 -- KEYS[11] messages:*: the messages of the tasks
 -- KEYS[12] queues: the ids that have messages, by the expiry of their last one
--- KEYS[13] changes: the channel
+-- KEYS[13] queued: up to where the queues are filled, or `all`; no key until a claim has limits
+-- KEYS[14] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[15] owners:*: the owners that have a queue of the name, in order
+-- KEYS[16] changes: the channel
 -- ARGV[1..] for each task its id, 1 with an owner, the owner, the name, the parts of `task` before
 -- the position, `state`, how many arguments its other fields have, and these: name, value, name,
 -- value, ..., then how many arguments its messages have, and these: expiry, message, ...
@@ -21,12 +24,15 @@
 -- include "task"
 -- include "signal"
 -- include "messages"
+-- include "queue"
 local taskFamily, position, tasks, ownerFamily, counted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local active, activeOfFamily, watched, claimsFamily = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local expiring, messagesFamily, queues, changes = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local expiring, messagesFamily, messageQueues = KEYS[10], KEYS[11], KEYS[12]
+local queued, queueFamily, ownersFamily, changes = KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 
 local now = clock()
 local counts, watches = redis.call('EXISTS', counted) == 1, redis.call('EXISTS', watched) == 1
+local queues = redis.call('EXISTS', queued) == 1
 local written, at = {}, 1
 
 local function restore(taskId, owner, name, before, state, first, last)
@@ -51,9 +57,9 @@ while at <= #ARGV do
     local messages = member(messagesFamily, taskId)
     for i = messagesAt + 1, last, 2 do
       redis.call('RPUSH', messages, elementOf(ARGV[i], ARGV[i + 1]))
-      redis.call('ZADD', queues, 'GT', ARGV[i], taskId)
+      redis.call('ZADD', messageQueues, 'GT', ARGV[i], taskId)
     end
-    if last > messagesAt then redis.call('PEXPIREAT', messages, redis.call('ZSCORE', queues, taskId)) end
+    if last > messagesAt then redis.call('PEXPIREAT', messages, redis.call('ZSCORE', messageQueues, taskId)) end
     written[#written + 1] = taskId
   end
   at = last + 1

@@ -5,7 +5,8 @@
 -- KEYS[4] watched: active and failed tasks, by position, from the first search for them on
 -- KEYS[5] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[6] expiring: every task with a ttl, by expiry
--- KEYS[7] changes: the channel
+-- KEYS[7] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
+-- KEYS[8] changes: the channel
 -- ARGV[1] task id
 -- ARGV[2] kind of scope, ARGV[3] its owner
 -- ARGV[4] revision, or ''
@@ -25,8 +26,9 @@
 -- include "signal"
 -- include "history"
 -- include "step"
+-- include "queue"
 local task, active, activeOfFamily, watched = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local claimsFamily, expiring, changes = KEYS[5], KEYS[6], KEYS[7]
+local claimsFamily, expiring, queueFamily, changes = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local taskId, kind, wanted, revisionWanted, tokenWanted = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local leaseFree, mustHaveEnded = ARGV[6] == '1', ARGV[7] == '1'
 local action, leaseMs, newStatus, firstField = ARGV[8], ARGV[9], ARGV[10], 11

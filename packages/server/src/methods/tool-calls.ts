@@ -299,9 +299,9 @@ export class ToolCalls {
   }
 }
 
-/** The runner of a tool whose tasks run in this process. */
+/** The runner of a tool whose calls run here at once, and not in a worker. */
 function runnerHere({ config, runner }: ServedTool): ToolRunner | undefined {
-  return config.runs === "worker" ? undefined : runner;
+  return config.runs === "worker" || config.concurrency !== undefined ? undefined : runner;
 }
 
 /** Calls `prepare`. Its value has to be JSON even if the call does not become a task. */

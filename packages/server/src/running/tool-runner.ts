@@ -41,7 +41,7 @@ export class ToolRunner {
 
   /** For the workers of this process. */
   get forWorkers(): HandlerWithOptions {
-    return { handler: this.#asTask, ...this.#options };
+    return { handler: this.#asTask, ...this.#options, concurrency: this.#tool.config.concurrency };
   }
 
   /** Runs a task that this process has just made. */

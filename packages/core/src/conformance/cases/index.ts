@@ -1,4 +1,5 @@
 import type { ConformanceCase } from "../kit/case.ts";
+import { concurrencyCases } from "./concurrency.ts";
 import { errorCases } from "./errors.ts";
 import { expiryCases } from "./expiry.ts";
 import { failureCases } from "./failure.ts";
@@ -40,6 +41,7 @@ export const conformanceCases: readonly ConformanceCase[] = Object.freeze([
   ...stepCases,
   ...runningCases,
   ...limitCases,
+  ...concurrencyCases,
   ...payloadCases,
   ...raceCases,
   ...failureCases,

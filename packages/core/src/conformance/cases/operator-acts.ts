@@ -3,6 +3,7 @@ import { ANY_OWNER } from "../../contract/owner.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
 import {
   endedTask,
+  ifSupported,
   LONG,
   message,
   newTask,
@@ -17,16 +18,6 @@ import {
 import { defineCase } from "../kit/case.ts";
 
 const CLAIM = { names: ["grind"], leaseMs: LONG };
-
-/** Resolves to `undefined` if the backend lacks the method, which its store says. */
-async function ifSupported<T>(call: Promise<T>): Promise<{ value: T } | undefined> {
-  try {
-    return { value: await call };
-  } catch (error) {
-    if ((error as { code?: unknown }).code === "NOT_SUPPORTED") return undefined;
-    throw error;
-  }
-}
 
 async function claimedId(store: TaskStore): Promise<string | undefined> {
   return (await store.claimTask(CLAIM))?.lease.taskId;

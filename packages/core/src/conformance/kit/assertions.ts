@@ -154,3 +154,13 @@ export function idOf(queued: QueuedMessage | undefined): unknown {
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
+
+/** Resolves to `undefined` if the backend lacks the method, which its store says. */
+export async function ifSupported<T>(call: Promise<T>): Promise<{ value: T } | undefined> {
+  try {
+    return { value: await call };
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "NOT_SUPPORTED") return undefined;
+    throw error;
+  }
+}

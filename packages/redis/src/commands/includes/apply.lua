@@ -1,13 +1,14 @@
 -- Stores a changed task in its hash and in the indexes. It applies the effects of a terminal status
 -- and of the action on the lease, by the rules of `applyPatch` in core. The key expires with the
 -- task. It reads and sets the script's locals:
---   task, active, activeOfFamily, claimsFamily, expiring   the keys
+--   task, active, activeOfFamily, claimsFamily, queueFamily, expiring   the keys
 --   taskId, now, row, status, ..., lease   the result of `find`, with the script's own changes
 --   action, leaseMs   the action on the lease: take, renew, release or ''
 --   firstField   index in ARGV of the other fields to set: name, value, name, value, ...
 -- A write to a task that has ended changes its history only.
 local ends = lease ~= '' and (status == 'completed' or status == 'failed' or status == 'cancelled')
 local created, ttl, name, nextExpiry
+local before = lease
 if ends or action ~= '' then
   local _
   created, ttl, _, _, name = fixedParts(row)
@@ -37,6 +38,10 @@ if ends then
   if redis.call('ZREM', active, taskId) == 1 then redis.call('ZREM', member(activeOfFamily, row[OWNER]), taskId) end
 elseif action ~= '' then
   redis.call('ZADD', member(claimsFamily, name), lease, taskId)
+  -- A claim with limits puts an entry with an earlier time right when it meets it.
+  if tonumber(lease) < tonumber(before) then
+    redis.call('ZADD', memberOf(queueFamily, name, ownerKey(row[OWNER])), 'XX', lease, taskId)
+  end
   if nextExpiry then
     redis.call('ZADD', active, 'XX', expires, taskId)
     redis.call('ZADD', member(activeOfFamily, row[OWNER]), 'XX', expires, taskId)
