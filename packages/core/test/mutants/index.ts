@@ -1,3 +1,4 @@
+import { eventMutants } from "./events.ts";
 import { expiryMutants } from "./expiry.ts";
 import { inputMutants } from "./inputs.ts";
 import { isolationMutants } from "./isolation.ts";
@@ -35,4 +36,5 @@ export const mutants: readonly Mutant[] = [
   ...operatorHistoryMutants,
   ...operatorPauseMutants,
   ...operatorTransferMutants,
+  ...eventMutants,
 ];

@@ -1,5 +1,6 @@
 import type { ConformanceCase } from "../kit/case.ts";
 import { errorCases } from "./errors.ts";
+import { eventCases } from "./events.ts";
 import { expiryCases } from "./expiry.ts";
 import { failureCases } from "./failure.ts";
 import { inputCases } from "./inputs.ts";
@@ -46,5 +47,6 @@ export const conformanceCases: readonly ConformanceCase[] = Object.freeze([
   ...operatorActCases,
   ...operatorTransferCases,
   ...operatorHistoryCases,
+  ...eventCases,
   ...processCases,
 ]);

@@ -46,7 +46,7 @@ export class Scene {
   open(options: TaskStoreOptions = {}): TaskStore {
     const store = this.#place.open({ sweepIntervalMs: false, fallbackPollMs: 600_000, ...options });
     this.#stores.add(store);
-    return quietly(store, ["messages", "operations"]);
+    return quietly(store, ["messages", "operations", "events"]);
   }
 
   /** Opens a store in another process. */
