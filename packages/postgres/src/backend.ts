@@ -28,6 +28,7 @@ import {
 import { Claims } from "./claims.ts";
 import { Connections } from "./connection.ts";
 import { Creations } from "./creations.ts";
+import { Events } from "./events.ts";
 import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { migrateWith, SCHEMA_VERSION, versionOf } from "./migrate.ts";
@@ -49,6 +50,7 @@ const ATTEMPTS = 50;
 /** Tasks in a PostgreSQL database, on its clock. */
 export class PostgresBackend implements TaskBackend {
   readonly capabilities: Capabilities = CAPABILITIES;
+  readonly events: Events;
   readonly #settings: PostgresSettings;
   readonly #connections: Connections;
   readonly #statements: Statements;
@@ -71,6 +73,7 @@ export class PostgresBackend implements TaskBackend {
     this.#messages = new Messages(this.#connections, settings.schema);
     this.#search = new Search(this.#connections, settings.schema);
     this.#settled = new Settled(this.#connections, settings.schema);
+    this.events = new Events(this.#connections, settings.schema);
   }
 
   async open(host: BackendHost): Promise<{ storeId: string }> {

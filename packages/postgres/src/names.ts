@@ -34,6 +34,8 @@ export const TABLES = {
   messages: "task_messages",
   store: "task_store",
   pauses: "task_pauses",
+  notifiers: "task_notifiers",
+  events: "task_events",
   migrations: "task_store_migrations",
 } as const;
 
@@ -45,6 +47,8 @@ export function namesOf(schemaName: string): Record<keyof typeof TABLES, string>
     messages: name("messages"),
     store: name("store"),
     pauses: name("pauses"),
+    notifiers: name("notifiers"),
+    events: name("events"),
     migrations: name("migrations"),
   };
 }

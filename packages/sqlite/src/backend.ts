@@ -5,6 +5,7 @@ import {
   type Caps,
   type ClaimQuery,
   type DeletionStep,
+  type EventBackend,
   type Guard,
   guardHolds,
   type InsertOutcome,
@@ -31,6 +32,7 @@ import {
 } from "@mcp-task-store/core/backend";
 import type { SqliteDatabase } from "./driver.ts";
 import { isBusy, toStoreError } from "./errors.ts";
+import { Events } from "./events.ts";
 import { ChangeFeed, type Wanted } from "./listen.ts";
 import { Messages } from "./messages.ts";
 import { migrate, SCHEMA_VERSION, versionOf } from "./migrate.ts";
@@ -70,6 +72,8 @@ interface Open {
   readonly claims: OnDemand<ClaimStatements>;
   readonly caps: OnDemand<CapStatements>;
   readonly search: Search;
+  /** Most stores have no notifiers, so its statements are prepared on first use. */
+  readonly events: () => Events;
 }
 
 /**
@@ -79,6 +83,15 @@ interface Open {
  */
 export class SqliteBackend implements TaskBackend {
   readonly capabilities: Capabilities;
+  readonly events: EventBackend = {
+    register: (...args) => this.#run(({ events }) => events().register(...args)),
+    unregister: (...args) => this.#run(({ events }) => events().unregister(...args)),
+    registered: () => this.#run(({ events }) => events().registered()),
+    take: (...args) => this.#run(({ events }) => events().take(...args)),
+    settle: (...args) => this.#run(({ events }) => events().settle(...args)),
+    list: (...args) => this.#run(({ events }) => events().list(...args)),
+    redeliver: (...args) => this.#run(({ events }) => events().redeliver(...args)),
+  };
   readonly #settings: SqliteSettings;
   readonly #now: () => number;
   #opened: Open | undefined;
@@ -282,6 +295,7 @@ export class SqliteBackend implements TaskBackend {
       if (storeId === undefined) throw unavailable("The table with the store's id is empty: restore a backup");
       const transactions = new Transactions(database);
       const messages = new Messages(database, tablePrefix, transactions, this.#now);
+      let events: Events | undefined;
       this.#opened = {
         database,
         statements,
@@ -291,6 +305,7 @@ export class SqliteBackend implements TaskBackend {
         claims: claimsOnDemand(database, tablePrefix, transactions),
         caps: capsOnDemand(database, tablePrefix, transactions),
         search: new Search(database, tablePrefix, transactions, this.#now),
+        events: () => (events ??= new Events(database, tablePrefix, transactions, this.#now)),
       };
       return { storeId };
     } catch (error) {

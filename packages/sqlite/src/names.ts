@@ -28,7 +28,18 @@ export const COLUMNS = {
   history: "history",
 } as const;
 
-const TABLES = ["tasks", "payloads", "listeners", "changes", "messages", "paused", "store", "migrations"] as const;
+const TABLES = [
+  "tasks",
+  "payloads",
+  "listeners",
+  "changes",
+  "messages",
+  "paused",
+  "notifiers",
+  "events",
+  "store",
+  "migrations",
+] as const;
 
 /** The names of the tables. */
 export function namesOf(tablePrefix: string): Record<(typeof TABLES)[number], string> {
