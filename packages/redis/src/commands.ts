@@ -5,7 +5,17 @@ import type { Keys } from "./keys.ts";
 import { FIELDS } from "./rows.ts";
 
 /** Commands that can be sent twice: the second time changes nothing. */
-export const REPEATABLE: ReadonlySet<string> = new Set(["open", "read", "list", "count", "watch", "search", "peek"]);
+export const REPEATABLE: ReadonlySet<string> = new Set([
+  "open",
+  "read",
+  "list",
+  "count",
+  "watch",
+  "search",
+  "peek",
+  "listEvents",
+  "forgetEvents",
+]);
 
 /** A command on one task that `commands/batch.lua` can carry. */
 export interface TaskCommand {

@@ -16,6 +16,7 @@ export type KeyName =
   | "messages"
   | "messages:*"
   | "queues"
+  | "events:*"
   | "changes";
 
 /**

@@ -10,7 +10,8 @@
 -- KEYS[8] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[9] expiring: every task with a ttl, by expiry
 -- KEYS[10] changes: the channel
--- KEYS[11..] task: the hash of each command's task
+-- KEYS[11] events:*: the notifiers; the family has their events (includes/event.lua)
+-- KEYS[12..] task: the hash of each command's task
 -- ARGV[1..] for each command its name, how many arguments it has, and the arguments
 -- Returns the answer of each command, or 'later' for one that the caller must send alone
 -- include "clock"
@@ -19,6 +20,7 @@
 -- include "task"
 -- include "signal"
 -- include "history"
+-- include "event"
 -- One time for all, as Redis expires no key during a script.
 local startedAt, startedAtText = clock()
 local function clock() return startedAt, startedAtText end
@@ -26,7 +28,7 @@ local function clock() return startedAt, startedAtText end
 -- command "read"
 -- command "update"
 local commands = { insert = insert, read = read, update = update }
-local FIRST_TASK = 11
+local FIRST_TASK = 12
 -- Bounds the payloads in memory, and the time for which the script blocks the server.
 local MOST_READ = 65536
 

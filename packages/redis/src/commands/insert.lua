@@ -10,6 +10,7 @@
 -- KEYS[9] claims:*: the active tasks of a name, by lease expiry
 -- KEYS[10] expiring: every task with a ttl, by expiry
 -- KEYS[11] changes: the channel
+-- KEYS[12] events:*: the notifiers; the family has their events (includes/event.lua)
 -- ARGV[1] task id
 -- ARGV[2] 1 with an owner, ARGV[3] owner
 -- ARGV[4] name
@@ -25,23 +26,25 @@
 -- include "keys"
 -- include "task"
 -- include "signal"
+-- include "event"
 local task, position, tasks, ownerFamily, counted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local active, activeOfFamily, watched = KEYS[6], KEYS[7], KEYS[8]
-local claimsFamily, expiring, changes = KEYS[9], KEYS[10], KEYS[11]
+local claimsFamily, expiring, changes, events = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local taskId, owner, name = ARGV[1], ARGV[2] == '1' and ARGV[3], ARGV[4]
 local ttl, poll, request, claimAfterMs = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local cap, capOfOwner = tonumber(ARGV[9]), tonumber(ARGV[10])
 
 local now, created = clock()
--- One command checks all three keys, as most creations find none of them.
-local there = redis.call('EXISTS', task, counted, watched)
+-- One command checks all four keys, as most creations find none of them.
+local there = redis.call('EXISTS', task, counted, watched, events)
 if there > 0 and redis.call('EXISTS', task) == 1 then
   if find(task, now) then return 'duplicate' end
   redis.call('UNLINK', task)
   there = there - 1
 end
 local counts = there > 0 and redis.call('GET', counted)
-local watches = there > (counts and 1 or 0)
+local notifies = there > (counts and 1 or 0) and redis.call('EXISTS', events) == 1
+local watches = there > (counts and 1 or 0) + (notifies and 1 or 0)
 
 if (cap or capOfOwner) and counts ~= 'all' then return 'uncounted' end
 if cap and redis.call('ZCOUNT', active, '(' .. created, '+inf') >= cap then return 'activeTasks' end
@@ -56,4 +59,5 @@ local state = table.concat({ status, created, expires, '1', '0', '0', lease }, '
 if owner then redis.call('HSET', task, 'task', fixed, 'state', state, 'request', request, 'owner', owner)
 else redis.call('HSET', task, 'task', fixed, 'state', state, 'request', request) end
 -- include "index"
+if notifies then addEvents(events, 'created', created, taskId, owner, name, status, false, created, 1) end
 return { created, lease, place }

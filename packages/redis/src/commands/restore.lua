@@ -12,6 +12,7 @@
 -- KEYS[11] messages:*: the messages of the tasks
 -- KEYS[12] queues: the ids that have messages, by the expiry of their last one
 -- KEYS[13] changes: the channel
+-- KEYS[14] events:*: the notifiers; the family has their events (includes/event.lua)
 -- ARGV[1..] for each task its id, 1 with an owner, the owner, the name, the parts of `task` before
 -- the position, `state`, how many arguments its other fields have, and these: name, value, name,
 -- value, ..., then how many arguments its messages have, and these: expiry, message, ...
@@ -21,11 +22,13 @@
 -- include "task"
 -- include "signal"
 -- include "messages"
+-- include "event"
 local taskFamily, position, tasks, ownerFamily, counted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local active, activeOfFamily, watched, claimsFamily = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local expiring, messagesFamily, queues, changes = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local expiring, messagesFamily, queues, changes, events = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 
-local now = clock()
+local now, time = clock()
+local notifies = redis.call('EXISTS', events) == 1
 local counts, watches = redis.call('EXISTS', counted) == 1, redis.call('EXISTS', watched) == 1
 local written, at = {}, 1
 
@@ -33,11 +36,16 @@ local function restore(taskId, owner, name, before, state, fields)
   local task = member(taskFamily, taskId)
   if find(task, now) then return false end
   redis.call('UNLINK', task)
-  local status, expires, lease = string.match(state, '(%S*) %S* (%S*) %S* %S* %S* (%S*)')
+  local status, updated, expires, revision, lease = string.match(state, '(%S*) (%S*) (%S*) (%S*) %S* %S* (%S*)')
   local place = text(redis.call('INCR', position))
   local fixed = before .. ' ' .. place .. ' ' .. name
   redis.call('HSET', task, 'task', fixed, 'state', state, unpack(fields))
 -- include "index"
+  if notifies then
+    local message = false
+    for i = 1, #fields, 2 do if fields[i] == 'statusMessage' then message = fields[i + 1] end end
+    addEvents(events, 'created', time, taskId, owner, name, status, message, updated, revision)
+  end
   return true
 end
 
