@@ -53,11 +53,11 @@ class Queue {
     return taken;
   }
 
-  settle({ seq, token, then, error }: Settlement, now: number): void {
+  settle({ seq, token, becomes, error }: Settlement, now: number): void {
     const entry = this.entries.get(seq);
     if (!entry || entry.event.token !== token || entry.event.setAside) return;
     const { event } = entry;
-    switch (then) {
+    switch (becomes) {
       case "delete":
         this.entries.delete(seq);
         this.#leave(entry);
@@ -72,7 +72,7 @@ class Queue {
         break;
       default:
         entry.event = { ...event, error, token: token + 1 };
-        this.#moveTo(entry, now + then);
+        this.#moveTo(entry, now + becomes);
     }
   }
 

@@ -56,8 +56,9 @@ BEGIN
   RETURN NULL;
 END $mcp_task_event$;
 
--- Gives the table of tasks its triggers, or takes them away if there is no notifier: without one, no
--- write costs more. A role that only runs stores may not change tables, so this runs as their owner.
+-- Gives the table of tasks its triggers, or takes them away if there is no notifier: without one,
+-- no write costs more. A role that only runs stores may not change tables, so this runs as their
+-- owner.
 CREATE FUNCTION mcp_tasks.task_event_triggers() RETURNS void LANGUAGE plpgsql
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $mcp_task_event$
 BEGIN

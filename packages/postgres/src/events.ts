@@ -88,8 +88,8 @@ export class Events implements EventBackend {
         EXISTS (SELECT FROM ${events} WHERE notifier = $1 AND due_at <= ${NOW}) AS due`,
       "reads",
     );
-    // A due event that an earlier one of its task blocks loses its time, so that no later look finds
-    // it. It gets one when that event is settled.
+    // A due event that an earlier one of its task blocks loses its time, so that no later look
+    // finds it. It gets one when that event is settled.
     this.#take = write(
       "take_events",
       `WITH due AS MATERIALIZED (
@@ -200,8 +200,8 @@ export class Events implements EventBackend {
         notifier,
         settlements.map(({ seq }) => `${seq}`),
         settlements.map(({ token }) => `${token}`),
-        settlements.map(({ then }) => (typeof then === "number" ? "retry" : then)),
-        settlements.map(({ then }) => (typeof then === "number" ? `${then}` : "0")),
+        settlements.map(({ becomes }) => (typeof becomes === "number" ? "retry" : becomes)),
+        settlements.map(({ becomes }) => (typeof becomes === "number" ? `${becomes}` : "0")),
         settlements.map(({ error }) => error ?? ""),
       ),
     );

@@ -153,7 +153,7 @@ test("events that wait behind others are looked at once, and come up in their tu
   expect(rows).toEqual([{ count: 9990 }]);
   await backend.events.settle(
     "all",
-    (first ?? []).map(({ seq, token }) => ({ seq, token, then: "delete", error: null })),
+    (first ?? []).map(({ seq, token }) => ({ seq, token, becomes: "delete", error: null })),
   );
   expect((await backend.events.take("all", 100, 60_000))?.map(({ revision }) => revision)).toEqual([
     11, 12, 13, 14, 15, 16, 17, 18, 19, 20,

@@ -48,7 +48,7 @@ export class Events implements EventBackend {
     for (let at = 0; at < settlements.length; at += BATCH) {
       const args = settlements
         .slice(at, at + BATCH)
-        .flatMap(({ seq, token, then, error }) => [`${seq}`, `${token}`, `${then}`, error ?? ""]);
+        .flatMap(({ seq, token, becomes, error }) => [`${seq}`, `${token}`, `${becomes}`, error ?? ""]);
       await this.#commands.run("settleEvents", "", [notifier, ...args]);
     }
   }

@@ -149,13 +149,13 @@ export class Events implements EventBackend {
   async settle(notifier: string, settlements: readonly Settlement[]): Promise<void> {
     await this.#transactions.write(() => {
       const now = this.#now();
-      for (const { seq, token, then, error } of settlements) {
+      for (const { seq, token, becomes, error } of settlements) {
         const found = this.#taskOf.get(notifier, seq, token);
         if (!found) continue;
-        if (typeof then === "number") this.#retry.run(now + then, 0, error, seq);
-        else if (then === "giveBack") this.#retry.run(now, 1, error, seq);
+        if (typeof becomes === "number") this.#retry.run(now + becomes, 0, error, seq);
+        else if (becomes === "giveBack") this.#retry.run(now, 1, error, seq);
         else {
-          if (then === "delete") this.#delete.run(seq);
+          if (becomes === "delete") this.#delete.run(seq);
           else this.#putAside.run(error, seq);
           const next = this.#firstOf.get(notifier, found.taskId);
           if (next?.dueAt === null) this.#unblock.run(now, next.seq);

@@ -43,7 +43,7 @@ export interface Settlement {
    * can be taken at once, and the attempt does not count. A number: it can be taken after so many
    * milliseconds.
    */
-  readonly then: "delete" | "setAside" | "giveBack" | number;
+  readonly becomes: "delete" | "setAside" | "giveBack" | number;
   readonly error: string | null;
 }
 

@@ -1,9 +1,9 @@
 import type { TaskStatus } from "./task.ts";
 
 /**
- * The kinds of events. Each change that a requestor can see has exactly one: `created`; `end`, after
- * which the task is completed, failed or cancelled; `input_required`, after which it waits for
- * input; and `progress`, which is every other change of its status or message. Expiry changes
+ * The kinds of events. Each change that a requestor can see has exactly one: `created`; `end`,
+ * after which the task is completed, failed or cancelled; `input_required`, after which it waits
+ * for input; and `progress`, which is every other change of its status or message. Expiry changes
  * nothing and is no event.
  */
 export const TASK_EVENT_KINDS = ["created", "progress", "input_required", "end"] as const;

@@ -58,8 +58,8 @@ export interface NotifierOptions {
   concurrency?: number | undefined;
   backoff?: DeliveryBackoff | undefined;
   /**
-   * Most deliveries of an event. After so many failures it is set aside: operators see it, and later
-   * events of its task go on. A delivery whose process died counts as well.
+   * Most deliveries of an event. After so many failures it is set aside: operators see it, and
+   * later events of its task go on. A delivery whose process died counts as well.
    * @default 10
    */
   limit?: number | undefined;

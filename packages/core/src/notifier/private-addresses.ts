@@ -36,8 +36,7 @@ const PRIVATE: readonly (readonly [network: string, prefix: number])[] = [
 ];
 
 const blocked = new BlockList();
-for (const [network, prefix] of PRIVATE)
-  blocked.addSubnet(network, prefix, network.includes(":") ? "ipv6" : "ipv4");
+for (const [network, prefix] of PRIVATE) blocked.addSubnet(network, prefix, network.includes(":") ? "ipv6" : "ipv4");
 
 /** Whether the address is not on the public internet. What is no address counts as private. */
 export function isPrivateAddress(address: string): boolean {

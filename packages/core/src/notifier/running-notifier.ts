@@ -150,8 +150,7 @@ export class RunningNotifier {
       return { lease, outcome: "delivered" };
     } catch (error) {
       if (this.#giveUp.signal.aborted) return { lease, outcome: "givenBack" };
-      const asked = Number(read(error, "retryAfterMs"));
-      const retryMs = Math.max(retryMsOf(event.attempt, backoff), asked > 0 ? asked : 0);
+      const retryMs = Math.max(retryMsOf(event.attempt, backoff), Number(read(error, "retryAfterMs")) || 0);
       return this.#failed(lease, { event, setAside: event.attempt >= limit }, error, retryMs);
     } finally {
       clearTimeout(timer);

@@ -95,7 +95,8 @@ const MOST_WAIT_MS = 86_400_000;
 export function webhook(options: WebhookOptions): Deliver {
   checkOptions("webhook", options, OPTIONS);
   const { allowPrivate = false, allowHttp = false, headers = {}, timeoutMs = 15_000 } = options;
-  if (options.url === undefined || options.secret === undefined) throw invalid("webhook needs the options url and secret");
+  if (options.url === undefined || options.secret === undefined)
+    throw invalid("webhook needs the options url and secret");
   const url = urlOf(options.url, allowHttp);
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const keys = [options.secret].flat().map((secret) => keyOf(secret) as Buffer);
@@ -115,7 +116,9 @@ export function webhook(options: WebhookOptions): Deliver {
         "content-length": Buffer.byteLength(text),
         "webhook-id": event.id,
         "webhook-timestamp": seconds,
-        "webhook-signature": keys.map((key) => `v1,${createHmac("sha256", key).update(signed).digest("base64")}`).join(" "),
+        "webhook-signature": keys
+          .map((key) => `v1,${createHmac("sha256", key).update(signed).digest("base64")}`)
+          .join(" "),
       },
     };
     if (lookup) request.lookup = lookup;

@@ -145,14 +145,19 @@ function settlementOf(outcome: DeliveryOutcome): Settlement {
     throw invalid("settle needs the lease that take returned");
   switch (outcome.outcome) {
     case "delivered":
-      return { seq, token, then: "delete", error: null };
+      return { seq, token, becomes: "delete", error: null };
     case "givenBack":
-      return { seq, token, then: "giveBack", error: null };
+      return { seq, token, becomes: "giveBack", error: null };
     case "setAside":
-      return { seq, token, then: "setAside", error: errorOf(outcome.error) };
+      return { seq, token, becomes: "setAside", error: errorOf(outcome.error) };
     case "failed": {
       if (!(outcome.retryMs >= 0)) throw invalid("settle needs retryMs: milliseconds until the next delivery");
-      return { seq, token, then: Math.min(Math.ceil(outcome.retryMs), MOST_RETRY_MS), error: errorOf(outcome.error) };
+      return {
+        seq,
+        token,
+        becomes: Math.min(Math.ceil(outcome.retryMs), MOST_RETRY_MS),
+        error: errorOf(outcome.error),
+      };
     }
     default:
       throw invalid("The outcome of a delivery must be delivered, failed, setAside or givenBack");

@@ -74,13 +74,13 @@ export class FileEvents implements EventBackend {
   }
 
   async settle(notifier: string, settlements: readonly Settlement[]): Promise<void> {
-    for (const { seq, token, then, error } of settlements) {
+    for (const { seq, token, becomes, error } of settlements) {
       const mine = "where notifier = ? and seq = ? and token = ? and not set_aside";
       const which = [notifier, seq, token] as const;
-      if (then === "delete") this.run(`delete from events ${mine}`, ...which);
-      else if (then === "setAside")
+      if (becomes === "delete") this.run(`delete from events ${mine}`, ...which);
+      else if (becomes === "setAside")
         this.run(`update events set set_aside = 1, token = token + 1, error = ? ${mine}`, error, ...which);
-      else if (then === "giveBack")
+      else if (becomes === "giveBack")
         this.run(
           `update events set attempt = attempt - 1, token = token + 1, due_at = ? ${mine}`,
           this.now(),
@@ -90,7 +90,7 @@ export class FileEvents implements EventBackend {
         this.run(
           `update events set token = token + 1, error = ?, due_at = ? ${mine}`,
           error,
-          this.now() + then,
+          this.now() + becomes,
           ...which,
         );
     }

@@ -84,6 +84,7 @@ describe.each(durableStores)("notifiers that are killed, over $name,", ({ usePla
       async () => expect(await store.operations.notifiers()).toMatchObject([{ waiting: 0, setAside: 0 }]),
       { timeout: 60_000, interval: 50 },
     );
+    await Promise.all([...children].map(kill));
     const lines = (await readFile(file, "utf8"))
       .trimEnd()
       .split("\n")

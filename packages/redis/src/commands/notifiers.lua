@@ -3,8 +3,8 @@
 -- ARGV[1] add, remove or list
 -- ARGV[2] the notifier's name
 -- ARGV[3] its kinds, with commas between them and around them
--- Returns whether the notifier was there, and for each notifier its name, its kinds, how many events
--- it keeps and how many of these are set aside, and the first one that waits
+-- Returns whether the notifier was there, and for each notifier its name, its kinds, how many
+-- events it keeps and how many of these are set aside, and the first one that waits
 -- include "event"
 local events = KEYS[1]
 local act, name, kinds = ARGV[1], ARGV[2], ARGV[3]

@@ -7,8 +7,8 @@
 --   :kept    all numbers, by number
 --   :aside   numbers of those that are set aside, by number
 --   :turn:*  a task's numbers that wait, in their order
--- `events:last` is the last number of an event or a queue, and `events:gone` has the queues that are
--- being deleted.
+-- `events:last` is the last number of an event or a queue, and `events:gone` has the queues that
+-- are being deleted.
 
 -- The start of the keys of a notifier's queue, and its kinds. Nothing without such a notifier.
 local function queueOf(events, notifier)
