@@ -8,9 +8,10 @@ export type AuditLine = TaskEvent;
 
 /**
  * Returns a `deliver` for `startNotifier` that writes each event as a line of JSON (`AuditLine`).
- * To a file it appends, and an event counts as delivered once the line is on the disk. Lines of events
- * that are delivered at the same time share one sync. A file that was renamed is made anew. To a
- * stream it counts once the stream has taken the line. A line may come twice, with the same `id`.
+ * To a file it appends, and an event counts as delivered once the line is on the disk. Lines of
+ * events that are delivered at the same time share one sync. A file that was renamed is made anew.
+ * To a stream it counts once the stream has taken the line. A line may come twice, with the same
+ * `id`.
  * @param target The path of a file, or a stream such as `process.stdout`.
  * @throws TaskStoreError `INVALID_ARGUMENT`
  * @example
