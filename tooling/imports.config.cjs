@@ -2,13 +2,14 @@
 
 /** A room of core, and the rooms that it must not know. */
 const rooms = [
-  ["contract", "process|backend|store|runner|poller|monitoring|conformance"],
-  ["process", "backend|store|runner|poller|monitoring|conformance"],
-  ["backend", "store|runner|poller|monitoring|conformance"],
-  ["store", "runner|poller|monitoring|conformance"],
-  ["runner", "store|poller|monitoring|conformance"],
-  ["poller", "store|runner|monitoring|conformance"],
-  ["monitoring", "backend|store|runner|poller|conformance"],
+  ["contract", "process|backend|store|runner|poller|notifier|monitoring|conformance"],
+  ["process", "backend|store|runner|poller|notifier|monitoring|conformance"],
+  ["backend", "store|runner|poller|notifier|monitoring|conformance"],
+  ["store", "runner|poller|notifier|monitoring|conformance"],
+  ["runner", "store|poller|notifier|monitoring|conformance"],
+  ["poller", "store|runner|notifier|monitoring|conformance"],
+  ["notifier", "backend|store|runner|poller|monitoring|conformance"],
+  ["monitoring", "backend|store|runner|poller|notifier|conformance"],
 ];
 
 const downOnly = rooms.map(([room, above]) => ({

@@ -19,6 +19,8 @@ const SHARED: readonly (readonly [file: string, exports: readonly string[], back
   ["options.ts", ["XOptions", "X_OPTIONS"], ALL],
   ["backend.ts", ["XBackend"], ALL],
   ["messages.ts", ["Messages"], ALL],
+  // The events that wait for notifiers.
+  ["events.ts", ["Events"], ALL],
   // Selects the tasks of a claim. SQLite and Redis do that in a statement or a script.
   ["claims.ts", ["Claims"], ["memory", "postgres"]],
   // Claims with limits: the owners' turns.

@@ -10,6 +10,24 @@ export {
   type TaskStoreErrorCode,
   type TaskStoreErrorDetails,
 } from "./contract/errors.ts";
+export {
+  type DeliveredEvent,
+  type DeliveryOutcome,
+  type EventLease,
+  type EventPage,
+  type EventTask,
+  type KeptEvent,
+  type ListEventsOptions,
+  type NotifierStatus,
+  type RedeliverOptions,
+  type RegisterNotifierOptions,
+  TASK_EVENT_KINDS,
+  type TakeEventsOptions,
+  type TakenEvent,
+  type TaskEvent,
+  type TaskEventKind,
+  type TaskEvents,
+} from "./contract/events.ts";
 export { FILTER_WORDS, parseTaskFilter } from "./contract/filter-text.ts";
 export type { QueuedMessage, TaskMessageQueue } from "./contract/messages.ts";
 export type {
@@ -111,6 +129,11 @@ export type {
 export { type CheckReadyOptions, checkReady, type Readiness } from "./monitoring/check-ready.ts";
 export type { MonitoredStores, TaskMetricsOptions } from "./monitoring/metrics.ts";
 export { prometheusText } from "./monitoring/prometheus-text.ts";
+export { type AuditLine, auditLog } from "./notifier/audit-log.ts";
+export { DeliveryError } from "./notifier/delivery-error.ts";
+export type { Deliver, DeliveryBackoff, FailedDelivery, NotifierOptions } from "./notifier/options.ts";
+export { startNotifier, type TaskNotifier } from "./notifier/start-notifier.ts";
+export { type WebhookBody, type WebhookOptions, webhook } from "./notifier/webhook.ts";
 export type { RemoteOutcome, RemoteReference, RemoteTask } from "./poller/remote-task.ts";
 export { startPoller } from "./poller/start-poller.ts";
 export type { FollowedTask, FollowOptions, PollerOptions, TaskPoller } from "./poller/task-poller.ts";

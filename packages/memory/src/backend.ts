@@ -27,6 +27,7 @@ import {
   type UpdateOutcome,
 } from "@mcp-task-store/core/backend";
 import type { Entry } from "./entry.ts";
+import type { Events } from "./events.ts";
 import type { MemoryStorage } from "./storage.ts";
 
 const CAPABILITIES: Capabilities = Object.freeze({ durable: false, multiProcess: false });
@@ -40,11 +41,13 @@ const CAPABILITIES: Capabilities = Object.freeze({ durable: false, multiProcess:
 export class MemoryBackend implements TaskBackend {
   readonly capabilities: Capabilities = CAPABILITIES;
   readonly keepsObjects = true as const;
+  readonly events: Events;
   readonly #storage: MemoryStorage;
   readonly #stops = new Set<() => void>();
 
   constructor(storage: MemoryStorage) {
     this.#storage = storage;
+    this.events = storage.events;
   }
 
   async open(): Promise<{ storeId: string }> {

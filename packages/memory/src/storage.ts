@@ -14,6 +14,7 @@ import {
 } from "@mcp-task-store/core/backend";
 import { Claims } from "./claims.ts";
 import type { Entry } from "./entry.ts";
+import { Events } from "./events.ts";
 import { Messages } from "./messages.ts";
 import { Positions } from "./positions.ts";
 import type { Turns } from "./turns.ts";
@@ -39,6 +40,7 @@ export class MemoryStorage {
   readonly messages = new Messages();
   /** The names whose tasks are not claimed. */
   readonly paused = new Set<string>();
+  readonly events: Events;
   readonly #entries = new Map<string, Entry>();
   readonly #all = new Positions<Entry>();
   readonly #byOwner = new Map<string | null, OfOwner>();
@@ -54,6 +56,7 @@ export class MemoryStorage {
   constructor(options: { clock?: Clock | undefined } = {}) {
     checkOptions("MemoryStorage", options, { clock: checks.clock });
     this.clock = options.clock ?? { now: () => Date.now() };
+    this.events = new Events(() => this.clock.now());
   }
 
   /** The entry of a task that is not expired. */
@@ -86,7 +89,7 @@ export class MemoryStorage {
       this.#claims.add(entry);
     } else if (task.status === "failed") this.#failed.add(entry);
     if (isWatched(task)) this.#watched?.add(entry);
-    this.#signal(task);
+    this.#changed(task, true);
     return entry;
   }
 
@@ -101,7 +104,7 @@ export class MemoryStorage {
       else if (isWatched(before)) this.#watched?.delete(entry);
     } else if (task.leaseExpiresAt !== before.leaseExpiresAt)
       this.#claims.moved(entry, before.leaseExpiresAt as number);
-    if (task.revision !== before.revision) this.#signal(task);
+    if (task.revision !== before.revision) this.#changed(task, false);
   }
 
   /** The number of active tasks: of an owner (`null`: without owner), or of all. */
@@ -209,7 +212,8 @@ export class MemoryStorage {
     this.#claims.delete(entry);
   }
 
-  #signal(task: StoredTask): void {
+  #changed(task: StoredTask, isNew: boolean): void {
+    this.events.changed(task, isNew);
     // In a microtask: a listener must not run inside a write.
     for (const listener of this.#listeners) realTime.microtask(() => listener(task.taskId, aboutChange(task)));
   }

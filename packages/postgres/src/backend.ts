@@ -31,6 +31,7 @@ import { Claims } from "./claims.ts";
 import { Connections } from "./connection.ts";
 import { Creations } from "./creations.ts";
 import type { TransactionClient } from "./driver.ts";
+import { Events } from "./events.ts";
 import { InTransaction } from "./in-transaction.ts";
 import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
@@ -54,6 +55,7 @@ const ATTEMPTS = 50;
 /** Tasks in a PostgreSQL database, on its clock. */
 export class PostgresBackend implements TaskBackend {
   readonly capabilities: Capabilities;
+  readonly events: Events;
   readonly #settings: PostgresSettings;
   readonly #connections: Connections;
   /** Where the store listens for changes. */
@@ -87,6 +89,7 @@ export class PostgresBackend implements TaskBackend {
     this.#messages = new Messages(this.#connections, settings.schema);
     this.#search = new Search(this.#connections, settings.schema);
     this.#settled = new Settled(this.#connections, settings.schema);
+    this.events = new Events(this.#connections, settings.schema);
   }
 
   async open(host: BackendHost): Promise<{ storeId: string }> {

@@ -37,6 +37,8 @@ export const TABLES = {
   pauses: "task_pauses",
   steps: "task_steps",
   turns: "task_turns",
+  notifiers: "task_notifiers",
+  events: "task_events",
   migrations: "task_store_migrations",
 } as const;
 
@@ -50,6 +52,8 @@ export function namesOf(schemaName: string): Record<keyof typeof TABLES, string>
     pauses: name("pauses"),
     steps: name("steps"),
     turns: name("turns"),
+    notifiers: name("notifiers"),
+    events: name("events"),
     migrations: name("migrations"),
   };
 }

@@ -1,7 +1,8 @@
-import type { TaskStatus } from "@mcp-task-store/core";
+import type { TaskEventKind, TaskStatus } from "@mcp-task-store/core";
 // Imported module by module, because all of drizzle takes longer to load. The store itself does not
 // import this file.
 import { bigint } from "drizzle-orm/pg-core/columns/bigint";
+import { boolean } from "drizzle-orm/pg-core/columns/boolean";
 import { doublePrecision } from "drizzle-orm/pg-core/columns/double-precision";
 import { integer } from "drizzle-orm/pg-core/columns/integer";
 import { text } from "drizzle-orm/pg-core/columns/text";
@@ -94,12 +95,42 @@ export function schema(name: string = DEFAULT_SCHEMA) {
     name: text("name").primaryKey(),
     owner: text("owner"),
   });
+  const notifiers = table(TABLES.notifiers, {
+    name: text("name").primaryKey(),
+    kinds: text("kinds").array().notNull(),
+  });
+  const events = table(
+    TABLES.events,
+    {
+      seq: time("seq").primaryKey().generatedByDefaultAsIdentity(),
+      dueAt: time("due_at"),
+      at: time("at").notNull(),
+      token: time("token").notNull().default(0),
+      attempt: integer("attempt").notNull().default(0),
+      revision: integer("revision").notNull(),
+      setAside: boolean("set_aside").notNull().default(false),
+      id: text("id").notNull().default(sql`gen_random_uuid()::text`),
+      notifier: text("notifier").notNull(),
+      kind: text("kind").$type<TaskEventKind>().notNull(),
+      taskId: text("task_id").notNull(),
+      owner: text("owner"),
+      name: text("name").notNull(),
+      status: text("status").$type<TaskStatus>().notNull(),
+      statusMessage: text("status_message"),
+      error: text("error"),
+    },
+    (columns) => [
+      index("task_events_due").on(columns.notifier, columns.dueAt, columns.seq).where(sql`due_at IS NOT NULL`),
+      index("task_events_by_task").on(columns.notifier, columns.taskId, columns.seq),
+      index("task_events_set_aside").on(columns.notifier, columns.seq).where(sql`set_aside IS TRUE`),
+    ],
+  );
   const migrations = table(TABLES.migrations, {
     version: integer("version").primaryKey(),
     name: text("name").notNull(),
     appliedAt: timestamp("applied_at", { withTimezone: true }).notNull().defaultNow(),
   });
-  return { tasks, messages, store, pauses, steps, turns, migrations };
+  return { tasks, messages, store, pauses, steps, turns, notifiers, events, migrations };
 }
 
 export type Schema = ReturnType<typeof schema>;

@@ -26,6 +26,7 @@ import type {
 import { GatheredClaims, initialTask, isInScope, withPayloads } from "@mcp-task-store/core/backend";
 import { Commands } from "./commands.ts";
 import { Connections } from "./connection.ts";
+import { Events } from "./events.ts";
 import { Keys } from "./keys.ts";
 import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
@@ -75,6 +76,7 @@ const PATCHED = ["history", "statusMessage", "inputs", "checkpoint", "outcome"] 
  */
 export class RedisBackend implements TaskBackend {
   readonly capabilities: Capabilities = Object.freeze({ durable: true, multiProcess: true });
+  readonly events: Events;
   readonly #settings: RedisSettings;
   readonly #connections: Connections;
   readonly #commands: Commands;
@@ -98,6 +100,7 @@ export class RedisBackend implements TaskBackend {
     this.#commands = new Commands(connections, keys);
     this.#together = new Together(this.#commands, commandTimeoutMs);
     this.#messages = new Messages(this.#commands);
+    this.events = new Events(this.#commands);
     this.#search = new Search(this.#commands, this.#clock, () => this.#fill("watch"));
     this.#turns = new Turns(this.#commands, this.#clock, () => this.#fill("queue"));
     this.#changes = new ChangeFeed(drivers, connections, keys.key("changes", ""), commandTimeoutMs);

@@ -15,6 +15,8 @@ export const REPEATABLE: ReadonlySet<string> = new Set([
   "search",
   "peek",
   "steps",
+  "listEvents",
+  "forgetEvents",
 ]);
 
 /** A command on one task that `commands/batch.lua` can carry. */

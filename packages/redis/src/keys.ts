@@ -21,6 +21,7 @@ export type KeyName =
   | "messages"
   | "messages:*"
   | "queues"
+  | "events:*"
   | "changes";
 
 /**

@@ -5,6 +5,7 @@ import {
   type Caps,
   type ClaimQuery,
   type DeletionStep,
+  type EventBackend,
   type Guard,
   guardHolds,
   type InsertOutcome,
@@ -33,6 +34,7 @@ import {
 import { type Connection, fileOf } from "./connection.ts";
 import type { SqliteDatabase } from "./driver.ts";
 import { isBusy, toStoreError } from "./errors.ts";
+import { Events } from "./events.ts";
 import { InTransaction } from "./in-transaction.ts";
 import { hasCaps, insertTask } from "./insertion.ts";
 import { ChangeFeed, type Wanted } from "./listen.ts";
@@ -75,6 +77,8 @@ interface Open {
   readonly turns: OnDemand<Turns>;
   readonly caps: OnDemand<CapStatements>;
   readonly search: Search;
+  /** Most stores have no notifiers, so its statements are prepared on first use. */
+  readonly events: () => Events;
 }
 
 /**
@@ -84,6 +88,15 @@ interface Open {
  */
 export class SqliteBackend implements TaskBackend {
   readonly capabilities: Capabilities;
+  readonly events: EventBackend = {
+    register: (...args) => this.#run(({ events }) => events().register(...args)),
+    unregister: (...args) => this.#run(({ events }) => events().unregister(...args)),
+    registered: () => this.#run(({ events }) => events().registered()),
+    take: (...args) => this.#run(({ events }) => events().take(...args)),
+    settle: (...args) => this.#run(({ events }) => events().settle(...args)),
+    list: (...args) => this.#run(({ events }) => events().list(...args)),
+    redeliver: (...args) => this.#run(({ events }) => events().redeliver(...args)),
+  };
   readonly #settings: SqliteSettings;
   readonly #now: () => number;
   readonly #inTransaction: InTransaction;
@@ -320,6 +333,7 @@ export class SqliteBackend implements TaskBackend {
       if (storeId === undefined) throw unavailable("The table with the store's id is empty: restore a backup");
       const transactions = new Transactions(database);
       const messages = new Messages(database, tablePrefix, transactions, this.#now);
+      let events: Events | undefined;
       this.#opened = {
         database,
         statements,
@@ -330,6 +344,7 @@ export class SqliteBackend implements TaskBackend {
         turns: turnsOnDemand(database, tablePrefix, transactions),
         caps: capsOnDemand(database, tablePrefix, transactions),
         search: new Search(database, tablePrefix, transactions, this.#now),
+        events: () => (events ??= new Events(database, tablePrefix, transactions, this.#now)),
       };
       return { storeId };
     } catch (error) {

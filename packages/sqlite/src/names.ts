@@ -37,6 +37,8 @@ const TABLES = [
   "messages",
   "paused",
   "turns",
+  "notifiers",
+  "events",
   "store",
   "migrations",
 ] as const;

@@ -1,4 +1,4 @@
-import type { TaskStatus } from "@mcp-task-store/core";
+import type { TaskEventKind, TaskStatus } from "@mcp-task-store/core";
 import type { PayloadField } from "@mcp-task-store/core/backend";
 // Imported module by module, because all of drizzle takes longer to load. The store itself imports
 // types of this file only.
@@ -88,6 +88,35 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
     name: text("name").primaryKey(),
     owner: text("owner"),
   });
+  const notifiers = sqliteTable(names.notifiers, {
+    name: text("name").primaryKey(),
+    kinds: text("kinds").notNull(),
+  });
+  const events = sqliteTable(
+    names.events,
+    {
+      seq: integer("seq").primaryKey({ autoIncrement: true }),
+      id: text("id").notNull(),
+      notifier: text("notifier").notNull(),
+      kind: text("kind").$type<TaskEventKind>().notNull(),
+      at: integer("at").notNull(),
+      dueAt: integer("due_at"),
+      token: integer("token").notNull(),
+      attempt: integer("attempt").notNull(),
+      revision: integer("revision").notNull(),
+      setAside: integer("set_aside").notNull(),
+      taskId: text("task_id").notNull(),
+      owner: text("owner"),
+      name: text("name").notNull(),
+      status: text("status").$type<TaskStatus>().notNull(),
+      statusMessage: text("status_message"),
+      error: text("error"),
+    },
+    (table) => [
+      index(`${names.events}_due`).on(table.notifier, table.dueAt).where(sql`due_at IS NOT NULL`),
+      index(`${names.events}_by_task`).on(table.notifier, table.taskId),
+    ],
+  );
   const store = sqliteTable(names.store, {
     id: integer("id").primaryKey(),
     storeId: text("store_id").notNull(),
@@ -97,7 +126,7 @@ export function schema(tablePrefix: string = DEFAULT_TABLE_PREFIX) {
     name: text("name").notNull(),
     appliedAt: integer("applied_at").notNull(),
   });
-  return { tasks, payloads, listeners, changes, messages, paused, turns, store, migrations };
+  return { tasks, payloads, listeners, changes, messages, paused, turns, notifiers, events, store, migrations };
 }
 
 export type Schema = ReturnType<typeof schema>;

@@ -31,6 +31,13 @@ export { Batches, type BatchLimits, type Gathering } from "./batches.ts";
 export { GatheredClaims } from "./claims.ts";
 export { type Due, DueHeap } from "./due-heap.ts";
 export {
+  type EventBackend,
+  eventKind,
+  type Settlement,
+  type StoredEvent,
+  type StoredNotifier,
+} from "./event-backend.ts";
+export {
   aboutChange,
   appendHistory,
   applyPatch,

@@ -1,6 +1,7 @@
 import type { Capabilities } from "../contract/capabilities.ts";
 import type { TaskStatus } from "../contract/task.ts";
 import type { Answer } from "./answer.ts";
+import type { EventBackend } from "./event-backend.ts";
 import type { SearchPage, SearchQuery } from "./search-query.ts";
 import type { PayloadField, StoredTask } from "./stored-task.ts";
 
@@ -289,6 +290,11 @@ export interface TaskBackend {
    * @default the last position, for backends that commit in the order of positions
    */
   settled?(): Promise<number>;
+  /**
+   * Keeps the events of changes until notifiers have delivered them.
+   * @default no notifier can be started
+   */
+  readonly events?: EventBackend;
   /**
    * Ends what `open` and `listen` started, and closes only connections that this backend opened.
    */

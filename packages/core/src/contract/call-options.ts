@@ -1,5 +1,11 @@
-import { MAX_TTL_MS } from "./checks.ts";
+import { isStorableKey, MAX_TTL_MS } from "./checks.ts";
 import { invalid } from "./errors.ts";
+import {
+  type RegisterNotifierOptions,
+  TASK_EVENT_KINDS,
+  type TakeEventsOptions,
+  type TaskEventKind,
+} from "./events.ts";
 import { checks, type OptionCheck, type OptionTable } from "./option-checks.ts";
 import type {
   CancelTaskOptions,
@@ -161,6 +167,24 @@ export const CLAIM_OPTIONS: OptionTable<ClaimTaskOptions> = { names, leaseMs, ho
 export const CLAIM_MANY_OPTIONS: OptionTable<ClaimTasksOptions> = { ...CLAIM_OPTIONS, limit: checks.whole(1, 1000) };
 
 export const DELETE_OPTIONS: OptionTable<{ limit?: unknown }> = { limit: checks.number(1) };
+
+const notifierName: OptionCheck = (value) =>
+  typeof value === "string" && value !== "" && isStorableKey(value)
+    ? undefined
+    : "a well-formed string of 1 to 512 characters";
+
+const kinds: OptionCheck = (value) =>
+  Array.isArray(value) && value.length > 0 && value.every((kind) => TASK_EVENT_KINDS.includes(kind as TaskEventKind))
+    ? undefined
+    : `an array of ${TASK_EVENT_KINDS.slice(0, -1).join(", ")} or ${TASK_EVENT_KINDS.at(-1)}`;
+
+export const REGISTER_OPTIONS: OptionTable<RegisterNotifierOptions> = { name: notifierName, on: kinds };
+
+export const TAKE_EVENTS_OPTIONS: OptionTable<TakeEventsOptions> = {
+  notifier: notifierName,
+  limit: checks.whole(1, 1000),
+  leaseMs,
+};
 
 /** Changes and outcomes of a task are checked as options are. */
 export const CHANGES: OptionTable<TaskChange> = {

@@ -1,5 +1,6 @@
 import { RECORD_FIELDS } from "./call-options.ts";
 import { isIsoDate, isStorableKey } from "./checks.ts";
+import type { ListEventsOptions, RedeliverOptions } from "./events.ts";
 import type {
   BulkOptions,
   CancelTasksOptions,
@@ -113,3 +114,21 @@ export const EXPORT_OPTIONS: OptionTable<ExportOptions> = {
 export const IMPORT_OPTIONS: OptionTable<ImportOptions> = { signal: checks.signal, onProgress: checks.callable };
 
 export const STATS_OPTIONS: OptionTable<StatsOptions> = { scan: checks.whole(1), owner: FILTER_OPTIONS.owner };
+
+const MOST_IDS = 1000;
+
+export const LIST_EVENTS_OPTIONS: OptionTable<ListEventsOptions> = {
+  notifier: checks.text,
+  setAside: checks.flag,
+  limit: checks.whole(1, 1000),
+  cursor: checks.anything,
+};
+
+export const REDELIVER_OPTIONS: OptionTable<RedeliverOptions> = {
+  notifier: checks.text,
+  ids: (value) =>
+    Array.isArray(value) && value.length <= MOST_IDS && value.every((id) => typeof id === "string")
+      ? undefined
+      : `an array of at most ${MOST_IDS} ids`,
+  all: checks.oneOf(true),
+};

@@ -1,3 +1,4 @@
+import type { EventPage, ListEventsOptions, NotifierStatus, RedeliverOptions } from "./events.ts";
 import type { Holder } from "./options.ts";
 import type { RecordField, TaskRecord, TaskRecordWith, TaskSnapshot } from "./record.ts";
 import type { Task, TaskStatus } from "./task.ts";
@@ -266,6 +267,24 @@ export interface TaskOperations {
     tasks: AsyncIterable<ExportedTask> | Iterable<ExportedTask>,
     options?: ImportOptions,
   ): Promise<ImportOutcome>;
+  /** The registered notifiers, sorted by name, with how many events wait for them. */
+  notifiers(): Promise<NotifierStatus[]>;
+  /**
+   * The events that a notifier has not delivered yet, the oldest first.
+   * @throws `INVALID_ARGUMENT`, `INVALID_CURSOR`
+   */
+  listEvents(options: ListEventsOptions): Promise<EventPage>;
+  /**
+   * Lets events be delivered again that were set aside. They may come after later events of their
+   * tasks. Returns how many.
+   * @throws `INVALID_ARGUMENT`
+   */
+  redeliverEvents(options: RedeliverOptions): Promise<number>;
+  /**
+   * Ends the registration of a notifier and deletes its events. Its running processes report that
+   * and end. Returns whether there was one.
+   */
+  removeNotifier(name: string): Promise<boolean>;
 }
 
 /** Everything that a task is, as JSON. Times are ISO 8601, UTC. */

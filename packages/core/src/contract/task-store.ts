@@ -1,4 +1,5 @@
 import type { Capabilities } from "./capabilities.ts";
+import type { TaskEvents } from "./events.ts";
 import type { TaskMessageQueue } from "./messages.ts";
 import type { TaskOperations } from "./operations.ts";
 import type {
@@ -309,6 +310,9 @@ export interface TaskStore
 
   /** What operators see and do. For trusted code: it sees every owner's tasks. */
   readonly operations: TaskOperations;
+
+  /** What `startNotifier` uses. For trusted code: it sees every owner's tasks. */
+  readonly events: TaskEvents;
 
   /**
    * Deletes expired tasks and messages, and returns how many. The store also does this every

@@ -11,6 +11,7 @@ import {
   WRITE_OPTIONS,
 } from "../contract/call-options.ts";
 import { cannotCancel, cannotStoreResult, cannotUpdate } from "../contract/errors.ts";
+import type { TaskEvents } from "../contract/events.ts";
 import type { TaskMessageQueue } from "../contract/messages.ts";
 import type { TaskOperations } from "../contract/operations.ts";
 import { checkOptions } from "../contract/option-checks.ts";
@@ -49,6 +50,7 @@ import { BackendGateway, type WriteGuard } from "./backend-gateway.ts";
 import { ChangeHub } from "./change-hub.ts";
 import { Creation } from "./creation.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { Events } from "./events.ts";
 import { Inputs } from "./inputs.ts";
 import { Leases } from "./leases.ts";
 import { BackendMessageQueue } from "./message-queue.ts";
@@ -72,6 +74,7 @@ import { Waiting } from "./waiting.ts";
 export class DurableTaskStore implements TaskStore {
   readonly messages: TaskMessageQueue;
   readonly operations: TaskOperations;
+  readonly events: TaskEvents;
   readonly #gateway: BackendGateway;
   readonly #creation: Creation;
   readonly #hub: ChangeHub;
@@ -91,7 +94,9 @@ export class DurableTaskStore implements TaskStore {
     this.#leases = new Leases(this.#gateway);
     this.#sweeper = new Sweeper(this.#gateway);
     this.messages = new BackendMessageQueue(this.#gateway);
-    this.operations = new Operations(this.#gateway, this.#inputs);
+    const events = new Events(this.#gateway, this.#hub);
+    this.events = events;
+    this.operations = new Operations(this.#gateway, this.#inputs, events);
   }
 
   get capabilities(): TaskBackend["capabilities"] {

@@ -3,7 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
-import { type Answer, DurableTaskStore, type OnChange, type TaskBackend } from "@mcp-task-store/core/backend";
+import {
+  type Answer,
+  DurableTaskStore,
+  type EventBackend,
+  type OnChange,
+  type TaskBackend,
+} from "@mcp-task-store/core/backend";
 import type { Harness } from "@mcp-task-store/core/conformance";
 import { MutableBackend, type Mutant, override } from "./mutant.ts";
 
@@ -19,7 +25,10 @@ export function openStore(
   reach: (backend: TaskBackend) => TaskBackend = (backend) => backend,
 ): TaskStore {
   const Backend = mutant?.backend ?? MutableBackend;
-  const store = new DurableTaskStore(reach(new Backend(file, now)), mutant?.options?.(options) ?? options);
+  const store = new DurableTaskStore(
+    reach(new Backend(file, now, mutant?.events)),
+    mutant?.options?.(options) ?? options,
+  );
   if (!mutant?.store) return store;
   const twins: TaskStore[] = [];
   const twin = (other: TaskStoreOptions) => {
@@ -103,7 +112,23 @@ function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
     ...(backend.messagesOf && { messagesOf: guarded(backend.messagesOf.bind(backend)) }),
     ...(backend.stepsOf && { stepsOf: guarded(backend.stepsOf.bind(backend)) }),
     ...(backend.settled && { settled: guarded(backend.settled.bind(backend)) }),
+    ...(backend.events && { events: eventsOf(backend.events, guarded) }),
     ...(backend.pauses && { pauses: guarded(backend.pauses.bind(backend)) }),
     close: () => backend.close(),
+  };
+}
+
+function eventsOf(
+  events: EventBackend,
+  guarded: <Args extends unknown[], T>(call: (...args: Args) => Answer<T>) => (...args: Args) => Promise<T>,
+): EventBackend {
+  return {
+    register: guarded((...args) => events.register(...args)),
+    unregister: guarded((...args) => events.unregister(...args)),
+    registered: guarded(() => events.registered()),
+    take: guarded((...args) => events.take(...args)),
+    settle: guarded((...args) => events.settle(...args)),
+    list: guarded((...args) => events.list(...args)),
+    redeliver: guarded((...args) => events.redeliver(...args)),
   };
 }

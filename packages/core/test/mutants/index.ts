@@ -1,4 +1,5 @@
 import { concurrencyMutants } from "./concurrency.ts";
+import { eventMutants } from "./events.ts";
 import { expiryMutants } from "./expiry.ts";
 import { inputMutants } from "./inputs.ts";
 import { isolationMutants } from "./isolation.ts";
@@ -39,4 +40,5 @@ export const mutants: readonly Mutant[] = [
   ...operatorHistoryMutants,
   ...operatorPauseMutants,
   ...operatorTransferMutants,
+  ...eventMutants,
 ];

@@ -8,9 +8,10 @@ import {
   type TaskStoreOptions,
   type WaitForTaskOptions,
 } from "@mcp-task-store/core";
-import type { StoredTask } from "@mcp-task-store/core/backend";
+import type { EventBackend, StoredTask } from "@mcp-task-store/core/backend";
 import type { HarnessCapabilities } from "@mcp-task-store/core/conformance";
 import { SqliteBackend } from "../../examples/sqlite-backend.ts";
+import { FileEvents } from "./file-events.ts";
 
 /** A store with one fault, and the cases that must detect it. */
 export interface Mutant {
@@ -21,6 +22,8 @@ export interface Mutant {
   readonly kills: readonly string[];
   /** A backend with a faulty method. */
   readonly backend?: typeof MutableBackend;
+  /** A faulty part of the backend that keeps events. */
+  readonly events?: typeof FileEvents;
   /** Faulty methods of the store, for rules that live in core. */
   store?(store: TaskStore, context: StoreContext): Methods;
   /** Options that the mutant drops or replaces. */
@@ -38,25 +41,29 @@ export interface StoreContext {
   twin(options: TaskStoreOptions): TaskStore;
 }
 
-/** `messages` and `operations` may also be replaced in part. */
+/** `messages`, `operations` and `events` may also be replaced in part. */
 export type Methods = Partial<
-  Omit<TaskStore, "messages" | "operations" | "createTask" | "waitForTask"> & Pick<SdkTaskStore, "createTask">
+  Omit<TaskStore, "messages" | "operations" | "events" | "createTask" | "waitForTask"> &
+    Pick<SdkTaskStore, "createTask">
 > & {
   waitForTask?(taskId: string, options?: WaitForTaskOptions): Promise<TaskSnapshot>;
   messages?: Partial<TaskStore["messages"]>;
   operations?: Partial<TaskStore["operations"]>;
+  events?: Partial<TaskStore["events"]>;
 };
 
-/** The example backend, with direct access to its rows. */
+/** The example backend with events, and with direct access to its rows. */
 export class MutableBackend extends SqliteBackend {
   readonly file: string;
   readonly now: () => number;
+  readonly events: EventBackend;
   #raw: DatabaseSync | undefined;
 
-  constructor(file: string, now: () => number) {
+  constructor(file: string, now: () => number, Events: typeof FileEvents = FileEvents) {
     super(file, now);
     this.file = file;
     this.now = now;
+    this.events = new Events(() => this.raw, now);
   }
 
   get raw(): DatabaseSync {

@@ -13,7 +13,8 @@
 -- KEYS[11] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[12] owners:*: the owners that have a queue of the name, in order
 -- KEYS[13] changes: the channel
--- KEYS[14..] task: the hash of each command's task
+-- KEYS[14] events:*: the notifiers; the family has their events (includes/event.lua)
+-- KEYS[15..] task: the hash of each command's task
 -- ARGV[1..] for each command its name, how many arguments it has, and the arguments
 -- Returns the answer of each command, or 'later' for one that the caller must send alone
 -- include "clock"
@@ -24,6 +25,7 @@
 -- include "history"
 -- include "step"
 -- include "queue"
+-- include "event"
 -- One time for all, as Redis expires no key during a script.
 local startedAt, startedAtText = clock()
 local function clock() return startedAt, startedAtText end
@@ -31,7 +33,7 @@ local function clock() return startedAt, startedAtText end
 -- command "read"
 -- command "update"
 local commands = { insert = insert, read = read, update = update }
-local FIRST_TASK = 14
+local FIRST_TASK = 15
 -- Bounds the payloads in memory, and the time for which the script blocks the server.
 local MOST_READ = 65536
 

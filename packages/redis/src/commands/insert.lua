@@ -13,6 +13,7 @@
 -- KEYS[12] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[13] owners:*: the owners that have a queue of the name, in order
 -- KEYS[14] changes: the channel
+-- KEYS[15] events:*: the notifiers; the family has their events (includes/event.lua)
 -- ARGV[1] task id
 -- ARGV[2] 1 with an owner, ARGV[3] owner
 -- ARGV[4] name
@@ -29,17 +30,18 @@
 -- include "task"
 -- include "signal"
 -- include "queue"
+-- include "event"
 local task, position, tasks, ownerFamily, counted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local active, activeOfFamily, watched = KEYS[6], KEYS[7], KEYS[8]
 local claimsFamily, expiring, queued, queueFamily = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local ownersFamily, changes = KEYS[13], KEYS[14]
+local ownersFamily, changes, events = KEYS[13], KEYS[14], KEYS[15]
 local taskId, owner, name = ARGV[1], ARGV[2] == '1' and ARGV[3], ARGV[4]
 local ttl, poll, request, claimAfterMs = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local cap, capOfOwner = tonumber(ARGV[9]), tonumber(ARGV[10])
 
 local now, created = clock()
--- One command checks all four keys, as most creations find none of them.
-local there = redis.call('EXISTS', task, counted, watched, queued)
+-- One command checks all five keys, as most creations find none of them.
+local there = redis.call('EXISTS', task, counted, watched, queued, events)
 if there > 0 and redis.call('EXISTS', task) == 1 then
   if find(task, now) then return 'duplicate' end
   redis.call('UNLINK', task)
@@ -48,7 +50,9 @@ end
 local counts = there > 0 and redis.call('GET', counted)
 if counts then there = there - 1 end
 local queues = there > 0 and redis.call('EXISTS', queued) == 1
-local watches = there > (queues and 1 or 0)
+if queues then there = there - 1 end
+local notifies = there > 0 and redis.call('EXISTS', events) == 1
+local watches = there > (notifies and 1 or 0)
 
 if (cap or capOfOwner) and counts ~= 'all' then return 'uncounted' end
 if cap and redis.call('ZCOUNT', active, '(' .. created, '+inf') >= cap then return 'activeTasks' end
@@ -63,4 +67,5 @@ local state = table.concat({ status, created, expires, '1', '0', '0', lease }, '
 if owner then redis.call('HSET', task, 'task', fixed, 'state', state, 'request', request, 'owner', owner)
 else redis.call('HSET', task, 'task', fixed, 'state', state, 'request', request) end
 -- include "index"
+if notifies then addEvents(events, 'created', created, taskId, owner, name, status, false, created, 1) end
 return { created, lease, place }

@@ -15,6 +15,7 @@
 -- KEYS[14] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[15] owners:*: the owners that have a queue of the name, in order
 -- KEYS[16] changes: the channel
+-- KEYS[17] events:*: the notifiers; the family has their events (includes/event.lua)
 -- ARGV[1..] for each task its id, 1 with an owner, the owner, the name, the parts of `task` before
 -- the position, `state`, how many arguments its other fields have, and these: name, value, name,
 -- value, ..., then how many arguments its messages have, and these: expiry, message, ...
@@ -25,12 +26,15 @@
 -- include "signal"
 -- include "messages"
 -- include "queue"
+-- include "event"
 local taskFamily, position, tasks, ownerFamily, counted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local active, activeOfFamily, watched, claimsFamily = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local expiring, messagesFamily, messageQueues = KEYS[10], KEYS[11], KEYS[12]
 local queued, queueFamily, ownersFamily, changes = KEYS[13], KEYS[14], KEYS[15], KEYS[16]
+local events = KEYS[17]
 
-local now = clock()
+local now, time = clock()
+local notifies = redis.call('EXISTS', events) == 1
 local counts, watches = redis.call('EXISTS', counted) == 1, redis.call('EXISTS', watched) == 1
 local queues = redis.call('EXISTS', queued) == 1
 local written, at = {}, 1
@@ -39,13 +43,18 @@ local function restore(taskId, owner, name, before, state, first, last)
   local task = member(taskFamily, taskId)
   if find(task, now) then return false end
   redis.call('UNLINK', task)
-  local status, expires, lease = string.match(state, '(%S*) %S* (%S*) %S* %S* %S* (%S*)')
+  local status, updated, expires, revision, lease = string.match(state, '(%S*) (%S*) (%S*) (%S*) %S* %S* (%S*)')
   local place = text(redis.call('INCR', position))
   local fixed = before .. ' ' .. place .. ' ' .. name
   redis.call('HSET', task, 'task', fixed, 'state', state)
   -- One by one, as there may be more steps than a call has arguments.
   for i = first, last, 2 do redis.call('HSET', task, ARGV[i], ARGV[i + 1]) end
 -- include "index"
+  if notifies then
+    local message = false
+    for i = first, last, 2 do if ARGV[i] == 'statusMessage' then message = ARGV[i + 1] end end
+    addEvents(events, 'created', time, taskId, owner, name, status, message, updated, revision)
+  end
   return true
 end
 

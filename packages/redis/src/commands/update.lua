@@ -7,6 +7,7 @@
 -- KEYS[6] expiring: every task with a ttl, by expiry
 -- KEYS[7] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[8] changes: the channel
+-- KEYS[9] events:*: the notifiers; the family has their events (includes/event.lua)
 -- ARGV[1] task id
 -- ARGV[2] kind of scope, ARGV[3] its owner
 -- ARGV[4] revision, or ''
@@ -27,8 +28,10 @@
 -- include "history"
 -- include "step"
 -- include "queue"
+-- include "event"
 local task, active, activeOfFamily, watched = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local claimsFamily, expiring, queueFamily, changes = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local events = KEYS[9]
 local taskId, kind, wanted, revisionWanted, tokenWanted = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local leaseFree, mustHaveEnded = ARGV[6] == '1', ARGV[7] == '1'
 local action, leaseMs, newStatus, firstField = ARGV[8], ARGV[9], ARGV[10], 11
@@ -60,6 +63,12 @@ if tells then ARGV[firstField + 1] = appended(history, time, ARGV[firstField + 1
 if visible then updated, revision = time, text(revision + 1) end
 -- include "apply"
 if ends and isWatched and status ~= 'failed' then redis.call('ZREM', watched, taskId) end
-if visible then redis.call('SPUBLISH', changes, signal(taskId, row[OWNER], row[STATE], row[TASK])) end
+if visible then
+  redis.call('SPUBLISH', changes, signal(taskId, row[OWNER], row[STATE], row[TASK]))
+  if redis.call('EXISTS', events) == 1 then
+    local _, _, _, _, its = fixedParts(row)
+    addEvents(events, kindOf(status), time, taskId, row[OWNER], its, status, row[MESSAGE], updated, revision)
+  end
+end
 row[5] = 1
 return row

@@ -1,6 +1,7 @@
 import type { ConformanceCase } from "../kit/case.ts";
 import { concurrencyCases } from "./concurrency.ts";
 import { errorCases } from "./errors.ts";
+import { eventCases } from "./events.ts";
 import { expiryCases } from "./expiry.ts";
 import { failureCases } from "./failure.ts";
 import { inputCases } from "./inputs.ts";
@@ -50,5 +51,6 @@ export const conformanceCases: readonly ConformanceCase[] = Object.freeze([
   ...operatorActCases,
   ...operatorTransferCases,
   ...operatorHistoryCases,
+  ...eventCases,
   ...processCases,
 ]);

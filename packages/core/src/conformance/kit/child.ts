@@ -7,7 +7,9 @@ import type { Answer, Command, RemoteError } from "./remote-store.ts";
 let store: TaskStore;
 
 function run(method: string, args: unknown[]): unknown {
-  const [part, name] = method.includes(".") ? (method.split(".") as ["messages" | "operations", string]) : [];
+  const [part, name] = method.includes(".")
+    ? (method.split(".") as ["messages" | "operations" | "events", string])
+    : [];
   const target = part === undefined ? store : store[part];
   return (target as unknown as Record<string, (...args: unknown[]) => unknown>)[name ?? method]?.(...args);
 }

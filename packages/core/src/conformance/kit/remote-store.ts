@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import type { TaskEvents } from "../../contract/events.ts";
 import type { TaskMessageQueue } from "../../contract/messages.ts";
 import type { TaskOperations } from "../../contract/operations.ts";
 import type { TaskStoreOptions } from "../../contract/options.ts";
@@ -36,11 +37,11 @@ export interface Answer {
 type Methods = {
   [Name in Exclude<
     keyof TaskStore,
-    "capabilities" | "messages" | "operations" | "subscribe" | "watchClaimable" | symbol
+    "capabilities" | "messages" | "operations" | "events" | "subscribe" | "watchClaimable" | symbol
   >]: TaskStore[Name];
 } & { [Name in keyof TaskMessageQueue as `messages.${Name}`]: TaskMessageQueue[Name] } & {
   [Name in keyof TaskOperations as `operations.${Name}`]: TaskOperations[Name];
-};
+} & { [Name in Exclude<keyof TaskEvents, "watch"> as `events.${Name}`]: TaskEvents[Name] };
 
 /** A store in a process of its own. */
 export class RemoteStore {

@@ -52,7 +52,7 @@ export class Scene {
   open(options: TaskStoreOptions = {}): TaskStore {
     const store = this.#place.open({ sweepIntervalMs: false, fallbackPollMs: 600_000, ...options });
     this.#stores.add(store);
-    return this.#trail.follow(store, this.#trail.next("store"), ["messages", "operations"]);
+    return this.#trail.follow(store, this.#trail.next("store"), ["messages", "operations", "events"]);
   }
 
   /** Opens a store in another process. */

@@ -1,6 +1,7 @@
 import type { Patch, TaskBackend } from "../../backend/task-backend.ts";
 import { isStorableKey } from "../../contract/checks.ts";
 import { cannotUpdate, invalid, isTaskStoreError, notFound, notSupported } from "../../contract/errors.ts";
+import type { EventPage, ListEventsOptions, NotifierStatus, RedeliverOptions } from "../../contract/events.ts";
 import {
   BULK_OPTIONS,
   CANCEL_TASKS_OPTIONS,
@@ -35,6 +36,7 @@ import type { TaskSnapshot } from "../../contract/record.ts";
 import { isTerminal, type Task } from "../../contract/task.ts";
 import type { BackendGateway } from "../backend-gateway.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import type { Events } from "../events.ts";
 import type { Inputs } from "../inputs.ts";
 import { changePatch } from "../patches.ts";
 import { toSnapshot } from "../snapshot.ts";
@@ -52,10 +54,12 @@ const ANYONE = { scope: null } as const;
 export class Operations implements TaskOperations {
   readonly #gateway: BackendGateway;
   readonly #inputs: Inputs;
+  readonly #events: Events;
 
-  constructor(gateway: BackendGateway, inputs: Inputs) {
+  constructor(gateway: BackendGateway, inputs: Inputs, events: Events) {
     this.#gateway = gateway;
     this.#inputs = inputs;
+    this.#events = events;
   }
 
   async listRecords<Field extends OperatorField = never>(
@@ -177,6 +181,22 @@ export class Operations implements TaskOperations {
   ): Promise<ImportOutcome> {
     checkOptions("importTasks", options, IMPORT_OPTIONS);
     return importTasks(this.#gateway, tasks, options);
+  }
+
+  notifiers(): Promise<NotifierStatus[]> {
+    return this.#events.registered();
+  }
+
+  listEvents(options: ListEventsOptions): Promise<EventPage> {
+    return this.#events.list(options);
+  }
+
+  redeliverEvents(options: RedeliverOptions): Promise<number> {
+    return this.#events.redeliver(options);
+  }
+
+  removeNotifier(name: string): Promise<boolean> {
+    return this.#events.remove(name);
   }
 
   async #pauses(change: Parameters<NonNullable<TaskBackend["pauses"]>>[0]): Promise<string[]> {
