@@ -13,7 +13,7 @@ const NEWEST_NODE = "26.10.0";
 /** The last versions that lack needed JavaScript, and needed Node-API. */
 const TOO_OLD = ["20.19.4", "22.13.1"];
 const OLDEST_NODE = `${oldestNode()}.0`;
-const DEPENDENCIES = ["better-sqlite3", "ioredis", "pg"];
+const DEPENDENCIES = ["better-sqlite3", "pg"];
 
 const project = usePackedProject({
   dependencies: {
@@ -22,6 +22,7 @@ const project = usePackedProject({
     "@modelcontextprotocol/server": oldestPeer("server", "@modelcontextprotocol/server"),
     "@opentelemetry/api": oldestPeer("otel", "@opentelemetry/api"),
     "drizzle-orm": oldestPeer("sqlite", "drizzle-orm"),
+    ioredis: oldestPeer("redis", "ioredis"),
     // The README promises this version.
     "@modelcontextprotocol/sdk": "1.25.0",
   },

@@ -24,7 +24,8 @@ const SHARED: readonly (readonly [file: string, exports: readonly string[], back
   // Passes changes to listeners. In memory a call does that.
   ["listen.ts", ["ChangeFeed"], ["sqlite", "postgres", "redis"]],
   ["errors.ts", ["toStoreError"], ["sqlite", "postgres", "redis"]],
-  // The members of the driver's objects that the store needs, as structural types.
+  // The members of the driver's objects that the store needs, as structural types. Redis has an
+  // adapter for each of its drivers in clients/.
   ["driver.ts", [], ["sqlite", "postgres", "redis"]],
   // Opens the driver's connections with the options that the store needs.
   ["open.ts", [], ["sqlite", "postgres", "redis"]],

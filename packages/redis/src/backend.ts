@@ -27,7 +27,7 @@ import { Connections } from "./connection.ts";
 import { Keys } from "./keys.ts";
 import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
-import { Drivers } from "./open.ts";
+import { driversOf } from "./open.ts";
 import { type RedisOptions, type RedisSettings, redisSettings } from "./options.ts";
 import { OWNER, restoreArguments, scopeArguments, type TaskRow, toStored, toStoredWith } from "./rows.ts";
 import { Search } from "./search.ts";
@@ -72,15 +72,16 @@ export class RedisBackend implements TaskBackend {
   constructor(options: RedisOptions) {
     this.#settings = redisSettings(options);
     const { keyPrefix, commandTimeoutMs } = this.#settings;
-    const drivers = new Drivers(this.#settings);
-    const connections = new Connections(drivers, commandTimeoutMs);
+    const drivers = driversOf(this.#settings);
     const keys = new Keys(`${drivers.keyPrefix}{${keyPrefix}}:`);
+    const channel = keys.key("changes", "");
+    const connections = new Connections(() => drivers.open(channel), commandTimeoutMs);
     this.#connections = connections;
     this.#commands = new Commands(connections, keys);
     this.#together = new Together(this.#commands, commandTimeoutMs);
     this.#messages = new Messages(this.#commands);
     this.#search = new Search(this.#commands, this.#clock, () => this.#fill("watch"));
-    this.#changes = new ChangeFeed(drivers, connections, keys.key("changes", ""), commandTimeoutMs);
+    this.#changes = new ChangeFeed(connections, commandTimeoutMs);
   }
 
   async open({ report, caps }: BackendHost): Promise<{ storeId: string }> {
