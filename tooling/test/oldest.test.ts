@@ -13,11 +13,9 @@ const NEWEST_NODE = "26.10.0";
 /** The last versions that lack needed JavaScript, and needed Node-API. */
 const TOO_OLD = ["20.19.4", "22.13.1"];
 const OLDEST_NODE = `${oldestNode()}.0`;
-const DEPENDENCIES = ["ioredis"];
 
 const project = usePackedProject({
   dependencies: {
-    ...Object.fromEntries(DEPENDENCIES.map((name) => [name, oldestOfCatalog(name)])),
     "@modelcontextprotocol/client": oldestPeer("server", "@modelcontextprotocol/server"),
     "@modelcontextprotocol/server": oldestPeer("server", "@modelcontextprotocol/server"),
     "@opentelemetry/api": oldestPeer("otel", "@opentelemetry/api"),
@@ -25,6 +23,7 @@ const project = usePackedProject({
     "better-sqlite3": oldestPeer("sqlite", "better-sqlite3"),
     "drizzle-orm": oldestPeer("sqlite", "drizzle-orm"),
     pg: oldestPeer("postgres", "pg"),
+    ioredis: oldestPeer("redis", "ioredis"),
     // The README promises this version.
     "@modelcontextprotocol/sdk": "1.25.0",
   },
@@ -104,12 +103,6 @@ function node(version: string, ...args: string[]): Promise<string> {
   const path =
     version === process.versions.node ? process.execPath : join(project.directory, "node_modules", version, "bin/node");
   return run(path, args, { cwd: project.directory, timeoutMs: 600_000 });
-}
-
-/** The lower end of a dependency's range. */
-function oldestOfCatalog(name: string): string {
-  const catalog = readFileSync(join(repositoryRoot, "pnpm-workspace.yaml"), "utf8");
-  return lowerEnd(new RegExp(`^ {2}${name}: (.+)$`, "m").exec(catalog)?.[1]);
 }
 
 /** The lower end of a peer's range, in the newest major of the range. */

@@ -28,7 +28,8 @@ const SHARED: readonly (readonly [file: string, exports: readonly string[], back
   // Passes changes to listeners. In memory a call does that.
   ["listen.ts", ["ChangeFeed"], ["sqlite", "postgres", "redis"]],
   ["errors.ts", ["toStoreError"], ["sqlite", "postgres", "redis"]],
-  // The members of the driver's objects that the store needs, as structural types.
+  // The members of the driver's objects that the store needs, as structural types. Redis has an
+  // adapter for each of its drivers in clients/.
   ["driver.ts", [], ["sqlite", "postgres", "redis"]],
   // Opens the driver's connections with the options that the store needs.
   ["open.ts", [], ["sqlite", "postgres", "redis"]],
@@ -45,6 +46,8 @@ const SHARED: readonly (readonly [file: string, exports: readonly string[], back
   ["migrate.ts", ["migrate", "MigrateOptions", "SCHEMA_VERSION"], ["sqlite", "postgres"]],
   ["migrations.generated.ts", ["migrations"], ["sqlite", "postgres"]],
   ["statements.ts", ["Statements"], ["sqlite", "postgres"]],
+  // Creates tasks in transactions of the application.
+  ["in-transaction.ts", ["InTransaction"], ["sqlite", "postgres"]],
   // Operators' searches.
   ["search.ts", ["Search"], ["sqlite", "postgres", "redis"]],
 ];
@@ -62,7 +65,6 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "on-demand.ts": ["OnDemand"],
     "operators.ts": [],
     "insertion.ts": [],
-    "in-transaction.ts": ["InTransaction"],
   },
   postgres: {
     "notify.ts": ["Notifier"],
@@ -72,7 +74,6 @@ const OWN: Record<Backend, Readonly<Record<string, readonly string[]>>> = {
     "session.ts": [],
     "statement.ts": ["Statement"],
     "creations.ts": ["Creations"],
-    "in-transaction.ts": ["InTransaction"],
     "pglite.ts": ["PGliteDatabase", "pglitePool"],
   },
   redis: {

@@ -30,7 +30,7 @@ import { Events } from "./events.ts";
 import { Keys } from "./keys.ts";
 import { ChangeFeed } from "./listen.ts";
 import { Messages } from "./messages.ts";
-import { Drivers } from "./open.ts";
+import { driversOf } from "./open.ts";
 import { type RedisOptions, type RedisSettings, redisSettings } from "./options.ts";
 import {
   OWNER,
@@ -93,9 +93,10 @@ export class RedisBackend implements TaskBackend {
   constructor(options: RedisOptions) {
     this.#settings = redisSettings(options);
     const { keyPrefix, commandTimeoutMs } = this.#settings;
-    const drivers = new Drivers(this.#settings);
-    const connections = new Connections(drivers, commandTimeoutMs);
+    const drivers = driversOf(this.#settings);
     const keys = new Keys(`${drivers.keyPrefix}{${keyPrefix}}:`);
+    const channel = keys.key("changes", "");
+    const connections = new Connections(() => drivers.open(channel), commandTimeoutMs);
     this.#connections = connections;
     this.#commands = new Commands(connections, keys);
     this.#together = new Together(this.#commands, commandTimeoutMs);
@@ -103,7 +104,7 @@ export class RedisBackend implements TaskBackend {
     this.events = new Events(this.#commands);
     this.#search = new Search(this.#commands, this.#clock, () => this.#fill("watch"));
     this.#turns = new Turns(this.#commands, this.#clock, () => this.#fill("queue"));
-    this.#changes = new ChangeFeed(drivers, connections, keys.key("changes", ""), commandTimeoutMs);
+    this.#changes = new ChangeFeed(connections, commandTimeoutMs);
   }
 
   async open({ report, caps }: BackendHost): Promise<{ storeId: string }> {

@@ -98,7 +98,8 @@ export class Commands {
    */
   #readAny(taskId: string, payloads: readonly string[], asker: Asker): void {
     const key = this.#keys.task(taskId);
-    const send: Request["send"] = (driver) => driver.hmget(key, ...FIELDS, ...payloads);
+    const fields = payloads.length === 0 ? FIELDS : [...FIELDS, ...payloads];
+    const send: Request["send"] = (driver) => driver.hmget(key, fields);
     this.#connections.start({ send, repeatable: "repeatable", ...asker });
   }
 
@@ -122,8 +123,8 @@ export class Commands {
   ): void {
     const { sha1, lua } = commands[name];
     this.#connections.start({
-      send: (driver) => driver.evalsha(sha1, keys.length, ...keys, ...args),
-      sendScript: (driver) => driver.eval(lua, keys.length, ...keys, ...args),
+      send: (driver) => driver.evalsha(sha1, keys, args),
+      sendScript: (driver) => driver.eval(lua, keys, args),
       repeatable,
       until,
       resolve,

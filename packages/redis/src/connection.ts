@@ -1,9 +1,8 @@
 import { TaskStoreError } from "@mcp-task-store/core";
 import { type Context, presentContext, realTime, unavailable } from "@mcp-task-store/core/backend";
-import { Deadlines, type Timed } from "./deadlines.ts";
-import { type Driver, type NodeStream, streamsOf } from "./driver.ts";
+import { Deadlines, type Timed, within } from "./deadlines.ts";
+import type { Corkable, Driver } from "./driver.ts";
 import { hasCode, isLasting, isPassing, isReply, toStoreError, unanswered, unreachable } from "./errors.ts";
-import type { Drivers } from "./open.ts";
 
 /** Whether a command may be sent again if its answer is lost. */
 export type Repeatable = "repeatable" | "once";
@@ -32,6 +31,8 @@ interface Call extends Timed {
   over: boolean;
   /** The server may have received the command. */
   sent: boolean;
+  /** The connection's answers until it got the command, if that was at the start of its time. */
+  answers: number | undefined;
   /** Why the last attempt failed. */
   cause: unknown;
 }
@@ -41,7 +42,7 @@ interface Call extends Timed {
  * a command needs a connection.
  */
 export class Connections {
-  readonly #drivers: Drivers;
+  readonly #open: () => Driver;
   readonly #timeoutMs: number;
   /** The store's async context, because a connection outlives the call that opened it. */
   readonly #inContext: Context = presentContext();
@@ -50,17 +51,20 @@ export class Connections {
   #driver: Driver | undefined;
   #connecting: Promise<Driver> | undefined;
   #scripts = new Set<string>();
+  /** Counts answers, to find a connection that gives none. */
+  #answers = 0;
   /** Resolves when the abandoned connections have ended. */
   #left: Promise<unknown> = Promise.resolve();
   /** A call has timed out without a connection. Until there is one again, others fail early. */
   #down = false;
   /** The corked sockets, and the number of commands in them. */
-  #corked: NodeStream[] = [];
+  #corked: readonly Corkable[] = [];
   #gathered = 0;
   #closed = false;
 
-  constructor(drivers: Drivers, timeoutMs: number) {
-    this.#drivers = drivers;
+  /** @param open Makes a connection, which connects later. */
+  constructor(open: () => Driver, timeoutMs: number) {
+    this.#open = open;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -82,6 +86,7 @@ export class Connections {
       attempts: 0,
       over: false,
       sent: false,
+      answers: this.#driver?.ready ? this.#answers : undefined,
       cause: undefined,
     };
     this.#deadlines.add(call);
@@ -95,19 +100,19 @@ export class Connections {
 
   /** Closes the connection after a failed opening. The next call makes another. */
   reset(): Promise<void> {
-    return disconnect(this.#driver);
+    return this.#driver?.close() ?? Promise.resolve();
   }
 
   /** Resolves when every sent command is answered or has timed out. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#sent);
-    await disconnect(this.#driver);
+    await this.#driver?.close();
     await this.#left;
   }
 
   #start(call: Call): void {
-    if (this.#driver?.status === "ready") this.#send(call, this.#driver);
+    if (this.#driver?.ready) this.#send(call, this.#driver);
     else
       this.#connect().then(
         (driver) => this.#send(call, driver),
@@ -130,6 +135,7 @@ export class Connections {
     sent.then(
       (value) => {
         this.#sent.delete(sent);
+        this.#answers += 1;
         // The call was rejected at its deadline.
         if (call.over) return;
         this.#deadlines.delete(call);
@@ -137,6 +143,7 @@ export class Connections {
       },
       (error) => {
         this.#sent.delete(sent);
+        this.#answers += 1;
         if (hasCode(error, "READONLY")) this.#leave(driver);
         this.#failed(call, error);
       },
@@ -170,12 +177,14 @@ export class Connections {
   #leave(driver: Driver): void {
     if (driver !== this.#driver) return;
     this.#driver = undefined;
-    this.#left = Promise.all([this.#left, Promise.allSettled(this.#sent).then(() => disconnect(driver))]);
+    this.#left = Promise.all([this.#left, Promise.allSettled(this.#sent).then(() => driver.close())]);
   }
 
   #expire(call: Call): void {
     call.over = true;
     if (!call.sent) this.#down = true;
+    // The next call may find a live server.
+    else if (call.answers === this.#answers) void this.#driver?.close();
     const late = new Error(`No answer within ${this.#timeoutMs} ms`);
     if (!call.sent) call.request.reject(unreachable(call.cause ?? late));
     else if (call.request.repeatable === "once") call.request.reject(unanswered(late));
@@ -201,11 +210,12 @@ export class Connections {
    * works. (At 64 in flight, one system call per command took a third of this process's CPU.)
    */
   #gather(driver: Driver): void {
+    if (!driver.sockets) return;
     const most = this.#sent.size / 4;
     if (this.#gathered >= most) this.#release();
     if (most < 2) return;
     if (this.#gathered === 0) {
-      this.#corked = streamsOf(driver);
+      this.#corked = driver.sockets();
       for (const stream of this.#corked) stream.cork();
       realTime.nextTick(this.#release);
     }
@@ -219,41 +229,25 @@ export class Connections {
   };
 
   #connect(): Promise<Driver> {
-    this.#connecting ??= this.#inContext(() => this.#open()).finally(() => {
+    this.#connecting ??= this.#inContext(() => this.#reconnect()).finally(() => {
       this.#connecting = undefined;
     });
     return this.#connecting;
   }
 
-  async #open(): Promise<Driver> {
+  async #reconnect(): Promise<Driver> {
     if (this.#closed) throw new TaskStoreError("STORE_CLOSED", "The connection to Redis is closed");
-    const driver = this.#drivers.open();
+    const driver = this.#open();
     this.#driver = driver;
     this.#scripts = new Set();
-    await connect(driver);
+    this.#answers += 1;
+    try {
+      await within(this.#timeoutMs, driver.connect());
+    } catch (error) {
+      void driver.close();
+      throw error;
+    }
     this.#down = false;
     return driver;
   }
-}
-
-/** Connects. A failure rejects with the first error, which names the cause. */
-export async function connect(driver: Driver): Promise<void> {
-  let reason: unknown;
-  driver.on("error", (error: Error) => {
-    reason ??= error;
-  });
-  try {
-    await driver.connect();
-  } catch (error) {
-    void disconnect(driver);
-    throw reason ?? error;
-  }
-}
-
-/** Closes the connection, and resolves once it has ended. */
-export async function disconnect(driver: Driver | undefined): Promise<void> {
-  if (!driver || driver.status === "end") return;
-  const ended = new Promise<void>((resolve) => driver.once("end", resolve));
-  driver.disconnect();
-  await ended;
 }

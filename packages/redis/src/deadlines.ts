@@ -1,4 +1,5 @@
 import { type Context, presentContext, realTime } from "@mcp-task-store/core/backend";
+import { unreachable } from "./errors.ts";
 
 /** A call with a deadline. */
 export interface Timed {
@@ -52,5 +53,18 @@ export class Deadlines<Call extends Timed> {
     }
     // A call that `expire` added may have set the timer.
     if (next < this.#wakesAt) this.#wakeAt(next);
+  }
+}
+
+/** Rejects if an attempt to connect takes too long. */
+export async function within<T>(timeoutMs: number, attempt: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = realTime.setTimeout(() => reject(unreachable(undefined)), timeoutMs);
+  });
+  try {
+    return await Promise.race([attempt, late]);
+  } finally {
+    realTime.clearTimeout(timer);
   }
 }

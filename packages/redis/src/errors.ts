@@ -76,9 +76,13 @@ export function isLasting(error: unknown): boolean {
   return LASTING.has(codeOf(error));
 }
 
-/** The error is an answer of the server, not a failure of the connection. */
+/**
+ * The error is an answer of the server, not a failure of the connection. ioredis names such errors.
+ * Those of node-redis have the server's message alone, which begins with a code in capitals.
+ */
 export function isReply(error: unknown): boolean {
-  return error instanceof Error && error.name === "ReplyError";
+  if (!(error instanceof Error)) return false;
+  return error.name === "ReplyError" || (/^[A-Z]+ /.test(error.message) && !("code" in error));
 }
 
 function codeOf(error: unknown): string {

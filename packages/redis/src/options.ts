@@ -1,14 +1,15 @@
 import { checkEither, checkOptions, checks, type OptionCheck, type OptionTable } from "@mcp-task-store/core/backend";
 import type { RedisClient } from "./driver.ts";
+import { isClient } from "./open.ts";
 
 /** Where the tasks are, and how the store reaches them. Give either `url` or `client`. */
 export interface RedisOptions {
   /** `redis://user:password@host:port/db`, or `rediss://` for TLS. */
   url?: string | undefined;
   /**
-   * A `Redis` or `Cluster` of ioredis, with any options. The store makes its own connections by
-   * `client.duplicate()`, because it needs some options of its own. It neither uses nor closes the
-   * client.
+   * A `Redis` or `Cluster` of ioredis, a client of node-redis (`createClient` or `createCluster`),
+   * or a `GlideClusterClient` of valkey-glide. The store makes its own connections with the
+   * client's settings, because it needs some of its own. It neither uses nor closes the client.
    */
   client?: RedisClient | undefined;
   /**
@@ -33,15 +34,11 @@ export interface RedisSettings {
   readonly commandTimeoutMs: number;
 }
 
-/** Clients of node-redis have `duplicate` too, but only those of ioredis have a `status`. */
-const clientCheck: OptionCheck = (value) => {
-  const client = (value ?? {}) as Partial<RedisClient> & { status?: unknown };
-  return typeof client.duplicate === "function" && typeof client.status === "string" && isObject(client.options)
+const clientCheck: OptionCheck = (value) =>
+  isClient(value)
     ? undefined
-    : "a Redis or Cluster of ioredis: make one, or give the url instead";
-};
-
-const isObject = (value: unknown) => typeof value === "object" && value !== null;
+    : "a Redis or Cluster of ioredis, a client of node-redis from createClient or createCluster, or a " +
+      "GlideClusterClient of valkey-glide (a GlideClient cannot hear sharded channels)";
 
 export const REDIS_OPTIONS: OptionTable<RedisOptions> = {
   url: (value) =>

@@ -17,6 +17,9 @@ const LIMITS = { calls: 32, size: 64 * 1024 };
 /** The answer to a skipped read, after large reads in the same script. */
 const LATER = "later";
 
+/** What the answer of a failed command begins with, before the server's message. */
+const FAILED = "failed:";
+
 /**
  * Sends the commands of one turn of the event loop in one script, with an answer for each. A lone
  * command goes unchanged.
@@ -85,7 +88,7 @@ export class Together {
     this.#commands.known.add("batch");
     const again: Call[] = [];
     for (const [index, call] of calls.entries()) {
-      const answer = answers[index];
+      const answer = failureIn(answers[index]) ?? answers[index];
       if (answer === LATER || isPassing(answer)) again.push(call);
       else if (answer instanceof Error) this.#reject(call, toStoreError(answer));
       else this.#resolve(call, answer);
@@ -144,6 +147,12 @@ export class Together {
     this.#open -= 1;
     call.reject(error);
   }
+}
+
+/** The server's error in an answer, as if the command had been sent alone. */
+function failureIn(answer: unknown): Error | undefined {
+  if (typeof answer !== "string" || !answer.startsWith(FAILED)) return undefined;
+  return Object.assign(new Error(answer.slice(FAILED.length)), { name: "ReplyError" });
 }
 
 function timeLeft({ until }: Timed): number {

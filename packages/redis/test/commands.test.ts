@@ -2,6 +2,7 @@
 
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { EventLease } from "@mcp-task-store/redis";
 import { expect, test } from "vitest";
 import { MonitorLog } from "./support/monitor.ts";
 import { openStore, operator, ownServer, REQUEST } from "./support/server.ts";
@@ -103,6 +104,21 @@ test("scripts touch only keys, or members of key families, that they declare", a
   await store.cancelTask(ended.taskId);
   await operations.removeTasks({ status: "ended" });
   await operations.importTasks(exported);
+  const stepped = await store.createTask({}, 1, REQUEST);
+  await store.updateTask(stepped.taskId, { step: { name: "sow", result: 1 } });
+  await store.readSteps(stepped.taskId);
+  await store.events.register({ name: "audit", on: ["created", "progress", "end"] });
+  for (const n of [1, 2, 3]) await store.createTask({ context: { n } }, 1, REQUEST, "ada");
+  const [first, second, third] = (await store.events.take({ notifier: "audit", limit: 3, leaseMs: 60_000 })) ?? [];
+  await store.events.settle("audit", [
+    { lease: first?.lease as EventLease, outcome: "delivered" },
+    { lease: second?.lease as EventLease, outcome: "setAside", error: "gone" },
+    { lease: third?.lease as EventLease, outcome: "failed", error: "busy", retryMs: 1 },
+  ]);
+  await operations.listEvents({ notifier: "audit" });
+  await operations.redeliverEvents({ notifier: "audit", all: true });
+  await operations.notifiers();
+  await operations.removeNotifier("audit");
   await operations.pauseClaims("grind");
   await store.claimTask({ names: ["grind"] });
   await operations.resumeClaims("grind");

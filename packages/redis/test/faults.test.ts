@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import type { TaskStoreError } from "@mcp-task-store/redis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startOwnRedisCluster } from "../../../tooling/databases/index.ts";
-import { clusterOf } from "./support/remote.ts";
+import { clientOf } from "./support/clients.ts";
 import { openStore, operator, ownServer, REQUEST, until } from "./support/server.ts";
 
 const SECRET = "s3cr3t-payload";
@@ -172,7 +172,7 @@ test("a write whose answer was lost is done once, and the driver never repeats i
 test("waits continue on the replica that takes over for a cluster's dead primary", async () => {
   const cluster = await startOwnRedisCluster({ replicas: 1 });
   onTestFinished(() => cluster.stop());
-  const client = clusterOf({ kind: "Redis Cluster", url: cluster.url, keyPrefix: "" });
+  const client = await clientOf("ioredis", { kind: "Redis Cluster", url: cluster.url });
   const [store, writer] = [1, 2].map(() => openStore({ client, commandTimeoutMs: 3000, onError: () => undefined }));
   if (!store || !writer) return;
   const { taskId } = await writer.createTask({}, 1, REQUEST);

@@ -1,8 +1,9 @@
 // Not portable: the clients that a store takes, its errors for others, and connections left after a
 // failed open.
 import { isTaskStoreError, RedisTaskStore } from "@mcp-task-store/redis";
-import { createClient } from "@redis/client";
+import { GlideClient } from "@valkey/valkey-glide";
 import { Redis } from "ioredis";
+import { createClientPool, createSentinel } from "redis";
 import { expect, onTestFinished, test } from "vitest";
 import { useKeys } from "../../../tooling/databases/fixtures.ts";
 import { openStore, operator, ownServer, REQUEST, until } from "./support/server.ts";
@@ -26,23 +27,36 @@ test.each<[what: string, options: object, says: RegExp]>([
   ["text for a time", { url, commandTimeoutMs: "5" }, /commandTimeoutMs must be a whole number .* not a string/],
   ["a URL of another kind", { url: "http://127.0.0.1" }, /url must be a URL that begins with redis:/],
   ["neither URL nor client", {}, /either url or client/],
-  ["the class of clients", { client: Redis }, /client must be a Redis or Cluster of ioredis/],
+  ["the class of clients", { client: Redis }, /client must be a Redis or Cluster of ioredis, a client/],
+  ["a client of pg", { client: { query: () => 1, connect: () => 1 } }, /a client of node-redis from createClient/],
   ["a wrong option of every store", { url, limits: { ttl: 60_000 } }, /limits\.ttl must be an object/],
 ])("a Redis store refuses %s", (_, options, says) => {
   expect(refusal(() => new RedisTaskStore(options))).toMatch(says);
 });
 
-test("a Redis store refuses a URL beside a client, and a client of node-redis", async () => {
-  const client = operator(keys.url);
-  expect(refusal(() => new RedisTaskStore({ client, url }))).toMatch(/either url or client/);
-  const other = createClient({ url: keys.url });
-  expect(refusal(() => new RedisTaskStore({ client: other as never }))).toMatch(
-    /must be a Redis or Cluster of ioredis/,
-  );
-  await other.connect();
-  onTestFinished(() => other.destroy());
-  expect(refusal(() => new RedisTaskStore({ client: other as never }))).toMatch(
-    /must be a Redis or Cluster of ioredis/,
+test("a Redis store refuses a URL beside a client", () => {
+  expect(refusal(() => new RedisTaskStore({ client: operator(keys.url), url }))).toMatch(/either url or client/);
+});
+
+test.each<[what: string, make: () => unknown]>([
+  ["a pool of node-redis", () => createClientPool({ url })],
+  [
+    "a sentinel of node-redis",
+    () => createSentinel({ name: "main", sentinelRootNodes: [{ host: "127.0.0.1", port: 1 }] }),
+  ],
+  [
+    "a client of valkey-glide for one server",
+    async () => {
+      const client = await GlideClient.createClient({ addresses: [{ host: "127.0.0.1" }], lazyConnect: true });
+      client.close();
+      return client;
+    },
+  ],
+])("a Redis store refuses %s, and says which clients it takes", async (_, make) => {
+  const client = await make();
+  expect(refusal(() => new RedisTaskStore({ client: client as never }))).toBe(
+    "client must be a Redis or Cluster of ioredis, a client of node-redis from createClient or createCluster, or a " +
+      "GlideClusterClient of valkey-glide (a GlideClient cannot hear sharded channels), not an object",
   );
 });
 

@@ -2,6 +2,7 @@ import type { Scenario } from "../scenario.ts";
 import { bigTable } from "./big-table.ts";
 import { blockedResults } from "./blocked-results.ts";
 import { claims } from "./claims.ts";
+import { clients } from "./clients.ts";
 import { crowd } from "./crowd.ts";
 import { drivers } from "./drivers.ts";
 import { idleWorkers } from "./idle-workers.ts";
@@ -21,6 +22,7 @@ import { wakeUp } from "./wake-up.ts";
 /** In the order of their runs. */
 export const SCENARIOS: readonly Scenario[] = [
   lifecycle,
+  clients,
   drivers,
   processes,
   otherwise,

@@ -35,7 +35,9 @@ export class Creation {
   }
 
   async create(...call: CreateArguments): Promise<Task> {
-    if (call[0].dedupeKey !== undefined) return this.#once(...call);
+    const [options] = call;
+    checkOptions("createTask", options, CREATE_OPTIONS);
+    if (options.dedupeKey !== undefined) return this.#once(...call);
     const { limits } = this.#gateway.settings;
     const task = this.#newTask(...call);
     const answer = this.#gateway.call((backend) => backend.insert(task, limits));
@@ -80,7 +82,6 @@ export class Creation {
 
   /** The task to insert, after all checks. */
   #newTask(...[options, requestId, request, caller]: CreateArguments): NewTask {
-    checkOptions("createTask", options, CREATE_OPTIONS);
     return newTask(options, requestId, request, this.#ownerOf(caller), this.#gateway.settings, this.#gateway.encode);
   }
 

@@ -1,5 +1,6 @@
 -- Runs several commands on tasks, in their order. Each has its own outcome: a failed command has
--- its error as its answer, and the others run.
+-- its error as its answer, and the others run. The error is text, because a client may reject the
+-- whole answer if there is an error in it.
 -- KEYS[1] position: the position of the newest task
 -- KEYS[2] tasks: every task, by position
 -- KEYS[3] owner:*: an owner's tasks, by position; the family itself holds those without owner
@@ -16,7 +17,8 @@
 -- KEYS[14] events:*: the notifiers; the family has their events (includes/event.lua)
 -- KEYS[15..] task: the hash of each command's task
 -- ARGV[1..] for each command its name, how many arguments it has, and the arguments
--- Returns the answer of each command, or 'later' for one that the caller must send alone
+-- Returns the answer of each command, 'failed:' and the error of a failed one, or 'later' for one
+-- that the caller must send alone
 -- include "clock"
 -- include "keys"
 -- include "scope"
@@ -51,7 +53,7 @@ for i = FIRST_TASK, #KEYS do
     done, answer = pcall(commands[name], KEYS[i], arguments)
   end
   -- Redis 7 gives an error's message, and others a table with it.
-  if not done then answer = { err = type(answer) == 'table' and answer.err or answer }
+  if not done then answer = 'failed:' .. (type(answer) == 'table' and answer.err or answer)
   elseif name == 'read' and answer and answer ~= 'later' then
     for field = OWNER + 1, #answer do bytesRead = bytesRead + #(answer[field] or '') end
   end

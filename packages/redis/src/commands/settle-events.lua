@@ -3,6 +3,7 @@
 -- ARGV[1] the notifier's name
 -- ARGV[2..] of each event its number, its token, what becomes of it (delete, setAside, giveBack, or
 -- milliseconds until it may be taken again), and the error, or ''
+-- Returns nothing
 -- include "event"
 local events, notifier = KEYS[1], ARGV[1]
 

@@ -3,45 +3,57 @@ import type { Harness } from "@mcp-task-store/core/conformance";
 import { Cluster, Redis } from "ioredis";
 import { sharedServer } from "../../../../tooling/databases/fixtures.ts";
 import { TcpProxy } from "../../../../tooling/databases/proxy.ts";
-import { type Address, open } from "./remote.ts";
+import { type Address, clientAt, openWith } from "./remote.ts";
 
 /**
  * Long enough for any call on a slow machine, and short enough for cases that wait for a timeout.
  */
 const commandTimeoutMs = 4000;
 
-/** Runs the suite on the shared server of this kind. Each case has its own prefix and proxies. */
-export function harness(kind: Address["kind"]): Harness {
+/**
+ * Runs the suite on the shared server of this kind, by this client. Each case has its own prefix
+ * and proxies.
+ */
+export function harness(kind: Address["kind"], by: Address["by"]): Harness {
   return {
-    name: kind,
+    name: `${kind} (${by})`,
     capabilities: { durable: true, multiProcess: true, outage: true },
     async isolate() {
-      const { url } = await sharedServer({ product: kind });
-      const proxies = new Map<string, TcpProxy>();
-      for (const node of kind === "Redis" ? [url] : await nodesOf(url)) proxies.set(node, await TcpProxy.start(node));
-      const each = (run: (proxy: TcpProxy) => Promise<void>) => Promise.all([...proxies.values()].map(run));
-      const address: Address = {
-        kind,
-        url: [...proxies.values()][0]?.url ?? "",
-        keyPrefix: `test:${randomUUID()}`,
-        natMap: Object.fromEntries(
-          [...proxies].map(([node, { port }]) => [new URL(node).host, { host: "127.0.0.1", port }]),
-        ),
-      };
+      const { address, client, proxies, destroy } = await place(kind, by);
       return {
-        open: (options) => open(address, { commandTimeoutMs, ...options }),
+        open: (options) => openWith(address, client, { commandTimeoutMs, ...options }),
         remote: { module: new URL("remote.ts", import.meta.url).href, argument: address },
         outage: {
-          begin: async () => void (await each((proxy) => proxy.begin())),
-          end: async () => void (await each((proxy) => proxy.end())),
+          begin: async () => void (await Promise.all(proxies.map((proxy) => proxy.begin()))),
+          end: async () => void (await Promise.all(proxies.map((proxy) => proxy.end()))),
         },
-        destroy: async () => {
-          await dropKeys(kind, url, address.keyPrefix);
-          await each((proxy) => proxy.begin());
-        },
+        destroy,
       };
     },
   };
+}
+
+/** A prefix on the shared server of this kind, whose nodes are behind proxies. */
+export async function place(kind: Address["kind"], by: Address["by"]) {
+  const { url } = await sharedServer({ product: kind });
+  const nodes = kind === "Redis" ? [url] : await nodesOf(url);
+  const proxies = await Promise.all(nodes.map((node) => TcpProxy.start(node)));
+  const natMap = nodes.map((node, index) => [
+    new URL(node).host,
+    { host: "127.0.0.1", port: (proxies[index] as TcpProxy).port },
+  ]);
+  const address: Address = {
+    kind,
+    by,
+    url: (proxies[0] as TcpProxy).url,
+    keyPrefix: `test:${randomUUID()}`,
+    natMap: Object.fromEntries(natMap),
+  };
+  const destroy = async () => {
+    await dropKeys(kind, url, address.keyPrefix);
+    await Promise.all(proxies.map((proxy) => proxy.begin()));
+  };
+  return { address, client: await clientAt(address), proxies, destroy };
 }
 
 async function nodesOf(url: string): Promise<string[]> {

@@ -1,23 +1,26 @@
-import { RedisTaskStore, type RedisTaskStoreOptions } from "@mcp-task-store/redis";
-import { Cluster, type NatMap } from "ioredis";
+import { type RedisClient, RedisTaskStore, type RedisTaskStoreOptions } from "@mcp-task-store/redis";
+import { type ClientName, clientOf, type Server } from "./clients.ts";
 
-/** The place of a store's tasks, as JSON. */
-export interface Address {
-  readonly kind: "Redis" | "Redis Cluster";
-  readonly url: string;
+/** The place of a store's tasks, and how to reach it, as JSON. */
+export interface Address extends Server {
+  /** A client to give to the store, or the URL alone. */
+  readonly by: ClientName | "url";
   readonly keyPrefix: string;
-  /** The addresses to use instead of the cluster's own. */
-  readonly natMap?: Exclude<NatMap, (...args: never[]) => unknown>;
 }
 
-/** Opens a store, in this process or in another one. */
-export function open(address: Address, options: Partial<RedisTaskStoreOptions> = {}): RedisTaskStore {
-  const { kind, url, keyPrefix } = address;
-  if (kind === "Redis") return new RedisTaskStore({ url, keyPrefix, ...options });
-  return new RedisTaskStore({ client: clusterOf(address), keyPrefix, ...options });
+/** Opens a store in another process. */
+export async function open(address: Address, options?: Partial<RedisTaskStoreOptions>): Promise<RedisTaskStore> {
+  return openWith(address, await clientAt(address), options);
 }
 
-/** Unconnected, since a store only copies its options. */
-export function clusterOf({ url, natMap }: Address): Cluster {
-  return new Cluster([url], { lazyConnect: true, ...(natMap ? { natMap } : {}) });
+export async function clientAt(address: Address): Promise<RedisClient | undefined> {
+  return address.by === "url" ? undefined : clientOf(address.by, address);
+}
+
+export function openWith(
+  { url, keyPrefix }: Address,
+  client: RedisClient | undefined,
+  options: Partial<RedisTaskStoreOptions> = {},
+): RedisTaskStore {
+  return new RedisTaskStore({ ...(client ? { client } : { url }), keyPrefix, ...options });
 }
