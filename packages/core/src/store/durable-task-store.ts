@@ -31,7 +31,7 @@ import type {
   WaitOptions,
   WriteOptions,
 } from "../contract/options.ts";
-import { type Caller, type OwnerOptions } from "../contract/owner.ts";
+import type { Caller, OwnerOptions } from "../contract/owner.ts";
 import type {
   ClaimedTask,
   InputRequest,
