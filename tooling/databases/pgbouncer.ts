@@ -25,7 +25,7 @@ export function findPgBouncer(): PgBouncerProgram | undefined {
   return undefined;
 }
 
-/** PgBouncer in transaction mode before a PostgreSQL server, with the settings that it has by itself. */
+/** PgBouncer in transaction mode before a PostgreSQL server, with its default settings. */
 export async function startPgBouncer({ path, version }: PgBouncerProgram, target: string): Promise<DatabaseServer> {
   const { hostname, port, username, password } = new URL(target);
   const folder = await serverFolder("pgbouncer");

@@ -51,7 +51,10 @@ export interface PostgresOptions {
    * pooler.
    */
   listenConnectionString?: string | undefined;
-  /** A pool of connections for `LISTEN`, instead of `listenConnectionString`. The store does not end it. */
+  /**
+   * A pool of connections for `LISTEN`, instead of `listenConnectionString`. The store does not end
+   * it.
+   */
   listenPool?: PgPool | undefined;
   /**
    * Milliseconds between polls for changes by other processes. The store polls only while a call

@@ -57,8 +57,8 @@ export function takesPrepared(client: PgClient): boolean {
 }
 
 /**
- * Statements sent together, usually named ones, as a custom query of pg (like pg-cursor's). They end with one
- * Sync, so PostgreSQL runs them in one transaction: if one fails, none has run.
+ * Statements sent together, usually named ones, as a custom query of pg (like pg-cursor's). They
+ * end with one Sync, so PostgreSQL runs them in one transaction: if one fails, none has run.
  *
  * pg's own query copies its options, makes a result, and asks for the columns each time. (Five lone
  * calls: 530 µs of this process and 600 µs of the server, with pg's own query 590 and 630.)
