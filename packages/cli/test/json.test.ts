@@ -76,6 +76,7 @@ describe("PostgreSQL", () => {
   const second = sqlite.use();
 
   test("every command prints what the schema says", async () => {
+    await place.store.events.register({ name: "audit", on: ["created", "end"] });
     const { failed, completed, held, asking, other } = await fill(place.store);
     const looks: string[][] = [
       ["list"],
@@ -87,6 +88,8 @@ describe("PostgreSQL", () => {
       ["top", "--count", "1"],
       ["stats"],
       ["workers"],
+      ["notifiers"],
+      ["notifiers", "audit", "--waiting"],
       ["health", "--max-stuck", "0"],
       ["doctor"],
       ["migrate"],
@@ -101,6 +104,8 @@ describe("PostgreSQL", () => {
       ["prune", "--older-than", "1h", "--yes"],
       ["pause", "render"],
       ["resume", "render"],
+      ["redeliver", "audit", "--all"],
+      ["unregister", "audit", "--yes"],
     ];
     const run = (line: string[]) => printed([...line, ...place.args, "--json"]);
     const seen = (await Promise.all(looks.map(run))).flat();

@@ -10,6 +10,7 @@ export const GROUPS: CommandGroups = {
     stats: { summary: "count tasks by status and name", load: () => import("./stats.ts") },
     dashboard: { summary: "serve the dashboard to this machine's browser", load: () => import("./dashboard.ts") },
     workers: { summary: "list who runs tasks now", load: () => import("./workers.ts") },
+    notifiers: { summary: "list notifiers, and events that they set aside", load: () => import("./notifiers.ts") },
   },
   "Act on tasks": {
     cancel: { summary: "cancel tasks", load: () => import("./cancel.ts") },
@@ -23,6 +24,8 @@ export const GROUPS: CommandGroups = {
     prune: { summary: "delete what has expired, and old ended tasks", load: () => import("./prune.ts") },
     pause: { summary: "let no worker claim tasks of a name", load: () => import("./pause.ts") },
     resume: { summary: "undo pause", load: () => import("./resume.ts") },
+    redeliver: { summary: "deliver events again that were set aside", load: () => import("./redeliver.ts") },
+    unregister: { summary: "remove a notifier with its events", load: () => import("./unregister.ts") },
   },
   "Look after a store": {
     health: { summary: "say whether the store answers, for monitors", load: () => import("./health.ts") },
