@@ -53,11 +53,14 @@ export class Creations {
   }
 
   async #insert(runner: Runner, task: NewTask): Promise<InsertOutcome> {
-    const { insert, insertInPlace } = this.#statements;
+    const { insert, insertInPlace, forgetSteps } = this.#statements;
     const { taskId, owner, name, ttl, pollInterval, request, claimAfterMs } = task;
     const values = [taskId, owner, name, ttl, pollInterval, request, Math.ceil(claimAfterMs)] as const;
     let [inserted] = await runner.run(insert, ...values);
-    if (!inserted) [inserted] = await runner.run(insertInPlace, ...values);
+    if (!inserted) {
+      await runner.run(forgetSteps, taskId);
+      [inserted] = await runner.run(insertInPlace, ...values);
+    }
     return inserted ? { inserted } : { refused: "duplicate" };
   }
 

@@ -109,6 +109,8 @@ export class Statements {
 
   /** Steps of tasks, which are not expired. */
   readonly steps: Statement<[taskIds: readonly string[]], { taskId: string; name: string; body: string }>;
+  /** Deletes the steps of an expired task, whose row a new task of its id takes. */
+  readonly forgetSteps: Statement<[taskId: string], { name: string }>;
   readonly restoreStep: Statement<[position: number, name: string, body: string], never>;
 
   readonly #tasks: string;
@@ -232,6 +234,11 @@ export class Statements {
       "steps",
       `SELECT t.task_id AS "taskId", s.name, s.body FROM ${tasks} AS t JOIN ${steps} AS s USING (position)
         WHERE t.task_id = ANY ($1::text[]) AND (t.expires_at IS NULL OR t.expires_at > ${NOW})`,
+    );
+    this.forgetSteps = write(
+      "forget_steps",
+      `DELETE FROM ${steps} AS s USING ${tasks} AS t
+        WHERE t.task_id = $1 AND t.expires_at <= ${CLOCK} AND s.position = t.position RETURNING s.name`,
     );
     this.restoreStep = write("restore_step", `INSERT INTO ${steps} (position, name, body) VALUES ($1, $2, $3)`);
     this.pause = write("pause", `INSERT INTO ${pauses} (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`);
