@@ -74,7 +74,7 @@ _mcp_tasks; printf '%s\\n' "\${COMPREPLY[@]}"`;
         offered("mcp-tasks", "show", "--limit"),
       ]),
     ).toEqual([
-      ["rerun", "requeue", "remove", "resume"],
+      ["rerun", "requeue", "remove", "resume", "redeliver"],
       ["--order"],
       ["newest", "oldest"],
       ["status"],

@@ -176,7 +176,9 @@ test("a store without ioredis says what to install for a url, and takes other cl
     } catch ({ code, message }) {
       console.log(code, message);
     }`;
-  const said = await run(process.execPath, ["--input-type=module", "-e", program], { cwd: folder });
+  // pnpm's scripts set NODE_PATH, by which `require` finds every package of the workspace.
+  const env = { ...process.env, NODE_PATH: "" };
+  const said = await run(process.execPath, ["--input-type=module", "-e", program], { cwd: folder, env });
   expect(said).toMatch(/^INVALID_ARGUMENT .*npm install ioredis/);
 });
 
