@@ -143,9 +143,9 @@ export const concurrencyCases = [
         assert.deepEqual(await claim(other, limits), []);
         await end(claimed);
       }
-      const lapses = await claimOne(other, limits, scene.span(300));
+      const lapses = await claimOne(other, limits, scene.span(1500));
       assert.deepEqual(await claim(store, limits), []);
-      await scene.advance(scene.span(300));
+      await scene.advance(scene.span(1500));
       const again = await claimOne(store, limits);
       assert.deepEqual([again.lease.taskId, again.lease.attempt], [lapses.lease.taskId, 2]);
       await refused(store.renewLease(lapses.lease), "LEASE_LOST");
@@ -159,14 +159,17 @@ export const concurrencyCases = [
 
   define("concurrency/renewed", "A task keeps its place for as long as its lease is renewed.", async (scene) => {
     const store = scene.open();
+    const other = scene.open();
     await waiting(store, 2);
-    const leaseMs = scene.span(1000);
+    // Connected before the lease runs.
+    await other.listTasks();
+    const leaseMs = scene.span(3000);
     const { lease } = await claimOne(store, { running: 1, runningPerOwner: 1 }, leaseMs);
-    for (const _ of range(3)) {
+    for (const _ of range(2)) {
       await scene.advance(leaseMs / 2);
       await store.renewLease(lease);
-      assert.deepEqual(await claim(scene.open(), { running: 1 }), []);
-      assert.deepEqual(await claim(scene.open(), { runningPerOwner: 1 }), []);
+      assert.deepEqual(await claim(other, { running: 1 }), []);
+      assert.deepEqual(await claim(other, { runningPerOwner: 1 }), []);
     }
   }),
 
@@ -176,9 +179,9 @@ export const concurrencyCases = [
     async (scene) => {
       const store = scene.open();
       const limits = { running: 1, runningPerOwner: 1 };
-      await newTask(store, { taskId: "reused", claimAfterMs: 0, ttl: scene.span(300) });
-      const { token } = (await claimOne(store, limits, scene.span(300))).lease;
-      await scene.advance(scene.span(400));
+      await newTask(store, { taskId: "reused", claimAfterMs: 0, ttl: scene.span(1500) });
+      const { token } = (await claimOne(store, limits, scene.span(1500))).lease;
+      await scene.advance(scene.span(1600));
       await newTask(store, { taskId: "reused", claimAfterMs: 0 });
       const [other] = await waiting(store, 1);
       assert.equal((await store.acquireLease("reused", { leaseMs: LONG })).token, token);
@@ -230,7 +233,9 @@ export const concurrencyCases = [
     async (scene) => {
       const store = scene.open();
       const limits = { running: 5 };
-      const claimAfterMs = scene.span(1000);
+      const claimAfterMs = scene.span(1500);
+      // The first claim with limits may have to prepare for those after it.
+      assert.deepEqual(await claim(store, limits, 5), []);
       const taskId = await newTask(store, { claimAfterMs });
       await newTask(store, { claimAfterMs: 0, ttl: 20 });
       await scene.advance(60);

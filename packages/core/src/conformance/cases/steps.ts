@@ -115,7 +115,7 @@ export const stepCases = [
     "Steps are gone with their task, and a new task of the same id has none.",
     async (scene) => {
       const store = scene.open();
-      const ttl = scene.span(1000);
+      const ttl = scene.span(1500);
       const again = async (options: object) => {
         const lease = await store.acquireLease(await newTask(store, { taskId: "same", ...options }), { leaseMs: ttl });
         assert.deepStrictEqual(await resultsOf(store, "same"), {});
@@ -149,12 +149,14 @@ export const stepCases = [
     "A lease given back with a delay leaves a step or a count of failures, and no claim takes the task before.",
     async (scene) => {
       const store = scene.open();
-      const delayMs = scene.span(1000);
+      const other = scene.open();
+      const delayMs = scene.span(2000);
       const taskId = await newTask(store, { claimAfterMs: 0 });
+      // Connected before the delay runs.
+      await other.listTasks();
       const first = await store.claimTask(CLAIM);
       assert(first);
       await store.releaseLease(first.lease, { delayMs, step: { name: "nap", result: undefined } });
-      const other = scene.open();
       assert.equal(await other.claimTask(CLAIM), null, "A claim took it too early");
       await refused(other.acquireLease(taskId), "LEASE_HELD");
       await refused(other.updateTask(taskId, { statusMessage: "late" }, { lease: first.lease }), "LEASE_LOST");
@@ -182,7 +184,7 @@ export const stepCases = [
     "A task that was given back for longer than its ttl is there when the time is over.",
     async (scene) => {
       const store = scene.open();
-      const ttl = scene.span(1000);
+      const ttl = scene.span(1500);
       const taskId = await newTask(store, { claimAfterMs: 0, ttl });
       const claimed = await store.claimTask(CLAIM);
       assert(claimed);
@@ -197,7 +199,7 @@ export const stepCases = [
     "Lost runners count as attempts and failed attempts do not, in any order of the two.",
     async (scene) => {
       const store = scene.open();
-      const leaseMs = scene.span(1000);
+      const leaseMs = scene.span(1500);
       const taskId = await newTask(store, { claimAfterMs: 0 });
       const lose = async () => {
         assert((await store.claimTask({ ...CLAIM, leaseMs }))?.lease.taskId === taskId);
