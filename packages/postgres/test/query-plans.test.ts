@@ -119,6 +119,7 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
     "count",
     "delete_expired",
     "delete_expired_messages",
+    "forget_steps",
     "insert",
     "insert_in_place",
     "list_all",
