@@ -40,7 +40,7 @@ export default defineConfig({
         ],
         exclude: ["**/node_modules/**", OFFICIAL],
         // More than the processors, as files that test databases mostly wait for clocks.
-        maxWorkers: 6,
+        maxWorkers: 5,
       }),
       // After the others, one file at a time, as this suite has its own time limits for answers.
       project("official", 1, { include: [OFFICIAL], exclude: ["**/node_modules/**", ...KILLED], maxWorkers: 1 }),

@@ -133,11 +133,11 @@ export const expiryCases = [
     "Once its task has expired or was removed, a dedupe key makes a new task.",
     async (scene) => {
       const store = scene.open();
-      const ttl = scene.span(1000);
+      const ttl = scene.span(3000);
       const task = { name: "charge", dedupeKey: "order-17", ttl };
       const made: string[] = [];
       const create = async () => {
-        const { taskId, created, createdAt } = await scene.open().createTask(task);
+        const { taskId, created, createdAt } = await store.createTask(task);
         made.push(createdAt);
         return { taskId, created };
       };
