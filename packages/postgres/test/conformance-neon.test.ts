@@ -4,8 +4,8 @@ import { useDatabase } from "../../../tooling/databases/fixtures.ts";
 import { startWebSocketProxy } from "./support/neon.ts";
 import { poolHarness } from "./support/pool-harness.ts";
 
-// Neon's serverless driver, which speaks PostgreSQL's protocol over WebSocket. Each connection takes
-// long here. So the whole suite runs with TEST_NEON=1 alone (5 minutes), otherwise a part of it.
+// Neon's serverless driver speaks PostgreSQL's protocol over WebSocket. Each connection takes long
+// here. So the whole suite runs with TEST_NEON=1 alone (5 minutes), otherwise a part of it.
 
 const PART = /^(task-object|states|payloads|messages|inputs|leases)\//;
 
