@@ -19,7 +19,7 @@ import {
   toStoreError,
   unanswered,
 } from "./errors.ts";
-import { makePool, type OwnPool } from "./open.ts";
+import { guardHandOver, makePool, type OwnPool } from "./open.ts";
 import type { PostgresSettings } from "./options.ts";
 import { type Prepared, PreparedQuery, type PreparedResult, takesPrepared } from "./prepared-query.ts";
 import { askIfInTransaction, isInTransaction, isReady, SETTINGS_CHANGED } from "./session.ts";
@@ -84,6 +84,7 @@ export class Connections implements Runner {
     this.#settings = settings;
     this.#own = settings.pool ? undefined : makePool(settings, true);
     this.#pool = settings.pool ?? (this.#own as OwnPool);
+    if (settings.pool) guardHandOver(settings.pool);
   }
 
   /** The most connections of the pool. */

@@ -18,6 +18,7 @@ export interface PgClient {
 /** The part of a `pg` pool that the store uses. Pass your own as the `pool` option. */
 export interface PgPool {
   connect(): Promise<PgClient>;
+  on?(event: "connect", listener: (client: PgClient) => void): unknown;
   readonly options?: { readonly max?: number | undefined } | undefined;
   /**
    * What a store over this pool promises, if it is less than a PostgreSQL server can: see

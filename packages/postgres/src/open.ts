@@ -54,5 +54,23 @@ async function newPool(settings: PostgresSettings, serverTimeouts: boolean): Pro
   // The pool replaces an idle connection that ends. Without a listener, the event would end the
   // process.
   pool.on("error", () => undefined);
+  guardHandOver(pool);
   return pool;
+}
+
+const guarded = new WeakSet<PgPool>();
+
+/**
+ * Between a pool's new connection and the code that asked for it lies a turn of promises, in which
+ * nothing listens for the connection's errors. A server that ends the connection in this turn would
+ * end the process.
+ */
+export function guardHandOver(pool: PgPool): void {
+  if (guarded.has(pool)) return;
+  guarded.add(pool);
+  pool.on?.("connect", (client) => {
+    const ignore = () => undefined;
+    client.on("error", ignore);
+    setImmediate(() => client.removeListener("error", ignore));
+  });
 }

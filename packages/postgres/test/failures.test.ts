@@ -189,3 +189,13 @@ test("the store prepares no statements behind a pooler that loses them", async (
   const created = await Promise.allSettled(Array.from({ length: 5 }, () => store.createTask({}, 1, request)));
   expect(created.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
 });
+
+test.each(["own", "application's"])("a connection of the %s pool may end while it is handed over", async (whose) => {
+  const proxy = await PostgresProxy.start(database.url, { endsReady: true });
+  onTestFinished(() => proxy.end());
+  const store = open({
+    ...(whose === "own" ? { connectionString: proxy.url } : { pool: poolOf(proxy.url) }),
+    schema: newSchema(),
+  });
+  expect(await errorOf(store.listTasks())).toMatchObject({ code: "BACKEND_UNAVAILABLE", cause: expect.any(Error) });
+});

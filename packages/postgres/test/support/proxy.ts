@@ -6,6 +6,8 @@ export interface ProxyOptions {
   dropNotifications?: boolean;
   /** Refuses connections that ask for this setting, as poolers refuse unknown ones. */
   refusedSetting?: string;
+  /** Says after the sign that a connection is ready, in one packet, that the server ends it. */
+  endsReady?: boolean;
 }
 
 /** A proxy for a PostgreSQL server that can cut, stall and refuse connections. */
@@ -81,11 +83,14 @@ export class PostgresProxy {
     }
     const { refusedSetting } = this.#options;
     client.once("data", (startup) => {
-      if (refusedSetting && startup.includes(`${refusedSetting}\0`)) client.end(refusal());
+      if (refusedSetting && startup.includes(`${refusedSetting}\0`)) client.end(REFUSAL);
     });
     client.on("data", (data) => server.write(data));
     const keep = this.#options.dropNotifications ? withoutNotifications() : (data: Buffer) => data;
-    server.on("data", (data) => client.write(keep(data)));
+    server.on("data", (data) => {
+      if (this.#options.endsReady && data.includes(READY)) client.end(Buffer.concat([data, fatal("57P01", "ended")]));
+      else client.write(keep(data));
+    });
   }
 }
 
@@ -107,9 +112,13 @@ function withoutNotifications(): (data: Buffer) => Buffer {
   };
 }
 
+/** A connection takes statements, and no transaction is open. */
+const READY = Buffer.from("Z\0\0\0\x05I", "latin1");
 /** In PgBouncer's words. */
-function refusal(): Buffer {
-  const fields = Buffer.from("SFATAL\0C08P01\0Munsupported startup parameter\0\0");
+const REFUSAL = fatal("08P01", "unsupported startup parameter");
+
+function fatal(code: string, words: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0C${code}\0M${words}\0\0`);
   const head = Buffer.alloc(5, "E");
   head.writeUInt32BE(4 + fields.length, 1);
   return Buffer.concat([head, fields]);
