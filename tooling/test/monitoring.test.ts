@@ -75,6 +75,7 @@ beforeAll(async () => {
   const reader = new Reader({ aggregationTemporalitySelector: () => AggregationTemporality.CUMULATIVE });
   const meterProvider = new MeterProvider({ readers: [reader] });
   const stop = instrumentTaskStores({ meterProvider, stores: { main } });
+  await main.events.register({ name: "audit", on: ["end"] });
   const { taskId } = await main.createTask({ taskId: "1" }, 1, { method: "grind" });
   await main.createTask({ taskId }, 1, { method: "grind" }).catch(() => undefined);
   await runTask(main, taskId, async () => ({ content: [] }));
@@ -90,7 +91,7 @@ beforeAll(async () => {
 
 test("the text and OpenTelemetry have the same gauges, with the same labels", () => {
   const gauges = [...otel].filter(([name]) => name.startsWith("mcp_task_store_"));
-  expect(gauges.length).toBe(11);
+  expect(gauges.length).toBe(14);
   expect(Object.fromEntries(text)).toEqual(Object.fromEntries(gauges));
 });
 

@@ -45,7 +45,7 @@ describe("without better-sqlite3", () => {
   });
 });
 
-describe("better-sqlite3 12", () => {
+describe.runIf(process.env["TEST_WIDE"] === "1")("better-sqlite3 12", () => {
   // It has no binaries in its package. Where it cannot download one, it builds one with the headers
   // of the first Node of this major version. (With those of 24.21, Node aborts when a database is
   // collected.)

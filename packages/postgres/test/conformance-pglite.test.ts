@@ -5,6 +5,7 @@ import { PGlite } from "@electric-sql/pglite";
 import { defineConformance, type Harness } from "@mcp-task-store/core/conformance";
 import { PostgresTaskStore, pglitePool } from "@mcp-task-store/postgres";
 import { afterAll, beforeAll, describe, test } from "vitest";
+import { variantCases } from "../../../tooling/wide.ts";
 import { newSchema } from "./support/sql.ts";
 
 // PostgreSQL inside this process. No other process can open its folder at the same time.
@@ -34,4 +35,4 @@ const harness: Harness = {
   },
 };
 
-defineConformance({ describe, test }, harness);
+defineConformance({ describe, test }, harness, { only: variantCases });

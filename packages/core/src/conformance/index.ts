@@ -4,4 +4,10 @@ export { conformanceCases } from "./cases/index.ts";
 export type { Harness, HarnessCapabilities, Place, RemoteDoor } from "./harness.ts";
 export type { ConformanceCase, Requirement } from "./kit/case.ts";
 export { type CaseReport, type ConformanceReport, formatReport } from "./report.ts";
-export { defineConformance, type RunConformanceOptions, runConformance, type TestRunner } from "./run.ts";
+export {
+  type DefineConformanceOptions,
+  defineConformance,
+  type RunConformanceOptions,
+  runConformance,
+  type TestRunner,
+} from "./run.ts";

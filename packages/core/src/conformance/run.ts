@@ -11,12 +11,15 @@ export interface TestRunner {
   };
 }
 
-export interface RunConformanceOptions {
+export interface DefineConformanceOptions {
   /**
    * Ids of cases, or beginnings of ids, such as `leases`.
    * @default all cases
    */
   readonly only?: readonly string[] | undefined;
+}
+
+export interface RunConformanceOptions extends DefineConformanceOptions {
   /**
    * Ends the run after the first case that fails.
    * @default false
@@ -29,12 +32,17 @@ export interface RunConformanceOptions {
 /**
  * Declares a test for each case. A case that needs a capability which the store lacks is declared
  * as skipped, with the reason in its name.
+ * @throws TypeError if `only` has a text with which no id begins
  */
-export function defineConformance({ describe, test }: TestRunner, harness: Harness): void {
+export function defineConformance(
+  { describe, test }: TestRunner,
+  harness: Harness,
+  { only }: DefineConformanceOptions = {},
+): void {
   // Longer than the limits inside a case, so that a case that hangs fails with its own message.
   const timeoutMs = 30 * (harness.patienceMs ?? DEFAULT_PATIENCE_MS);
   describe(`${harness.name} conforms`, () => {
-    for (const [topic, cases] of Map.groupBy(conformanceCases, topicOf)) {
+    for (const [topic, cases] of Map.groupBy(selected(only), topicOf)) {
       describe(topic, () => {
         for (const each of cases) {
           const missing = unmet(each, harness);
@@ -56,9 +64,9 @@ export async function runConformance(
   options: RunConformanceOptions = {},
 ): Promise<ConformanceReport> {
   const { only, bail = false, onCase } = options;
-  const selected = only ? select(only) : conformanceCases;
+  const chosen = selected(only);
   const report: ConformanceReport = { name: harness.name, passed: 0, failed: 0, skipped: [], notRun: 0, cases: [] };
-  for (const each of selected) {
+  for (const each of chosen) {
     const { id, contract } = each;
     const requires = unmet(each, harness);
     const result: CaseReport = requires.length > 0 ? { id, contract, status: "skipped" } : await runCase(each, harness);
@@ -68,11 +76,12 @@ export async function runConformance(
     onCase?.(result);
     if (bail && result.status === "failed") break;
   }
-  report.notRun = selected.length - report.cases.length;
+  report.notRun = chosen.length - report.cases.length;
   return report;
 }
 
-function select(only: readonly string[]): readonly ConformanceCase[] {
+function selected(only: readonly string[] | undefined): readonly ConformanceCase[] {
+  if (!only) return conformanceCases;
   const chosen = only.flatMap((wanted) => {
     const exact = conformanceCases.filter(({ id }) => id === wanted);
     const found = exact.length > 0 ? exact : conformanceCases.filter(({ id }) => id.startsWith(wanted));

@@ -1,4 +1,5 @@
-import { invalid } from "../contract/errors.ts";
+import { invalid, isTaskStoreError } from "../contract/errors.ts";
+import type { NotifierStatus } from "../contract/events.ts";
 import type { MinuteStats, TaskStats } from "../contract/operations.ts";
 import { checkOptions, checks, type OptionTable } from "../contract/option-checks.ts";
 import type { TaskStore } from "../contract/task-store.ts";
@@ -42,7 +43,10 @@ type Key =
   | "paused"
   | "ended"
   | "waits"
-  | "runs";
+  | "runs"
+  | "undelivered"
+  | "setAside"
+  | "deliveryLatency";
 
 const METRICS: Readonly<Record<Key, TaskMetric>> = {
   up: metric("up", "1 if the store could count its tasks, 0 if it could not"),
@@ -60,6 +64,9 @@ const METRICS: Readonly<Record<Key, TaskMetric>> = {
     "From the last runner's start to the end, of the tasks that ended in that minute",
     "s",
   ),
+  undelivered: metric("notifier.undelivered", "Events that a notifier has not delivered yet"),
+  setAside: metric("notifier.set_aside", "Events that a notifier gave up, until an operator has them redelivered"),
+  deliveryLatency: metric("notifier.latency", "Age of the oldest event that a notifier has not delivered yet", "s"),
 };
 
 /** Every metric that `readTaskMetrics` reads. */
@@ -84,8 +91,8 @@ export async function readTaskMetrics(
   checkOptions("readTaskMetrics", options, OPTIONS);
   const { maxAgeMs = MAX_AGE_MS } = options;
   const samples = named(stores).map(async ([name, store]) => {
-    const stats = await recentStats(store, maxAgeMs);
-    return samplesOf(stats, name === undefined ? {} : { store: name });
+    const counted = await recentCounts(store, maxAgeMs);
+    return samplesOf(counted, name === undefined ? {} : { store: name });
   });
   return (await Promise.all(samples)).flat();
 }
@@ -98,8 +105,13 @@ function named(stores: MonitoredStores): [name: string | undefined, store: TaskS
   return given;
 }
 
+interface Counts {
+  readonly stats: TaskStats;
+  readonly notifiers: readonly NotifierStatus[];
+}
+
 interface Recent {
-  readonly stats: Promise<TaskStats | undefined>;
+  readonly counts: Promise<Counts | undefined>;
   /** Infinity while the store counts, so that all readers wait for the same count. */
   readAt: number;
 }
@@ -107,24 +119,35 @@ interface Recent {
 const recent = new WeakMap<TaskStore, Recent>();
 
 /** A failure is kept as well, as `undefined`, so that a database that is down gets few calls. */
-function recentStats(store: TaskStore, maxAgeMs: number): Promise<TaskStats | undefined> {
+function recentCounts(store: TaskStore, maxAgeMs: number): Promise<Counts | undefined> {
   const last = recent.get(store);
-  if (last && now() - last.readAt < maxAgeMs) return last.stats;
-  const stats = store.operations.stats().catch(() => undefined);
-  const next: Recent = { stats, readAt: Number.POSITIVE_INFINITY };
+  if (last && now() - last.readAt < maxAgeMs) return last.counts;
+  const counts = counted(store).catch(() => undefined);
+  const next: Recent = { counts, readAt: Number.POSITIVE_INFINITY };
   recent.set(store, next);
-  void stats.then(() => {
+  void counts.then(() => {
     next.readAt = now();
   });
-  return stats;
+  return counts;
 }
 
-function samplesOf(stats: TaskStats | undefined, labels: TaskSample["labels"]): TaskSample[] {
+async function counted({ operations }: TaskStore): Promise<Counts> {
+  const stats = await operations.stats();
+  try {
+    return { stats, notifiers: await operations.notifiers() };
+  } catch (error) {
+    if (isTaskStoreError(error, "NOT_SUPPORTED")) return { stats, notifiers: [] };
+    throw error;
+  }
+}
+
+function samplesOf(counts: Counts | undefined, labels: TaskSample["labels"]): TaskSample[] {
   const samples: TaskSample[] = [];
   const add = (key: Key, value: number, more: TaskSample["labels"] = {}) =>
     void samples.push({ metric: METRICS[key], value, labels: { ...labels, ...more } });
-  add("up", stats ? 1 : 0);
-  if (!stats) return samples;
+  add("up", counts ? 1 : 0);
+  if (!counts) return samples;
+  const { stats, notifiers } = counts;
   add("complete", stats.complete ? 1 : 0);
   for (const [name, of] of Object.entries(stats.names)) {
     for (const [status, count] of Object.entries(of.counts)) add("tasks", count, { name, status });
@@ -133,6 +156,12 @@ function samplesOf(stats: TaskStats | undefined, labels: TaskSample["labels"]): 
     add("latency", (of.oldestClaimableMs ?? 0) / 1000, { name });
     add("stuck", of.stuck, { name });
     add("paused", of.paused ? 1 : 0, { name });
+  }
+  for (const { name: notifier, waiting, setAside, oldestAt } of notifiers) {
+    add("undelivered", waiting, { notifier });
+    add("setAside", setAside, { notifier });
+    const age = oldestAt === undefined ? 0 : Date.parse(stats.at) - Date.parse(oldestAt);
+    add("deliveryLatency", Math.max(age, 0) / 1000, { notifier });
   }
   // The last entry is the present minute, which goes on.
   const minute: MinuteStats | undefined = stats.minutes.at(-2);

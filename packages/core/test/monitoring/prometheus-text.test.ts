@@ -1,4 +1,4 @@
-import { ANY_OWNER, prometheusText, runTask } from "@mcp-task-store/core";
+import { ANY_OWNER, prometheusText, runTask, type TakenEvent } from "@mcp-task-store/core";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { MemoryTaskStore } from "../../../../tooling/test/fixtures/stores.ts";
 
@@ -53,6 +53,23 @@ describe("the text for Prometheus", () => {
       'mcp_task_store_last_minute_ended{status="completed"}': 1,
       'mcp_task_store_last_minute_wait_seconds{quantile="0.5"}': 2,
       'mcp_task_store_last_minute_run_seconds{quantile="0.99"}': 3,
+    });
+  });
+
+  test("says what notifiers have not delivered, and for how long", async () => {
+    let time = 1_800_000_000_000;
+    const store = stored({ now: () => time });
+    expect(await prometheusText(store)).not.toContain("notifier");
+    await store.events.register({ name: "audit", on: ["created"] });
+    await store.createTask({ name: "grind" });
+    await store.createTask({ name: "grind" });
+    const [first] = (await store.events.take({ notifier: "audit", limit: 1, leaseMs: 1000 })) ?? [];
+    await store.events.settle("audit", [{ lease: (first as TakenEvent).lease, outcome: "setAside", error: "refused" }]);
+    time += 7000;
+    expect(valuesOf(await prometheusText(store, { maxAgeMs: 0 }))).toMatchObject({
+      'mcp_task_store_notifier_undelivered{notifier="audit"}': 1,
+      'mcp_task_store_notifier_set_aside{notifier="audit"}': 1,
+      'mcp_task_store_notifier_latency_seconds{notifier="audit"}': 7,
     });
   });
 
