@@ -17,7 +17,7 @@ interface Client {
   destroy(): void;
   unref(): void;
   on(event: string, listener: Listener): unknown;
-  sendCommand(args: readonly string[]): Promise<unknown>;
+  sendCommand(args: readonly string[], options: object): Promise<unknown>;
   sSubscribe(channel: string, listener: (message: string) => void): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ interface Cluster {
   connect(): Promise<unknown>;
   destroy(): void;
   on(event: string, listener: Listener): unknown;
-  sendCommand(firstKey: string, isReadonly: boolean, args: readonly string[]): Promise<unknown>;
+  sendCommand(firstKey: string, isReadonly: boolean, args: readonly string[], options: object): Promise<unknown>;
   nodeClient(node: object): Client | Promise<Client>;
 }
 
@@ -143,6 +143,20 @@ class Connection {
   }
 }
 
+/** The type of a reply's strings, in the protocol. */
+const BULK_STRING = "$".charCodeAt(0);
+
+/**
+ * Replies come as bytes. node-redis before 5.9 decodes each chunk of a long string by itself, and
+ * so breaks a character that lies in two chunks.
+ */
+const AS_BYTES = { typeMapping: { [BULK_STRING]: Buffer } };
+
+function textsOf(reply: unknown): unknown {
+  if (reply instanceof Buffer) return reply.toString();
+  return Array.isArray(reply) ? reply.map(textsOf) : reply;
+}
+
 /** The arguments of `EVAL` and `EVALSHA`. */
 function evalArguments(command: string, script: string, keys: readonly string[], args: readonly string[]): string[] {
   return [command, script, `${keys.length}`, ...keys, ...args];
@@ -175,19 +189,23 @@ class NodeDriver implements Driver {
   }
 
   eval(lua: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    return this.#client.sendCommand(evalArguments("EVAL", lua, keys, args));
+    return this.#send(evalArguments("EVAL", lua, keys, args));
   }
 
   evalsha(sha1: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    return this.#client.sendCommand(evalArguments("EVALSHA", sha1, keys, args));
+    return this.#send(evalArguments("EVALSHA", sha1, keys, args));
   }
 
   hmget(key: string, fields: readonly string[]): Promise<unknown> {
-    return this.#client.sendCommand(["HMGET", key, ...fields]);
+    return this.#send(["HMGET", key, ...fields]);
   }
 
   async subscriber(): Promise<Subscriber> {
     return new NodeRedisSubscriber(copyOf(this.#client, this.#timeoutMs), this.#channel);
+  }
+
+  async #send(args: readonly string[]): Promise<unknown> {
+    return textsOf(await this.#client.sendCommand(args, AS_BYTES));
   }
 }
 
@@ -265,7 +283,7 @@ class ClusterDriver implements Driver {
 
   async #send(args: readonly string[]): Promise<unknown> {
     try {
-      return await this.#cluster.sendCommand(this.#channel, false, args);
+      return textsOf(await this.#cluster.sendCommand(this.#channel, false, args, AS_BYTES));
     } catch (error) {
       // After a failover, the node may be another one than at first.
       if (!isReply(error)) this.#destroy();
@@ -294,7 +312,7 @@ class NodeRedisSubscriber implements Subscriber {
   }
 
   ping(): Promise<unknown> {
-    return this.#connection.client.sendCommand(["PING"]);
+    return this.#connection.client.sendCommand(["PING"], AS_BYTES);
   }
 
   close(): Promise<void> {
