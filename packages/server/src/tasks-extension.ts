@@ -59,6 +59,7 @@ import { Runs } from "./running/runs.ts";
 import type { AnyTaskToolConfig, AnyTaskToolHandler } from "./running/task-tool.ts";
 import { ToolRunner } from "./running/tool-runner.ts";
 import { assertNoTools, isServable, otherCopy, tapConnections, UNLIMITED, wrapToolCalls } from "./sdk-seams.ts";
+import type { RequestLimits } from "./transports/body.ts";
 import { handlerWithTasks } from "./transports/http.ts";
 import { LegacyConnection } from "./transports/legacy-connection.ts";
 import { TasksTransport } from "./transports/stdio.ts";
@@ -66,7 +67,7 @@ import { TasksTransport } from "./transports/stdio.ts";
 const METHODS = ["tasks/get", "tasks/update", "tasks/cancel", "tasks/result", "tasks/list"] as const;
 
 /** The SDK's options, without its limit of subscriptions: the extension has limits of its own. */
-type HandlerOptions = Omit<CreateMcpHandlerOptions, "maxSubscriptions">;
+type HandlerOptions = Omit<CreateMcpHandlerOptions, "maxSubscriptions"> & RequestLimits;
 type StdioOptions = Omit<ServeStdioOptions, "maxSubscriptions">;
 
 /** Tasks that each of a server's own workers runs at once, by default. */

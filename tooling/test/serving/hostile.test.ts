@@ -40,6 +40,30 @@ test("an endless body is cut off", async () => {
   expect(chunks).toBeLessThan(50);
 });
 
+test("a body of too many parts or levels is refused before it is parsed", async () => {
+  const body = (content: string) =>
+    `{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"x","_meta":${JSON.stringify(envelope())},"a":${content}}}`;
+  const headers = {
+    "content-type": "application/json",
+    accept: "application/json, text/event-stream",
+    "mcp-protocol-version": "2026-07-28",
+    "mcp-method": "tasks/get",
+    "mcp-name": "x",
+  };
+  const answer = async (content: string) => {
+    const request = new Request(peer.url, { method: "POST", headers, body: body(content) });
+    const response = await server.handler.fetch(request);
+    return { status: response.status, ...(await answerOf(response)) };
+  };
+  const empties = (count: number) => `[${Array.from({ length: count }, () => "{}").join(",")}]`;
+  expect(await answer(empties(19_900))).toMatchObject({ status: 200, error: { code: -32602 } });
+  expect(await answer(empties(20_000))).toMatchObject({ status: 413, error: { code: -32000 } });
+  expect(await answer(`${"[".repeat(600)}${"]".repeat(600)}`)).toMatchObject({ status: 413, error: { code: -32000 } });
+  // Within a string, nothing counts, and an escaped quotation mark does not end it.
+  const text = JSON.stringify(`\\"\\\\"${"[{:".repeat(20_000)}`);
+  expect(await answer(text)).toMatchObject({ status: 200, error: { code: -32602 } });
+});
+
 test("a malformed subscription gets an error, and the stream of an empty one ends", async () => {
   const listen = (params: Json) => ({
     jsonrpc: "2.0",

@@ -6,7 +6,7 @@ export const MAX_KEY_LENGTH = 512;
 /**
  * Whether the string can be a key in every database: well-formed Unicode, no NUL, not too long.
  */
-export function isStorableKey(key: string): boolean {
+export function isStorableKey(key: unknown): key is string {
   return typeof key === "string" && key.length <= MAX_KEY_LENGTH && key.isWellFormed() && !key.includes("\0");
 }
 

@@ -109,16 +109,18 @@ export class JsonRpcError extends Error {
   }
 }
 
-/** The id for a message, cut off if it is very long. */
-function shown(taskId: string): string {
+/** The id for a message, cut off if it is very long. A caller without types may pass any value. */
+function shown(taskId: unknown): string {
+  if (typeof taskId !== "string") return `(${typeof taskId})`;
   return taskId.length <= 128 ? taskId : `${taskId.slice(0, 128)}...`;
 }
 
 // The following messages have the words of SDK 1.x's in-memory store, because callers match on
 // them.
 
-export function notFound(taskId: string): TaskStoreError {
-  return new TaskStoreError("TASK_NOT_FOUND", `Task with ID ${shown(taskId)} not found`, { taskId });
+export function notFound(taskId: unknown): TaskStoreError {
+  const details = typeof taskId === "string" ? { taskId } : {};
+  return new TaskStoreError("TASK_NOT_FOUND", `Task with ID ${shown(taskId)} not found`, details);
 }
 
 export function cannotUpdate(taskId: string, from: TaskStatus, to: TaskStatus | undefined): TaskStoreError {

@@ -171,7 +171,7 @@ export class BackendGateway {
   ): Answer<StoredTask | undefined> {
     if (!isStorableKey(taskId))
       return this.open().then(() => {
-        throw notFound(String(taskId));
+        throw notFound(taskId);
       });
     if (lease && lease.taskId !== taskId) throw invalid("The lease belongs to another task", taskId);
     const guard: { -readonly [Field in keyof Guard]: Guard[Field] } = { scope };

@@ -26,7 +26,7 @@ export function failuresStep(failures: number, encode: Encode): Step {
 export async function readSteps(gateway: BackendGateway, taskId: string, options: OwnerOptions): Promise<TaskSteps> {
   checkOptions("readSteps", options, OWNER_OPTIONS);
   const task = await gateway.read(taskId, gateway.scope(options.owner));
-  if (!task) throw notFound(String(taskId));
+  if (!task) throw notFound(taskId);
   const kept = await gateway.call((backend) => {
     if (!backend.stepsOf) throw notSupported("keep steps", "stepsOf");
     return backend.stepsOf([taskId]);

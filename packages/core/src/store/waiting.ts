@@ -49,7 +49,7 @@ export class Waiting {
     const scope = this.#gateway.scope(options.owner);
     const { signal, timeoutMs } = options;
     signal?.throwIfAborted();
-    if (typeof taskId !== "string" || !isStorableKey(taskId)) throw notFound(String(taskId));
+    if (typeof taskId !== "string" || !isStorableKey(taskId)) throw notFound(taskId);
     const ms = timeoutMsOf(timeoutMs);
     let seen = known;
     let over = false;

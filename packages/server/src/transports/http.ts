@@ -12,6 +12,7 @@ import type { TaskCaller } from "../options.ts";
 import { declaresTasks, missingTasksCapability } from "../protocol/callers.ts";
 import { asProtocolError, refusal } from "../protocol/wire.ts";
 import { isEventStream, UNLIMITED } from "../sdk-seams.ts";
+import { type RequestLimits, readBody } from "./body.ts";
 import { isListen, type Listen, taskIdsOf } from "./subscription.ts";
 import { TaskStream } from "./task-stream.ts";
 
@@ -27,17 +28,20 @@ const RETRY_AFTER_S = 5;
 export function handlerWithTasks(
   extension: ExtensionContext,
   factory: McpServerFactory,
-  options: CreateMcpHandlerOptions,
+  options: CreateMcpHandlerOptions & RequestLimits,
   maxTasks: number,
 ): McpHttpHandler {
   const inner = createMcpHandler(factory, { ...options, ...UNLIMITED });
   const open = new Set<TaskStream>();
   // Node aborts the signal of a Request only while the request itself is referenced.
   const held = new Set<Request>();
-  const fetch = async (request: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
-    const listen = await listenOf(request, requestOptions?.parsedBody, options.maxRequestBodySize);
-    if (!listen) return unlessAway(extension, request, await inner.fetch(request, requestOptions));
-    const response = await inner.fetch(request, requestOptions);
+  const fetch = async (given: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
+    const read = await readBody(given, requestOptions?.parsedBody, options);
+    if ("refusal" in read) return read.refusal;
+    const { request, parsedBody } = read;
+    const response = await inner.fetch(request, { ...requestOptions, parsedBody });
+    const listen = isListen(parsedBody) ? parsedBody : undefined;
+    if (!listen) return unlessAway(extension, request, response);
     // The SDK refused the subscription.
     if (!response.body || !isEventStream(response)) return response;
     const admitted = admit(extension, listen, { authInfo: requestOptions?.authInfo, request });
@@ -73,38 +77,6 @@ export function handlerWithTasks(
     await Promise.all([...open].map((stream) => stream.close()));
   };
   return { ...inner, fetch, close };
-}
-
-/**
- * The request, if it is a `subscriptions/listen`. A request of 2026-07-28 names its method in a
- * header.
- */
-async function listenOf(request: Request, parsedBody: unknown, maxBytes = 4 * 2 ** 20): Promise<Listen | undefined> {
-  if (request.headers.get("mcp-method") !== "subscriptions/listen") return undefined;
-  try {
-    const message: unknown = parsedBody ?? JSON.parse(await textOf(request, maxBytes));
-    return isListen(message) ? message : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Reads the body up to the SDK's own limit. The SDK reads it again. */
-async function textOf(request: Request, maxBytes: number): Promise<string> {
-  const reader = request.clone().body?.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  for (let bytes = 0; ; ) {
-    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
-    if (done) return text;
-    bytes += value.byteLength;
-    if (bytes > maxBytes) {
-      // This settles only when the SDK has also stopped reading.
-      reader?.cancel().catch(() => undefined);
-      return "";
-    }
-    text += decoder.decode(value, { stream: true });
-  }
 }
 
 /**

@@ -132,7 +132,7 @@ export class Operations implements TaskOperations {
   async requeueTask(taskId: string): Promise<TaskSnapshot> {
     for (;;) {
       const task = await this.#gateway.read(taskId, null);
-      if (!task) throw notFound(String(taskId));
+      if (!task) throw notFound(taskId);
       if (isTerminal(task.status)) throw cannotUpdate(taskId, task.status, undefined);
       const lease = { taskId, token: task.leaseToken, attempt: task.attempt, leaseMs: 0 };
       // No runner has taken the task since its last release, so there is no attempt to take back.
@@ -154,7 +154,7 @@ export class Operations implements TaskOperations {
   }
 
   async answerInput(taskId: string, key: string, response: unknown): Promise<void> {
-    const taken = await this.#inputs.provideAs(null, taskId, { [key]: response });
+    const taken = typeof key === "string" ? await this.#inputs.provideAs(null, taskId, { [key]: response }) : [];
     if (taken.length === 0) throw invalid("The task has no open question under this key", taskId);
   }
 

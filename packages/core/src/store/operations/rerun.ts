@@ -11,7 +11,7 @@ import { historyLine } from "./history.ts";
 /** Makes a new task of an ended one's request, and links the two. */
 export async function rerun(gateway: BackendGateway, taskId: string, options: RerunOptions): Promise<Task> {
   const first = await gateway.read(taskId, null, ["request"]);
-  if (!first) throw notFound(String(taskId));
+  if (!first) throw notFound(taskId);
   if (!isTerminal(first.status))
     throw invalid("Only a task that has ended can be run again: cancel it first, or requeue it", taskId);
   const { requestId, request, context } = decodePayload<{
