@@ -1,4 +1,4 @@
-import { prometheusText } from "@mcp-task-store/core";
+import { ANY_OWNER, prometheusText } from "@mcp-task-store/core";
 import { reporter } from "@mcp-task-store/core/backend";
 import { type Viewer, viewerOf } from "./access.ts";
 import { answer, json, refusal } from "./answers.ts";
@@ -52,7 +52,7 @@ class TaskDashboard implements Dashboard {
     const audit = new Audit(options.onAudit, this.#report);
     for (const [name, store] of Object.entries(options.stores)) {
       const stats = new StatsCache(store.operations, scan);
-      const watch = new Watch(store);
+      const watch: Watch = new Watch(() => store.subscribe(() => watch.tell(), { owner: ANY_OWNER }));
       this.#rooms.set(name, { name, store, stats, watch, scan, audit, work: new Set(), redact, report: this.#report });
     }
     this.#readiness = new Readiness(Object.values(options.stores));

@@ -1,5 +1,7 @@
-import { ANY_OWNER } from "@mcp-task-store/core";
+import { ANY_OWNER, type TaskSnapshot } from "@mcp-task-store/core";
 import { answer } from "../answers.ts";
+import { sees } from "../scope.ts";
+import { Watch } from "../watch.ts";
 import type { Call } from "./call.ts";
 import { recordFor } from "./tasks.ts";
 
@@ -24,7 +26,7 @@ export async function events(call: Call): Promise<Response> {
   let write: (text: string) => void = () => undefined;
   const changed = () => write("event: changed\ndata: {}\n\n");
   const stop =
-    taskId === null ? await watch.add(changed) : await store.subscribe(changed, { taskId, owner: ANY_OWNER });
+    taskId === null ? await followAll(call, changed) : await store.subscribe(changed, { taskId, owner: ANY_OWNER });
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       write = (text) => {
@@ -52,4 +54,25 @@ export async function events(call: Call): Promise<Response> {
     },
   });
   return answer(body, "text/event-stream", { headers: { "cache-control": "no-store", "x-accel-buffering": "no" } });
+}
+
+/** Calls `changed` after changes of the tasks that the viewer may see. */
+async function followAll(call: Call, changed: () => void): Promise<() => void> {
+  const { watch, store, report } = call.room;
+  const { owners } = call.viewer;
+  if (owners === undefined) return watch.add(changed);
+  // A subscription of one owner, or of none, may also tell of tasks that the viewer must not see.
+  const check = async (taskId: string) => {
+    const record = await call.operations.getRecord(taskId, { fields: [] });
+    if (record !== null && sees(call.viewer, record.owner)) own.tell();
+  };
+  const subscribe = async (): Promise<() => void> => {
+    const listener = ({ task }: TaskSnapshot) => void check(task.taskId).catch(report);
+    const stops = await Promise.all(owners.map((owner) => store.subscribe(listener, { owner: owner ?? undefined })));
+    return () => {
+      for (const stop of stops) stop();
+    };
+  };
+  const own = new Watch(subscribe);
+  return own.add(changed);
 }
