@@ -1,6 +1,6 @@
-// Another owner, an anonymous caller and a hostile client get the answer for an unknown id, byte for
-// byte, to every message that names a task, over every transport. In the usual run, each message
-// comes from some of the strangers. `TEST_ISOLATION=1` sends every message from all of them.
+// Another owner, an anonymous caller and a hostile client get the answer for an unknown id, byte
+// for byte, to every message that names a task, over every transport. In the usual run, each
+// message comes from some of the strangers. `TEST_ISOLATION=1` sends every message from all.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -10,7 +10,7 @@ export class Watch {
   #timer: NodeJS.Timeout | undefined;
   #changed = false;
 
-  /** @param subscribe Begins to call `tell` after changes; the function that it returns ends that. */
+  /** @param subscribe Begins to call `tell` after changes, until its own function is called. */
   constructor(subscribe: () => Promise<() => void>) {
     this.#subscribe = subscribe;
   }

@@ -101,7 +101,7 @@ describe.each(ISOLATIONS)("isolation %s", (isolation) => {
         for (const taskId of [working, ended]) {
           const foreign = await answer(taskId);
           expect({ name, text: foreign.text }).toEqual({ name, text: unknown.text });
-          // Without owner, a call under the rule of SDK 1.x sees every task, and the dashboard drops it.
+          // Under the rule of SDK 1.x, a call without owner sees every task, and it is dropped.
           if (isolation === "strict" || !owners.includes(null))
             expect({ name, calls: foreign.calls }).toEqual({ name, calls: unknown.calls });
         }

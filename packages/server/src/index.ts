@@ -4,6 +4,8 @@ export type {
   CreateOptions,
   FallbackTool,
   FallbackToolsOptions,
+  OpenLimits,
+  OpenNow,
   TaskCaller,
   TaskMode,
   TasksExtensionOptions,

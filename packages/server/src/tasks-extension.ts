@@ -49,6 +49,7 @@ import type {
   CreatedTask,
   CreateOptions,
   FallbackToolsOptions,
+  OpenNow,
   TasksExtensionOptions,
   TaskToolConfig,
   TaskToolHandler,
@@ -326,6 +327,11 @@ export class TasksExtension implements AsyncDisposable {
       forgetClose();
       forgetSignal();
     }
+  }
+
+  /** What is open in this process now, of what the extension limits. */
+  get open(): OpenNow {
+    return this.#extension.open;
   }
 
   /**

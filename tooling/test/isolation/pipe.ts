@@ -38,7 +38,7 @@ export class Pipe {
     this.#received.length = 0;
   }
 
-  /** @param probe A request that the server answers, after which a message without an answer is done. */
+  /** @param probe A request with an answer, by which a message without one is done. */
   async exchange(message: Message, expects: Expects, probe: Message): Promise<string> {
     this.#received.length = 0;
     const { id, body } = outgoing(message);

@@ -12,6 +12,7 @@ import type { TaskCaller } from "../options.ts";
 import { declaresTasks, missingTasksCapability } from "../protocol/callers.ts";
 import { asProtocolError, refusal } from "../protocol/wire.ts";
 import { isEventStream, UNLIMITED } from "../sdk-seams.ts";
+import { admitBody } from "./bodies.ts";
 import { isListen, type Listen, taskIdsOf } from "./subscription.ts";
 import { TaskStream } from "./task-stream.ts";
 
@@ -34,7 +35,24 @@ export function handlerWithTasks(
   const open = new Set<TaskStream>();
   // Node aborts the signal of a Request only while the request itself is referenced.
   const held = new Set<Request>();
-  const fetch = async (request: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
+  const fetch = async (received: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
+    const caller = { authInfo: requestOptions?.authInfo, request: received };
+    const admitted = admitBody(extension, caller, requestOptions?.parsedBody !== undefined);
+    if (admitted instanceof Response) return admitted;
+    try {
+      const response = await answer(admitted.request, requestOptions);
+      const refusal = admitted.refused();
+      if (refusal) await response.body?.cancel();
+      return refusal ?? response;
+    } catch (error) {
+      const refusal = admitted.refused();
+      if (!refusal) throw error;
+      return refusal;
+    } finally {
+      admitted.free();
+    }
+  };
+  const answer = async (request: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
     const listen = await listenOf(request, requestOptions?.parsedBody, options.maxRequestBodySize);
     if (!listen) return unlessAway(extension, request, await inner.fetch(request, requestOptions));
     const response = await inner.fetch(request, requestOptions);
