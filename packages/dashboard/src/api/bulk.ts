@@ -53,6 +53,7 @@ function earlier(before: NonNullable<TaskFilter["created"]>["before"]): Date {
 }
 
 function streamed(call: Call, dryRun: boolean, work: (options: BulkOptions) => Promise<BulkOutcome>): Response {
+  const free = call.room.streams.take(call.viewer.user);
   const gone = new AbortController();
   const signal = AbortSignal.any([gone.signal, call.request.signal, call.room.watch.closed]);
   const body = new ReadableStream<Uint8Array>({
@@ -66,7 +67,10 @@ function streamed(call: Call, dryRun: boolean, work: (options: BulkOptions) => P
         call.room.stats.forget();
         if (!gone.signal.aborted) controller.close();
       };
-      const running = run().finally(() => call.room.work.delete(running));
+      const running = run().finally(() => {
+        call.room.work.delete(running);
+        free();
+      });
       call.room.work.add(running);
     },
     cancel() {

@@ -18,15 +18,18 @@ const RETRY_MS = 5000;
 export async function events(call: Call): Promise<Response> {
   const taskId = call.query.get("task");
   if (taskId !== null) await recordFor(call, taskId);
-  const { watch, store } = call.room;
+  const { watch, store, streams } = call.room;
+  const free = streams.take(call.viewer.user);
   const end = new AbortController();
   let isCancelled = false;
   const signal = AbortSignal.any([end.signal, call.request.signal, watch.closed]);
   const encoder = new TextEncoder();
   let write: (text: string) => void = () => undefined;
   const changed = () => write("event: changed\ndata: {}\n\n");
-  const stop =
-    taskId === null ? await followAll(call, changed) : await store.subscribe(changed, { taskId, owner: ANY_OWNER });
+  const following = taskId === null ? followAll(call, changed) : store.subscribe(changed, { taskId, owner: ANY_OWNER });
+  // A stream that cannot begin leaves its place.
+  following.catch(free);
+  const stop = await following;
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       write = (text) => {
@@ -42,6 +45,7 @@ export async function events(call: Call): Promise<Response> {
         clearInterval(heartbeat);
         clearTimeout(life);
         stop();
+        free();
         write = () => undefined;
         if (!isCancelled) controller.close();
       };
