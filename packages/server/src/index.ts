@@ -4,7 +4,6 @@ export type {
   CreateOptions,
   FallbackTool,
   FallbackToolsOptions,
-  OpenLimits,
   OpenNow,
   TaskCaller,
   TaskMode,
