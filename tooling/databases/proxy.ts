@@ -14,6 +14,8 @@ export class TcpProxy {
   #slow: { readonly delayMs: number; readonly bytes: number } | undefined;
   #harm: Harm | undefined;
   #harmed = 0;
+  #sent = 0;
+  #received = 0;
 
   private constructor(server: Server, target: URL) {
     this.#server = server;
@@ -41,6 +43,11 @@ export class TcpProxy {
   /** The number of lost answers and cut commands. */
   get harmed(): number {
     return this.#harmed;
+  }
+
+  /** Bytes that clients have sent and received so far. */
+  get traffic(): { readonly sent: number; readonly received: number } {
+    return { sent: this.#sent, received: this.#received };
   }
 
   /** Cuts every connection and refuses new ones until `end`. */
@@ -85,13 +92,15 @@ export class TcpProxy {
     }
     let asked = false;
     this.#forward(client, server, (data) => {
+      this.#sent += data.length;
       asked = this.#harm === "lose an answer";
       if (this.#harm !== "cut a command") return true;
       this.#hurt();
       server.end(data.subarray(0, data.length / 2), () => client.destroy());
       return false;
     });
-    this.#forward(server, client, () => {
+    this.#forward(server, client, (data) => {
+      this.#received += data.length;
       if (this.#harm !== "lose an answer" || !asked) return true;
       this.#hurt();
       client.destroy();

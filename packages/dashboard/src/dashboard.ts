@@ -1,4 +1,4 @@
-import { prometheusText } from "@mcp-task-store/core";
+import { ANY_OWNER, prometheusText } from "@mcp-task-store/core";
 import { reporter } from "@mcp-task-store/core/backend";
 import { type Viewer, viewerOf } from "./access.ts";
 import { answer, json, refusal } from "./answers.ts";
@@ -12,6 +12,7 @@ import { checkHost, checkOrigin, type OriginRules } from "./origin.ts";
 import { file, page } from "./pages.ts";
 import { redactSecrets } from "./redact.ts";
 import { StatsCache } from "./stats-cache.ts";
+import { Streams } from "./streams.ts";
 import { Watch } from "./watch.ts";
 
 /** What any server that speaks `fetch` can serve. */
@@ -50,10 +51,22 @@ class TaskDashboard implements Dashboard {
     const { onError = warn, redact = redactSecrets, scan = 100_000 } = options;
     this.#report = reporter(onError);
     const audit = new Audit(options.onAudit, this.#report);
+    const streams = new Streams(options.maxStreams ?? 500, options.maxStreamsPerUser ?? 100);
     for (const [name, store] of Object.entries(options.stores)) {
       const stats = new StatsCache(store.operations, scan);
-      const watch = new Watch(store);
-      this.#rooms.set(name, { name, store, stats, watch, scan, audit, work: new Set(), redact, report: this.#report });
+      const watch: Watch = new Watch(() => store.subscribe(() => watch.tell(), { owner: ANY_OWNER }));
+      this.#rooms.set(name, {
+        name,
+        store,
+        stats,
+        watch,
+        streams,
+        scan,
+        audit,
+        work: new Set(),
+        redact,
+        report: this.#report,
+      });
     }
     this.#readiness = new Readiness(Object.values(options.stores));
     this.fetch = this.fetch.bind(this);

@@ -47,6 +47,18 @@ export interface DashboardOptions {
    */
   scan?: number | undefined;
   /**
+   * Streams of events and acts on filters that may be open at a time. Beyond it, a request gets the
+   * status 503.
+   * @default 500
+   */
+  maxStreams?: number | undefined;
+  /**
+   * Streams of one `user`. Visitors without `user` count as one. Beyond it, a request gets the
+   * status 429.
+   * @default 100
+   */
+  maxStreamsPerUser?: number | undefined;
+  /**
    * Called with failures that the browser gets only as "failed".
    * @default a process warning
    */
@@ -70,6 +82,8 @@ const OPTIONS: OptionTable<DashboardOptions> = {
   allowedHosts: texts,
   allowedOrigins: texts,
   scan: checks.whole(1),
+  maxStreams: checks.whole(0),
+  maxStreamsPerUser: checks.whole(0),
   onError: checks.callable,
 };
 

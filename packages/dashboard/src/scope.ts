@@ -21,3 +21,8 @@ export function filterFor(viewer: Viewer, text: string): TaskFilter | undefined 
   const owners = wanted.filter((each) => viewer.owners?.includes(each));
   return owners.length === 0 ? undefined : { ...where, owner: owners };
 }
+
+/** How many tasks were looked at. To a viewer of some owners, other owners' tasks do not count. */
+export function scannedFor({ owners }: Viewer, scanned: number, found: number): number {
+  return owners === undefined ? scanned : found;
+}

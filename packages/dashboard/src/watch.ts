@@ -1,19 +1,18 @@
-import { ANY_OWNER, type TaskStore } from "@mcp-task-store/core";
-
 /** Those who watch hear of changes this often at most. */
 const PAUSE_MS = 1000;
 
-/** Tells those who watch a store that something changed. It listens only while somebody watches. */
+/** Tells those who watch that something changed. It listens only while somebody watches. */
 export class Watch {
-  readonly #store: TaskStore;
+  readonly #subscribe: () => Promise<() => void>;
   readonly #watchers = new Set<() => void>();
   readonly #end = new AbortController();
   #listening: Promise<() => void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #changed = false;
 
-  constructor(store: TaskStore) {
-    this.#store = store;
+  /** @param subscribe Begins to call `tell` after changes, until its own function is called. */
+  constructor(subscribe: () => Promise<() => void>) {
+    this.#subscribe = subscribe;
   }
 
   /** Aborts when the dashboard is closed. */
@@ -29,7 +28,7 @@ export class Watch {
   /** Calls `listener` after changes until the returned function is called. */
   async add(listener: () => void): Promise<() => void> {
     this.#watchers.add(listener);
-    this.#listening ??= this.#store.subscribe(() => this.#tell(), { owner: ANY_OWNER });
+    this.#listening ??= this.#subscribe();
     const remove = () => {
       this.#watchers.delete(listener);
       if (this.#watchers.size === 0) this.#stop();
@@ -49,7 +48,8 @@ export class Watch {
     this.#stop();
   }
 
-  #tell(): void {
+  /** Something has changed. */
+  tell(): void {
     if (this.#timer !== undefined) {
       this.#changed = true;
       return;
@@ -57,7 +57,7 @@ export class Watch {
     this.#changed = false;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      if (this.#changed) this.#tell();
+      if (this.#changed) this.tell();
     }, PAUSE_MS);
     for (const watcher of this.#watchers) watcher();
   }

@@ -140,3 +140,33 @@ test("a store that does not answer is not ready", async () => {
   const response = await here.dashboard.fetch(new Request(`${BASE}/readyz`));
   expect([response.status, await response.json()]).toEqual([503, { ready: false }]);
 });
+
+test("streams have limits for each user and in all, and a browser that leaves makes room", async () => {
+  let user: string | undefined;
+  const here = scene({ maxStreams: 3, maxStreamsPerUser: 2, access: () => ({ may: "all", user }) });
+  const path = "api/v1/stores/main/events";
+  const open = async (as?: string) => {
+    user = as;
+    return here.raw(path);
+  };
+  const refusal = async (response: Response) => [response.status, ((await response.json()) as Refused).error.code];
+  const first = await open("ada");
+  await open("ada");
+  expect(await refusal(await open("ada"))).toEqual([429, "TOO_MANY_STREAMS"]);
+  expect(await refusal(await here.raw("api/v1/stores/main/bulk/cancel", posted({ q: "", dryRun: true })))).toEqual([
+    429,
+    "TOO_MANY_STREAMS",
+  ]);
+  await open();
+  expect(await refusal(await open())).toEqual([503, "TOO_MANY_STREAMS"]);
+  // A stream that cannot begin takes no place.
+  user = "ada";
+  for (let round = 0; round < 3; round += 1) expect((await here.raw(`${path}?task=unknown`)).status).toBe(404);
+  await first.body?.cancel();
+  expect((await open("ada")).status).toBe(200);
+  expect((await open("ada")).status).toBe(429);
+});
+
+interface Refused {
+  error: { code: string };
+}

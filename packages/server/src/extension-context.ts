@@ -1,7 +1,7 @@
 import { isTaskStoreError, type TaskStore } from "@mcp-task-store/core";
 import { reporter } from "@mcp-task-store/core/backend";
 import { ProtocolError, ProtocolErrorCode, type ServerContext } from "@modelcontextprotocol/server";
-import type { OnError, TaskCaller, TasksExtensionOptions, WithoutTasks } from "./options.ts";
+import type { OnError, OpenNow, TaskCaller, TasksExtensionOptions, WithoutTasks } from "./options.ts";
 import { Places } from "./places.ts";
 import { ANONYMOUS, callerOf, defaultOwner } from "./protocol/callers.ts";
 
@@ -21,6 +21,10 @@ export class ExtensionContext {
    * others.
    */
   readonly polls: Places;
+  /** Calls of tools that are being answered. */
+  readonly calls: Places;
+  /** Bytes of request bodies over HTTP, until their answer begins. */
+  readonly bodies: Places;
   /** Milliseconds that `tasks/get` may wait for a change. */
   readonly getWaitMs: number;
   /** How tools answer clients that cannot have a task, unless they say otherwise. */
@@ -40,6 +44,10 @@ export class ExtensionContext {
     this.subscriptions = new Places("subscriptions", maxSubscriptions, maxSubscriptionsPerOwner);
     this.waits = new Places("waits for tasks", maxWaits, maxWaitsPerOwner);
     this.polls = new Places("polls of tasks", maxWaits, maxWaitsPerOwner);
+    const { maxCalls = 20_000, maxCallsPerOwner = 2000 } = options;
+    this.calls = new Places("calls of tools", maxCalls, maxCallsPerOwner);
+    const { maxBodyBytes = 256 * 2 ** 20, maxBodyBytesPerOwner = 64 * 2 ** 20 } = options;
+    this.bodies = new Places("bytes of requests", maxBodyBytes, maxBodyBytesPerOwner);
     this.getWaitMs = getWaitMs;
     this.withoutTasks = options.withoutTasks;
     this.onError = reporter(onError);
@@ -79,6 +87,29 @@ export class ExtensionContext {
     if (owner === ANONYMOUS)
       throw new TypeError(`The owner ${ANONYMOUS} is reserved: return undefined for anonymous callers`);
     return owner ?? ANONYMOUS;
+  }
+
+  /**
+   * Like `ownerOf`, for limits: a caller for whom the `owner` option throws counts as anonymous.
+   * The request fails later, if it needs an owner.
+   */
+  countedAs(caller: ServerContext | TaskCaller): string {
+    try {
+      return this.ownerOf(caller);
+    } catch {
+      return ANONYMOUS;
+    }
+  }
+
+  /** What is open now. */
+  get open(): OpenNow {
+    const { subscriptions, waits, polls, calls, bodies } = this;
+    return {
+      subscriptions: subscriptions.open,
+      waits: waits.open + polls.open,
+      calls: calls.open,
+      bodyBytes: bodies.open,
+    };
   }
 
   /**

@@ -4,6 +4,7 @@ export type {
   CreateOptions,
   FallbackTool,
   FallbackToolsOptions,
+  OpenNow,
   TaskCaller,
   TaskMode,
   TasksExtensionOptions,

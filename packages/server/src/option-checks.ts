@@ -36,6 +36,10 @@ const EXTENSION_OPTIONS: OptionTable<TasksExtensionOptions> = {
   maxSubscriptionsPerOwner: checks.number(0),
   maxWaits: checks.number(0),
   maxWaitsPerOwner: checks.number(0),
+  maxCalls: checks.number(0),
+  maxCallsPerOwner: checks.number(0),
+  maxBodyBytes: checks.number(0),
+  maxBodyBytesPerOwner: checks.number(0),
   onError: checks.callable,
 };
 

@@ -56,6 +56,40 @@ export interface OpenLimits {
    * @default 1_000
    */
   maxWaitsPerOwner?: number | undefined;
+  /**
+   * Calls of tools that are being answered: until the result, or until the task is made.
+   * @default 20_000
+   */
+  maxCalls?: number | undefined;
+  /**
+   * Calls of one owner.
+   * @default 2_000
+   */
+  maxCallsPerOwner?: number | undefined;
+  /**
+   * Bytes of the bodies of HTTP requests, from their arrival until their answer begins. A request
+   * beyond it gets the HTTP status 503 with `Retry-After`. One body has the limit
+   * `maxRequestBodySize` of `createMcpHandler` (4 MiB).
+   * @default 268_435_456 (256 MiB)
+   */
+  maxBodyBytes?: number | undefined;
+  /**
+   * Bytes of one owner. A request beyond it gets the HTTP status 429 with `Retry-After`.
+   * @default 67_108_864 (64 MiB)
+   */
+  maxBodyBytesPerOwner?: number | undefined;
+}
+
+/** What is open in this process now: see `OpenLimits`. */
+export interface OpenNow {
+  /** Streams of `subscriptions/listen`. */
+  readonly subscriptions: number;
+  /** Requests that wait for a task, and tasks that connections of 2025-11-25 follow. */
+  readonly waits: number;
+  /** Calls of tools that are being answered. */
+  readonly calls: number;
+  /** Bytes of request bodies over HTTP. */
+  readonly bodyBytes: number;
 }
 
 export interface TasksExtensionOptions extends Pick<RunTaskOptions, "leaseMs" | "heartbeatMs">, OpenLimits {

@@ -1,5 +1,8 @@
 import { TaskStoreError } from "@mcp-task-store/core";
 
+/** A limit that would be exceeded: the caller's own, or that of the server. */
+export type Full = "owner" | "server";
+
 /**
  * Limits how much is open at a time, in total and for each owner. All anonymous callers count as
  * one owner.
@@ -18,23 +21,33 @@ export class Places {
     this.#maxPerOwner = maxPerOwner;
   }
 
+  /** How many places are taken. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** The limit that stands against taking more places, if any. */
+  fullFor(owner: string, count = 1): Full | undefined {
+    if ((this.#byOwner.get(owner) ?? 0) + count > this.#maxPerOwner) return "owner";
+    return this.#open + count > this.#max ? "server" : undefined;
+  }
+
   /**
-   * Takes a place. The function that it returns gives the place back; calling it again does
+   * Takes a place, or several. The function that it returns gives them back; calling it again does
    * nothing.
    * @throws TaskStoreError `LIMIT_EXCEEDED`
    */
-  take(owner: string): () => void {
-    const taken = this.#byOwner.get(owner) ?? 0;
-    if (taken >= this.#maxPerOwner) throw this.#full(`This caller has reached its limit of open ${this.#what}`);
-    if (this.#open >= this.#max) throw this.#full(`The server has reached its limit of open ${this.#what}`);
-    this.#byOwner.set(owner, taken + 1);
-    this.#open += 1;
+  take(owner: string, count = 1): () => void {
+    const full = this.fullFor(owner, count);
+    if (full) throw this.error(full);
+    this.#byOwner.set(owner, (this.#byOwner.get(owner) ?? 0) + count);
+    this.#open += count;
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      this.#open -= 1;
-      const left = (this.#byOwner.get(owner) ?? 0) - 1;
+      this.#open -= count;
+      const left = (this.#byOwner.get(owner) ?? 0) - count;
       if (left > 0) this.#byOwner.set(owner, left);
       else this.#byOwner.delete(owner);
     };
@@ -49,7 +62,9 @@ export class Places {
     }
   }
 
-  #full(message: string): TaskStoreError {
-    return new TaskStoreError("LIMIT_EXCEEDED", message);
+  /** The error that refuses what exceeds this limit. */
+  error(full: Full): TaskStoreError {
+    const who = full === "owner" ? "This caller has reached its" : "The server has reached its";
+    return new TaskStoreError("LIMIT_EXCEEDED", `${who} limit of open ${this.#what}`);
   }
 }

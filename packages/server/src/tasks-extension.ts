@@ -49,6 +49,7 @@ import type {
   CreatedTask,
   CreateOptions,
   FallbackToolsOptions,
+  OpenNow,
   TasksExtensionOptions,
   TaskToolConfig,
   TaskToolHandler,
@@ -59,9 +60,9 @@ import { Runs } from "./running/runs.ts";
 import type { AnyTaskToolConfig, AnyTaskToolHandler } from "./running/task-tool.ts";
 import { ToolRunner } from "./running/tool-runner.ts";
 import { assertNoTools, isServable, otherCopy, tapConnections, UNLIMITED, wrapToolCalls } from "./sdk-seams.ts";
-import type { RequestLimits } from "./transports/body.ts";
 import { handlerWithTasks } from "./transports/http.ts";
 import { LegacyConnection } from "./transports/legacy-connection.ts";
+import type { RequestLimits } from "./transports/read-body.ts";
 import { TasksTransport } from "./transports/stdio.ts";
 
 const METHODS = ["tasks/get", "tasks/update", "tasks/cancel", "tasks/result", "tasks/list"] as const;
@@ -327,6 +328,11 @@ export class TasksExtension implements AsyncDisposable {
       forgetClose();
       forgetSignal();
     }
+  }
+
+  /** What is open in this process now, of what the extension limits. */
+  get open(): OpenNow {
+    return this.#extension.open;
   }
 
   /**

@@ -23,6 +23,10 @@ export type QueuedMessage =
  * Structurally the `TaskMessageQueue` of `@modelcontextprotocol/sdk` 1.x. Queues are keyed by task
  * id alone (the session is not looked at), and a task of that id need not exist. Calls for one task
  * take effect in the order in which they were made.
+ *
+ * A `response` or an `error` answers a request that a client made a part of a task. If the caller
+ * may not see that task, the answer is dropped, so that no client can fill the queue of another
+ * owner's task.
  */
 export interface TaskMessageQueue {
   /**

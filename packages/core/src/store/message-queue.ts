@@ -1,4 +1,6 @@
 import type { Answer } from "../backend/answer.ts";
+import { isInScope } from "../backend/rules.ts";
+import type { OwnerScope } from "../backend/task-backend.ts";
 import { isStorableKey } from "../contract/checks.ts";
 import { invalid, isTaskStoreError, TaskStoreError } from "../contract/errors.ts";
 import { decodeJson, encodeJson } from "../contract/json.ts";
@@ -17,14 +19,19 @@ export class BackendMessageQueue implements TaskMessageQueue {
     this.#gateway = gateway;
   }
 
-  async enqueue(taskId: string, message: QueuedMessage, _sessionId?: string, maxSize?: number): Promise<void> {
+  async enqueue(taskId: string, message: QueuedMessage, sessionId?: string, maxSize?: number): Promise<void> {
     const { limits, messageTtlMs } = this.#gateway.settings;
     if (!isStorableKey(taskId)) throw invalid("The task id is not well-formed, or longer than 512 characters");
     if (maxSize !== undefined && (typeof maxSize !== "number" || !(maxSize >= 0)))
       throw invalid("maxSize must be a number, 0 or larger", taskId);
     const text = encodeJson(message, "message", limits.payloadBytes);
     const cap = Math.min(maxSize ?? Number.POSITIVE_INFINITY, limits.messagesPerTask ?? Number.POSITIVE_INFINITY);
+    // SDK 1.x queues its answer to any request that claims to be a part of a task, and does not ask
+    // whose task that is.
+    const isAnswer = message.type === "response" || message.type === "error";
+    const scope = isAnswer ? this.#gateway.callerScope(sessionId) : null;
     await this.#inOrder(taskId, async () => {
+      if (scope !== null && (await this.#isForeign(taskId, scope))) return;
       const outcome = await this.#gateway.call((backend) =>
         backend.push(taskId, text, Number.isFinite(cap) ? cap : null, messageTtlMs),
       );
@@ -49,6 +56,11 @@ export class BackendMessageQueue implements TaskMessageQueue {
       if (!isTaskStoreError(error, "STORE_CLOSED")) this.#gateway.report(error);
       return [];
     }
+  }
+
+  async #isForeign(taskId: string, scope: OwnerScope): Promise<boolean> {
+    const task = await this.#gateway.read(taskId, null);
+    return task !== undefined && !isInScope(scope, task.owner);
   }
 
   async #shift(taskId: string, limit: number | null): Promise<QueuedMessage[]> {

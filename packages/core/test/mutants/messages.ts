@@ -62,6 +62,18 @@ class ForeignKey extends MutableBackend {
   }
 }
 
+/** An answer in the dress of a notification, by which the store's check passes it. */
+function asNotification(message: QueuedMessage): QueuedMessage {
+  return { type: "notification", message: { jsonrpc: "2.0", method: DRESSED, params: { message } }, timestamp: 1 };
+}
+
+function asBefore(queued: QueuedMessage): QueuedMessage {
+  const { method, params } = queued.message as { method?: string; params?: { message: QueuedMessage } };
+  return method === DRESSED && params ? params.message : queued;
+}
+
+const DRESSED = "dressed";
+
 export const messageMutants: Mutant[] = [
   {
     id: "lifo",
@@ -79,6 +91,20 @@ export const messageMutants: Mutant[] = [
           store.messages.enqueue(`${session} ${taskId}`, message, session, size),
         dequeue: (taskId, session) => store.messages.dequeue(`${session} ${taskId}`),
         dequeueAll: (taskId, session) => store.messages.dequeueAll(`${session} ${taskId}`),
+      },
+    }),
+  },
+  {
+    id: "answers-to-others",
+    breaks: "An answer is queued for any task",
+    kills: ["messages/answers-to-others"],
+    store: (store) => ({
+      messages: {
+        enqueue: (taskId, message, session, size) => {
+          const isAnswer = message.type === "response" || message.type === "error";
+          return store.messages.enqueue(taskId, isAnswer ? asNotification(message) : message, session, size);
+        },
+        dequeueAll: async (taskId, session) => (await store.messages.dequeueAll(taskId, session)).map(asBefore),
       },
     }),
   },

@@ -1,7 +1,7 @@
 import type { BulkOptions, BulkOutcome, TaskFilter } from "@mcp-task-store/core";
 import { answer } from "../answers.ts";
 import { badRequest, failureOf, isOwnFailure } from "../failures.ts";
-import { filterFor } from "../scope.ts";
+import { filterFor, scannedFor } from "../scope.ts";
 import type { BulkLine } from "../wire.ts";
 import { type Call, textIn } from "./call.ts";
 import { rerunTasks } from "./rerun-tasks.ts";
@@ -53,6 +53,7 @@ function earlier(before: NonNullable<TaskFilter["created"]>["before"]): Date {
 }
 
 function streamed(call: Call, dryRun: boolean, work: (options: BulkOptions) => Promise<BulkOutcome>): Response {
+  const free = call.room.streams.take(call.viewer.user);
   const gone = new AbortController();
   const signal = AbortSignal.any([gone.signal, call.request.signal, call.room.watch.closed]);
   const body = new ReadableStream<Uint8Array>({
@@ -62,11 +63,14 @@ function streamed(call: Call, dryRun: boolean, work: (options: BulkOptions) => P
         if (!gone.signal.aborted) controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
       };
       const run = async () => {
-        write(await lastLine(call, () => work({ dryRun, signal, onProgress: paced(write) }), dryRun));
+        write(await lastLine(call, () => work({ dryRun, signal, onProgress: paced(call, write) }), dryRun));
         call.room.stats.forget();
         if (!gone.signal.aborted) controller.close();
       };
-      const running = run().finally(() => call.room.work.delete(running));
+      const running = run().finally(() => {
+        call.room.work.delete(running);
+        free();
+      });
       call.room.work.add(running);
     },
     cancel() {
@@ -77,21 +81,27 @@ function streamed(call: Call, dryRun: boolean, work: (options: BulkOptions) => P
 }
 
 /** Tells of progress at most every half second. */
-function paced(write: (line: BulkLine) => void): (progress: BulkOutcome) => void {
+function paced(call: Call, write: (line: BulkLine) => void): (progress: BulkOutcome) => void {
   let told = performance.now();
   return (progress) => {
     if (performance.now() - told < PROGRESS_MS) return;
     told = performance.now();
-    write({ progress });
+    write({ progress: shown(call, progress) });
   };
 }
 
 async function lastLine(call: Call, work: () => Promise<BulkOutcome>, dryRun: boolean): Promise<BulkLine> {
   try {
-    return { outcome: await work(), dryRun };
+    return { outcome: shown(call, await work()), dryRun };
   } catch (error) {
     if (isOwnFailure(error)) call.room.report(error);
     const { code, message } = failureOf(error);
     return { error: { code, message } };
   }
+}
+
+function shown({ viewer }: Call, outcome: BulkOutcome): BulkOutcome {
+  const { done, skipped, scanned } = outcome;
+  const found = Object.values(skipped).reduce((sum, count) => sum + count, done);
+  return { ...outcome, scanned: scannedFor(viewer, scanned, found) };
 }

@@ -5,6 +5,7 @@ import type { Audit, AuditTarget } from "../audit.ts";
 import { badRequest, Refusal } from "../failures.ts";
 import type { PayloadPlace } from "../redact.ts";
 import type { StatsCache } from "../stats-cache.ts";
+import type { Streams } from "../streams.ts";
 import type { Watch } from "../watch.ts";
 
 /** What all calls of the API to one store share. */
@@ -13,6 +14,7 @@ export interface StoreRoom {
   readonly store: TaskStore;
   readonly stats: StatsCache;
   readonly watch: Watch;
+  readonly streams: Streams;
   readonly scan: number;
   readonly audit: Audit;
   /** Acts on filters that are being done. */

@@ -1,5 +1,7 @@
-import { ANY_OWNER } from "@mcp-task-store/core";
+import { ANY_OWNER, type TaskSnapshot } from "@mcp-task-store/core";
 import { answer } from "../answers.ts";
+import { sees } from "../scope.ts";
+import { Watch } from "../watch.ts";
 import type { Call } from "./call.ts";
 import { recordFor } from "./tasks.ts";
 
@@ -16,15 +18,18 @@ const RETRY_MS = 5000;
 export async function events(call: Call): Promise<Response> {
   const taskId = call.query.get("task");
   if (taskId !== null) await recordFor(call, taskId);
-  const { watch, store } = call.room;
+  const { watch, store, streams } = call.room;
+  const free = streams.take(call.viewer.user);
   const end = new AbortController();
   let isCancelled = false;
   const signal = AbortSignal.any([end.signal, call.request.signal, watch.closed]);
   const encoder = new TextEncoder();
   let write: (text: string) => void = () => undefined;
   const changed = () => write("event: changed\ndata: {}\n\n");
-  const stop =
-    taskId === null ? await watch.add(changed) : await store.subscribe(changed, { taskId, owner: ANY_OWNER });
+  const following = taskId === null ? followAll(call, changed) : store.subscribe(changed, { taskId, owner: ANY_OWNER });
+  // A stream that cannot begin leaves its place.
+  following.catch(free);
+  const stop = await following;
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       write = (text) => {
@@ -40,6 +45,7 @@ export async function events(call: Call): Promise<Response> {
         clearInterval(heartbeat);
         clearTimeout(life);
         stop();
+        free();
         write = () => undefined;
         if (!isCancelled) controller.close();
       };
@@ -52,4 +58,25 @@ export async function events(call: Call): Promise<Response> {
     },
   });
   return answer(body, "text/event-stream", { headers: { "cache-control": "no-store", "x-accel-buffering": "no" } });
+}
+
+/** Calls `changed` after changes of the tasks that the viewer may see. */
+async function followAll(call: Call, changed: () => void): Promise<() => void> {
+  const { watch, store, report } = call.room;
+  const { owners } = call.viewer;
+  if (owners === undefined) return watch.add(changed);
+  // A subscription of one owner, or of none, may also tell of tasks that the viewer must not see.
+  const check = async (taskId: string) => {
+    const record = await call.operations.getRecord(taskId, { fields: [] });
+    if (record !== null && sees(call.viewer, record.owner)) own.tell();
+  };
+  const subscribe = async (): Promise<() => void> => {
+    const listener = ({ task }: TaskSnapshot) => void check(task.taskId).catch(report);
+    const stops = await Promise.all(owners.map((owner) => store.subscribe(listener, { owner: owner ?? undefined })));
+    return () => {
+      for (const stop of stops) stop();
+    };
+  };
+  const own = new Watch(subscribe);
+  return own.add(changed);
 }

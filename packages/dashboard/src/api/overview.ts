@@ -1,6 +1,6 @@
 import type { TaskStats } from "@mcp-task-store/core";
 import { json } from "../answers.ts";
-import { filterFor } from "../scope.ts";
+import { filterFor, scannedFor } from "../scope.ts";
 import type { WorkerRow, WorkersAnswer } from "../wire.ts";
 import type { Call } from "./call.ts";
 
@@ -11,7 +11,9 @@ export async function getStats(call: Call): Promise<Response> {
   const names = Object.entries(stats.names).filter(([, { counts }]) =>
     Object.values(counts).some((count) => count > 0),
   );
-  return json({ ...stats, names: Object.fromEntries(names) } satisfies TaskStats);
+  const found = Object.values(stats.counts).reduce((sum, count) => sum + count, 0);
+  const scanned = scannedFor(call.viewer, stats.scanned, found);
+  return json({ ...stats, names: Object.fromEntries(names), scanned } satisfies TaskStats);
 }
 
 /** Runners that hold tasks now, those that hold most first. */

@@ -2,7 +2,7 @@ import type { InputRequest, OperatorField, OperatorRecord, OperatorRecordWith } 
 import { json } from "../answers.ts";
 import { badRequest, nothingHere, Refusal } from "../failures.ts";
 import type { PayloadPlace } from "../redact.ts";
-import { filterFor, sees } from "../scope.ts";
+import { filterFor, scannedFor, sees } from "../scope.ts";
 import type { PayloadsAnswer, TaskAnswer, TaskRow, TasksAnswer } from "../wire.ts";
 import type { Call } from "./call.ts";
 
@@ -20,7 +20,7 @@ export async function listTasks(call: Call): Promise<Response> {
   const answer: TasksAnswer = {
     tasks: page.records.map((record) => rowOf(call, record)),
     ...(page.nextCursor === undefined ? {} : { nextCursor: page.nextCursor }),
-    scanned: page.scanned,
+    scanned: scannedFor(call.viewer, page.scanned, page.records.length),
     at,
   };
   return json(answer);
@@ -58,9 +58,21 @@ export async function recordFor<Field extends OperatorField = never>(
   taskId: string,
   fields: readonly Field[] = [],
 ): Promise<OperatorRecordWith<Field>> {
-  const record = await call.operations.getRecord(taskId, { fields });
+  const record = (await isOwn(call, taskId)) ? await call.operations.getRecord(taskId, { fields }) : null;
   if (record === null || !sees(call.viewer, record.owner)) throw nothingHere("There is no such task");
   return record;
+}
+
+/**
+ * Whether the task may be one that the viewer sees. The store reads nothing of another owner's
+ * task, so that the time of the answer tells nothing of it either.
+ */
+async function isOwn({ viewer: { owners }, room: { store } }: Call, taskId: string): Promise<boolean> {
+  if (owners === undefined) return true;
+  const own = await Promise.all(
+    owners.map((owner) => store.getRecord(taskId, { owner: owner ?? undefined, fields: [] })),
+  );
+  return own.some((record) => record !== null && owners.includes(record.owner ?? null));
 }
 
 function rowOf(call: Call, record: OperatorRecord): TaskRow {

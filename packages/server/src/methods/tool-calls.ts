@@ -83,15 +83,29 @@ export class ToolCalls {
    */
   wrap(inner: ToolCallHandler): ToolCallHandler {
     return async (request, ctx) => {
-      const call: Call = { request };
-      CALLS.set(ctx, { calls: this, call });
-      const answer = await this.#handle(call, ctx);
-      if (answer) return answer as CallToolResult;
-      const result = await inner(request, ctx);
-      if (!call.instead) return result;
-      if ("error" in call.instead) throw rpcError(call.instead.error);
-      return this.#created(call.instead.task, call, ctx) as CallToolResult;
+      const free = this.#place(ctx);
+      try {
+        const call: Call = { request };
+        CALLS.set(ctx, { calls: this, call });
+        const answer = await this.#handle(call, ctx);
+        if (answer) return answer as CallToolResult;
+        const result = await inner(request, ctx);
+        if (!call.instead) return result;
+        if ("error" in call.instead) throw rpcError(call.instead.error);
+        return this.#created(call.instead.task, call, ctx) as CallToolResult;
+      } finally {
+        free();
+      }
     };
+  }
+
+  /** @throws ProtocolError -32000 at the limit of calls */
+  #place(ctx: ServerContext): () => void {
+    try {
+      return this.#extension.calls.take(this.#extension.countedAs(ctx));
+    } catch (error) {
+      throw asProtocolError(error);
+    }
   }
 
   /**

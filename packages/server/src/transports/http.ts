@@ -12,7 +12,8 @@ import type { TaskCaller } from "../options.ts";
 import { declaresTasks, missingTasksCapability } from "../protocol/callers.ts";
 import { asProtocolError, refusal } from "../protocol/wire.ts";
 import { isEventStream, UNLIMITED } from "../sdk-seams.ts";
-import { type RequestLimits, readBody } from "./body.ts";
+import { admitBody } from "./bodies.ts";
+import { type RequestLimits, readBody } from "./read-body.ts";
 import { isListen, type Listen, taskIdsOf } from "./subscription.ts";
 import { TaskStream } from "./task-stream.ts";
 
@@ -35,8 +36,25 @@ export function handlerWithTasks(
   const open = new Set<TaskStream>();
   // Node aborts the signal of a Request only while the request itself is referenced.
   const held = new Set<Request>();
-  const fetch = async (given: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
-    const read = await readBody(given, requestOptions?.parsedBody, options);
+  const fetch = async (received: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
+    const caller = { authInfo: requestOptions?.authInfo, request: received };
+    const admitted = admitBody(extension, caller, requestOptions?.parsedBody !== undefined);
+    if (admitted instanceof Response) return admitted;
+    try {
+      const response = await answer(admitted.request, requestOptions);
+      const refusal = admitted.refused();
+      if (refusal) await response.body?.cancel();
+      return refusal ?? response;
+    } catch (error) {
+      const refusal = admitted.refused();
+      if (!refusal) throw error;
+      return refusal;
+    } finally {
+      admitted.free();
+    }
+  };
+  const answer = async (admitted: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
+    const read = await readBody(admitted, requestOptions?.parsedBody, options);
     if ("refusal" in read) return read.refusal;
     const { request, parsedBody } = read;
     const response = await inner.fetch(request, { ...requestOptions, parsedBody });
@@ -44,17 +62,17 @@ export function handlerWithTasks(
     if (!listen) return unlessAway(extension, request, response);
     // The SDK refused the subscription.
     if (!response.body || !isEventStream(response)) return response;
-    const admitted = admit(extension, listen, { authInfo: requestOptions?.authInfo, request });
-    if (admitted instanceof Response) {
+    const place = admit(extension, listen, { authInfo: requestOptions?.authInfo, request });
+    if (place instanceof Response) {
       await response.body.cancel();
-      return admitted;
+      return place;
     }
-    const { owner } = admitted;
+    const { owner } = place;
     held.add(request);
     let forget: (() => void) | undefined;
     const free = () => {
       held.delete(request);
-      admitted.free();
+      place.free();
       forget?.();
     };
     const taskIds = taskIdsOf(listen)?.slice(0, maxTasks);

@@ -32,6 +32,33 @@ export const messageCases = [
   }),
 
   defineCase(
+    "messages/answers-to-others",
+    "An answer that claims to be a part of another owner's task is dropped without an error.",
+    async (scene) => {
+      const store = scene.open({ isolation: "strict" });
+      const { taskId } = await store.createTask({ ttl: 60_000 }, 1, { method: "x" }, "ada");
+      const response = { type: "response", message: { jsonrpc: "2.0", id: 1, result: {} }, timestamp: 1 } as const;
+      const error = {
+        type: "error",
+        message: { jsonrpc: "2.0", id: 2, error: { code: 1, message: "" } },
+        timestamp: 2,
+      };
+      const answers = [response, error as QueuedMessage & { type: "error" }];
+      for (const session of ["grace", undefined])
+        for (const answer of answers) await store.messages.enqueue(taskId, answer, session);
+      assert.deepStrictEqual(await store.messages.dequeueAll(taskId), []);
+      // The owner's own answers, and those to an unknown task, wait as any message does.
+      for (const [id, session] of [
+        [taskId, "ada"],
+        ["nobody", "grace"],
+      ] as const) {
+        for (const answer of answers) await store.messages.enqueue(id, answer, session);
+        assert.deepStrictEqual(await store.messages.dequeueAll(id), answers);
+      }
+    },
+  ),
+
+  defineCase(
     "messages/no-task-needed",
     "Messages are accepted for unknown ids and for tasks that have ended.",
     async (scene) => {
