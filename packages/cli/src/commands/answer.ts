@@ -27,6 +27,8 @@ export default defineCommand({
     const { store } = await open();
     const taskId = await taskIdOf(store, given);
     const record = await store.operations.getRecord(taskId, { fields: ["inputRequests"] });
+    if (record?.unreadable)
+      throw new Failure("the task's questions cannot be read here: this program has no key for them");
     const question = questionOf(record?.inputRequests ?? {}, key);
     const dryRun = values["dry-run"] ?? false;
     if (!dryRun) {

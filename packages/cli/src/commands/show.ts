@@ -33,7 +33,8 @@ export default defineCommand({
     if (output.json) {
       const { rerunOf = null } = record;
       const payloads = values.payloads ? { payloads: payloadsJson(record) } : {};
-      output.document({ task: { ...taskJson(record), rerunOf, questions }, ...payloads });
+      const { unreadable } = record;
+      output.document({ task: { ...taskJson(record), rerunOf, questions }, ...payloads, unreadable });
       return EXIT.ok;
     }
     for (const line of linesOf(output, record)) output.line(line);
@@ -66,6 +67,7 @@ function linesOf(output: Output, record: ShownRecord): string[] {
     attempt: `${attempt}`,
     holder: record.holder && `${holderText(record)}${record.holder.version ? ` (${record.holder.version})` : ""}`,
     "rerun of": rerunOf,
+    unreadable: record.unreadable && `${record.unreadable.join(", ")}: this program has no key for them`,
   };
   for (const { key, method } of questionsOf(record)) fields[`question ${key}`] = method;
   const shown = Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined);
