@@ -2,7 +2,18 @@ import "./runtime.ts";
 
 // The names for authors of servers and clients. Every store package exports them as well.
 
+export { type AesGcmOptions, aesGcm, type PayloadKey } from "./codec/aes-gcm.ts";
+export { type CompressOptions, compress } from "./codec/compress.ts";
 export type { Capabilities } from "./contract/capabilities.ts";
+export type {
+  ObjectPage,
+  ObjectStorage,
+  PayloadCodec,
+  PayloadPlace,
+  PayloadStage,
+  StagedPayload,
+  StagedTasks,
+} from "./contract/codec.ts";
 export {
   isTaskStoreError,
   JsonRpcError,

@@ -31,6 +31,7 @@ export type TaskStoreErrorCode =
   | "STORE_CLOSED"
   | "BACKEND_UNAVAILABLE"
   | "SCHEMA_MISMATCH"
+  | "PAYLOAD_UNREADABLE"
   | "NOT_SUPPORTED";
 
 export interface TaskStoreErrorDetails {
@@ -183,6 +184,22 @@ export function dedupeConflict(taskId: string): TaskStoreError {
 /** A call needs a method that the backend lacks. */
 export function notSupported(what: string, method: string): TaskStoreError {
   return new TaskStoreError("NOT_SUPPORTED", `The store's backend cannot ${what}: it has no ${method}()`);
+}
+
+export function notWithCodec(): TaskStoreError {
+  const message = "in() creates tasks at once, and the option codec takes its time: use createTask, or leave codec out";
+  return new TaskStoreError("NOT_SUPPORTED", message);
+}
+
+/**
+ * A codec cannot read a payload, or cannot write it for want of a key.
+ * @param why Names the key or the stage, and nothing of the payload.
+ */
+export function unreadable(why: string, taskId?: string, cause?: unknown): TaskStoreError {
+  return new TaskStoreError("PAYLOAD_UNREADABLE", `A payload of the task cannot be read or written: ${why}`, {
+    taskId,
+    cause,
+  });
 }
 
 export function storeClosed(): TaskStoreError {

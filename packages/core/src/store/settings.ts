@@ -1,6 +1,8 @@
 import { DEFAULT_LEASE_MS, MAX_TIMER_MS, MAX_TTL_MS } from "../contract/checks.ts";
+import { Codec } from "../codec/codec.ts";
+import type { PayloadCodec, PayloadStage } from "../contract/codec.ts";
 import { invalid, type TaskStoreError } from "../contract/errors.ts";
-import { checkOptions, checks, type OptionTable, pickOptions } from "../contract/option-checks.ts";
+import { checkOptions, checks, type OptionCheck, type OptionTable, pickOptions } from "../contract/option-checks.ts";
 import type { Limits, TaskStoreOptions, TtlLimits } from "../contract/options.ts";
 
 /** The options of a store with every default in place. */
@@ -21,6 +23,7 @@ export interface Settings {
   readonly sweepIntervalMs: number | false;
   readonly fallbackPollMs: number;
   readonly onError: (error: TaskStoreError) => void;
+  readonly codec: Codec | undefined;
 }
 
 const TTL_LIMITS: OptionTable<TtlLimits> = {
@@ -37,6 +40,14 @@ const LIMITS: OptionTable<Limits> = {
   messagesPerTask: checks.whole(0),
 };
 
+const stageCheck: OptionCheck = (value) => {
+  const { id, encode, decode } = (value ?? {}) as Partial<PayloadStage>;
+  const is = typeof encode === "function" && typeof decode === "function" && /^[a-zA-Z0-9-]{1,64}$/.test(id ?? "");
+  return is ? undefined : "a stage of a codec, such as compress() or aesGcm({ keys, current }) make";
+};
+
+const CODEC: OptionTable<PayloadCodec> = { compress: stageCheck, encrypt: stageCheck, offload: stageCheck };
+
 /** The options that every store has. */
 export const STORE_OPTIONS: OptionTable<TaskStoreOptions> = {
   owner: checks.callable,
@@ -45,6 +56,7 @@ export const STORE_OPTIONS: OptionTable<TaskStoreOptions> = {
   pollInterval: checks.number(1),
   claimAfterMs: checks.number(0, MAX_TTL_MS),
   limits: checks.options(LIMITS),
+  codec: checks.options(CODEC),
   messageTtlMs: checks.number(1, MAX_TTL_MS),
   sweepIntervalMs: checks.or(checks.number(1, MAX_TIMER_MS), false),
   fallbackPollMs: checks.number(1, MAX_TIMER_MS),
@@ -73,6 +85,9 @@ export function settingsOf(options: TaskStoreOptions): Settings {
   const { limits = {}, isolation = options.owner ? "strict" : "sdk" } = options;
   const { default: ttl = null, min = 0, max = null } = limits.ttl ?? {};
   if (max !== null && max < min) throw invalid("limits.ttl.max must not be smaller than limits.ttl.min");
+  const stages = Object.values(options.codec ?? {}).filter((stage) => stage !== undefined);
+  if (new Set(stages.map(({ id }) => id)).size < stages.length)
+    throw invalid("Two stages of the codec have the same id, so no payload could say which one has changed it");
   return Object.freeze({
     owner: options.owner ?? ((sessionId: string | undefined) => sessionId),
     isolation,
@@ -89,6 +104,7 @@ export function settingsOf(options: TaskStoreOptions): Settings {
     messageTtlMs: options.messageTtlMs ?? 86_400_000,
     sweepIntervalMs: options.sweepIntervalMs ?? 60_000,
     fallbackPollMs: options.fallbackPollMs ?? 5000,
+    codec: options.codec && stages.length > 0 ? new Codec(options.codec) : undefined,
     onError: options.onError ?? ((error) => process.emitWarning(error)),
   });
 }
