@@ -18,6 +18,8 @@ import { InOrder } from "./in-order.ts";
 import { Owners } from "./owners.ts";
 import { stagedNotes } from "./staged-notes.ts";
 
+/** In place of a task's id, for creations: lists have them in the order of the calls. */
+const CREATIONS = "";
 /** Fewest tasks that a search among payloads reads at once. */
 const SEARCH_STEP = 100;
 
@@ -33,7 +35,8 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
   let report: (error: unknown) => void = () => undefined;
 
   async function insert(task: NewTask, caps: Parameters<TaskBackend["insert"]>[1]): Promise<InsertOutcome> {
-    const outcome = await backend.insert(await coded.newTask(task), caps);
+    const ready = await inOrder.prepared(CREATIONS, () => coded.newTask(task));
+    const outcome = await backend.insert(ready, caps);
     if ("inserted" in outcome) see(task);
     return outcome;
   }
