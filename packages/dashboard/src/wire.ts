@@ -61,17 +61,21 @@ export interface TaskAnswer extends TaskRow {
   /** Open questions, by key. */
   questions: Record<string, InputRequest>;
   rerunOf?: string;
+  /** Whether the questions are encrypted, and the store has no key for them. */
+  unreadable?: true;
   at: string;
 }
 
 /** `GET .../tasks/{id}/payloads` */
 export interface PayloadsAnswer {
-  requestId: string | number;
-  request: unknown;
+  requestId?: string | number;
+  request?: unknown;
   context?: unknown;
   result?: unknown;
   error?: unknown;
   checkpoint?: unknown;
+  /** Those that are encrypted, and the store has no key for them. */
+  unreadable?: readonly string[];
 }
 
 /** `GET .../stats` */

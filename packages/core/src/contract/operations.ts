@@ -109,7 +109,7 @@ export interface OperatorRecord extends Omit<TaskRecord, OperatorField>, Partial
   rerunOf?: string | undefined;
   /**
    * Fields that were asked for and are left out, since they cannot be read here: the store lacks
-   * the codec by which they were written, or a key of it.
+   * the codec by which they were written, or a key of it. `inputRequests` is empty then.
    */
   unreadable?: readonly RecordField[] | undefined;
 }

@@ -28,7 +28,7 @@ export async function listTasks(call: Call): Promise<Response> {
 
 export async function getTask(call: Call, taskId: string): Promise<Response> {
   const record = await recordFor(call, taskId, ["inputRequests", "rerunOf"]);
-  const { task, history, inputRequests, rerunOf } = record;
+  const { task, history, inputRequests, rerunOf, unreadable } = record;
   const { ttl, pollInterval } = task;
   const answer: TaskAnswer = {
     ...rowOf(call, record),
@@ -37,6 +37,7 @@ export async function getTask(call: Call, taskId: string): Promise<Response> {
     history: redacted(call, record, "history", history) as TaskAnswer["history"],
     questions: call.viewer.payloads ? questionsOf(call, record, inputRequests) : {},
     ...(rerunOf === undefined ? {} : { rerunOf }),
+    ...(unreadable && { unreadable: true }),
     at: new Date().toISOString(),
   };
   return json(answer);
@@ -49,7 +50,12 @@ export async function getPayloads(call: Call, taskId: string): Promise<Response>
     field,
     redacted(call, record, field, record[field]),
   ]);
-  return json({ requestId: record.requestId, ...Object.fromEntries(shown) } as PayloadsAnswer);
+  const unreadable = record.unreadable?.filter((field) => field !== "requestId");
+  return json({
+    requestId: record.requestId,
+    ...Object.fromEntries(shown),
+    ...(unreadable && { unreadable }),
+  } as PayloadsAnswer);
 }
 
 /** The record of a task that the viewer may see. A foreign task is answered as an unknown one. */
