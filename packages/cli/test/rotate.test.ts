@@ -140,6 +140,12 @@ describe("on SQLite", () => {
       expect(code).toBe(1);
       expect(stderr).toMatch(/^mcp-tasks: [^\n]*--codec with the keys[^\n]*\n$/);
     }
+    // A cancel needs no key. Its message is plain, and a store with keys reads it.
+    const store = opened(place, { codec: codecOf(["old"]) });
+    const { taskId } = await store.createTask({ name: "cancelled" });
+    expect(await mcpTasks(["cancel", taskId, ...place.args])).toMatchObject({ code: 0 });
+    expect(await store.getTask(taskId)).toMatchObject({ statusMessage: "The task was cancelled." });
+    await store.operations.removeTasks({ id: taskId });
     const rotated = await mcpTasks(["rotate", ...place.args]);
     expect(rotated).toMatchObject({ code: 2, stderr: expect.stringContaining("--codec") });
   });

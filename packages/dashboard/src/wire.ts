@@ -54,28 +54,29 @@ export interface TasksAnswer {
 }
 
 /** `GET .../tasks/{id}` */
-export interface TaskAnswer extends TaskRow {
+export interface TaskAnswer extends TaskRow, Unreadable {
   ttl: number | null;
   pollInterval?: number;
   history: readonly HistoryEntry[];
   /** Open questions, by key. */
   questions: Record<string, InputRequest>;
   rerunOf?: string;
-  /** Whether the questions are encrypted, and the store has no key for them. */
-  unreadable?: true;
   at: string;
 }
 
+/** Of a task or its payloads: what the server has no key for. */
+export interface Unreadable {
+  unreadable?: readonly string[];
+}
+
 /** `GET .../tasks/{id}/payloads` */
-export interface PayloadsAnswer {
+export interface PayloadsAnswer extends Unreadable {
   requestId?: string | number;
   request?: unknown;
   context?: unknown;
   result?: unknown;
   error?: unknown;
   checkpoint?: unknown;
-  /** Those that are encrypted, and the store has no key for them. */
-  unreadable?: readonly string[];
 }
 
 /** `GET .../stats` */

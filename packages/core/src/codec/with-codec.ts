@@ -171,8 +171,7 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     ...(backend.remove && { remove: backend.remove.bind(backend) }),
     ...(backend.pauses && { pauses: backend.pauses.bind(backend) }),
     ...(restore && {
-      restore: async (tasks) =>
-        restore.call(backend, await Promise.all(tasks.map((task) => coded.restored(task)))),
+      restore: async (tasks) => restore.call(backend, await Promise.all(tasks.map((task) => coded.restored(task)))),
     }),
     ...(messagesOf && {
       async messagesOf(taskIds) {

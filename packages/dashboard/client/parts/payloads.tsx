@@ -36,7 +36,7 @@ export function Payloads({ taskId, revision }: { taskId: string; revision: numbe
       {shown && error && <Failure error={error} />}
       {shown && !data && isFetching && <p class="muted">Reading…</p>}
       {shown && data?.unreadable && (
-        <p class="muted">Encrypted, and the dashboard's store has no key: {data.unreadable.join(", ")}.</p>
+        <p class="muted">The server has no key to read these: {data.unreadable.join(", ")}.</p>
       )}
       {shown &&
         data &&

@@ -39,7 +39,6 @@ export function toOperatorRecord(
       wanted.filter((field) => !unreadable.includes(field)),
     ),
     ...(unreadable.length > 0 ? { unreadable } : {}),
-    // Callers go through it.
     ...(unreadable.includes("inputRequests") ? { inputRequests: {} } : {}),
     endedAt: isTerminal(stored.status) ? isoOf(stored.updatedAt) : undefined,
     expiresAt: isoOf(stored.expiresAt),
