@@ -28,7 +28,7 @@ export default defineCommand({
     const taskId = await taskIdOf(store, given);
     const record = await store.operations.getRecord(taskId, { fields: ["inputRequests"] });
     if (record?.unreadable)
-      throw new Failure("the task's questions cannot be read here: this program has no key for them");
+      throw new Failure("the questions are encrypted: give --codec with the keys, or write it into the configuration");
     const question = questionOf(record?.inputRequests ?? {}, key);
     const dryRun = values["dry-run"] ?? false;
     if (!dryRun) {

@@ -30,11 +30,11 @@ export default defineCommand({
       : operations.getRecord(taskId, { fields: FIELDS }));
     if (!record) throw new Failure(`there is no task ${taskId}: it may have expired`);
     const questions = questionsOf(record);
+    const { unreadable = [] } = record;
     if (output.json) {
       const { rerunOf = null } = record;
       const payloads = values.payloads ? { payloads: payloadsJson(record) } : {};
-      const { unreadable } = record;
-      output.document({ task: { ...taskJson(record), rerunOf, questions }, ...payloads, unreadable });
+      output.document({ task: { ...taskJson(record), rerunOf, questions, unreadable }, ...payloads });
       return EXIT.ok;
     }
     for (const line of linesOf(output, record)) output.line(line);
@@ -67,9 +67,9 @@ function linesOf(output: Output, record: ShownRecord): string[] {
     attempt: `${attempt}`,
     holder: record.holder && `${holderText(record)}${record.holder.version ? ` (${record.holder.version})` : ""}`,
     "rerun of": rerunOf,
-    unreadable: record.unreadable && `${record.unreadable.join(", ")}: this program has no key for them`,
   };
   for (const { key, method } of questionsOf(record)) fields[`question ${key}`] = method;
+  if (record.unreadable) fields["encrypted"] = `${record.unreadable.join(", ")}: --codec has the keys`;
   const shown = Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined);
   const wide = Math.max(...shown.map(([label]) => clean(label).length));
   const lines = shown.map(([label, value]) => {
