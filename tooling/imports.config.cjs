@@ -2,14 +2,15 @@
 
 /** A room of core, and the rooms that it must not know. */
 const rooms = [
-  ["contract", "process|backend|store|runner|poller|notifier|monitoring|conformance"],
-  ["process", "backend|store|runner|poller|notifier|monitoring|conformance"],
-  ["backend", "store|runner|poller|notifier|monitoring|conformance"],
+  ["contract", "process|codec|backend|store|runner|poller|notifier|monitoring|conformance"],
+  ["process", "codec|backend|store|runner|poller|notifier|monitoring|conformance"],
+  ["backend", "codec|store|runner|poller|notifier|monitoring|conformance"],
+  ["codec", "store|runner|poller|notifier|monitoring|conformance"],
   ["store", "runner|poller|notifier|monitoring|conformance"],
-  ["runner", "store|poller|notifier|monitoring|conformance"],
-  ["poller", "store|runner|notifier|monitoring|conformance"],
-  ["notifier", "backend|store|runner|poller|monitoring|conformance"],
-  ["monitoring", "backend|store|runner|poller|notifier|conformance"],
+  ["runner", "codec|store|poller|notifier|monitoring|conformance"],
+  ["poller", "codec|store|runner|notifier|monitoring|conformance"],
+  ["notifier", "codec|backend|store|runner|poller|monitoring|conformance"],
+  ["monitoring", "codec|backend|store|runner|poller|notifier|conformance"],
 ];
 
 const downOnly = rooms.map(([room, above]) => ({

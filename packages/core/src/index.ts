@@ -3,6 +3,15 @@ import "./runtime.ts";
 // The names for authors of servers and clients. Every store package exports them as well.
 
 export type { Capabilities } from "./contract/capabilities.ts";
+export type {
+  ObjectPage,
+  ObjectStorage,
+  PayloadCodec,
+  PayloadPlace,
+  PayloadStage,
+  StagedPayload,
+  StagedTasks,
+} from "./contract/codec.ts";
 export {
   isTaskStoreError,
   JsonRpcError,

@@ -3,6 +3,8 @@ import "../runtime.ts";
 // The names for authors of backends, and of packages that build on a store. The root entry point
 // has the contract that users see, and the errors.
 
+export { Codec, isUnreadable } from "../codec/codec.ts";
+export { isFrame } from "../codec/frame.ts";
 export { concurrencyCheck } from "../contract/call-options.ts";
 export { MAX_KEY_LENGTH } from "../contract/checks.ts";
 export { assertJson } from "../contract/json.ts";

@@ -31,6 +31,7 @@ export type TaskStoreErrorCode =
   | "STORE_CLOSED"
   | "BACKEND_UNAVAILABLE"
   | "SCHEMA_MISMATCH"
+  | "PAYLOAD_UNREADABLE"
   | "NOT_SUPPORTED";
 
 export interface TaskStoreErrorDetails {
@@ -183,6 +184,11 @@ export function dedupeConflict(taskId: string): TaskStoreError {
 /** A call needs a method that the backend lacks. */
 export function notSupported(what: string, method: string): TaskStoreError {
   return new TaskStoreError("NOT_SUPPORTED", `The store's backend cannot ${what}: it has no ${method}()`);
+}
+
+/** @param why Names the key or the stage, and nothing of the payload. */
+export function unreadable(why: string, taskId?: string, cause?: unknown): TaskStoreError {
+  return new TaskStoreError("PAYLOAD_UNREADABLE", `A payload of the task cannot be read: ${why}`, { taskId, cause });
 }
 
 export function storeClosed(): TaskStoreError {

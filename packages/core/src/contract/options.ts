@@ -1,3 +1,4 @@
+import type { PayloadCodec } from "./codec.ts";
 import type { TaskStoreError } from "./errors.ts";
 import type { OwnerOptions } from "./owner.ts";
 import type { KeptStep, Lease, RecordField } from "./record.ts";
@@ -316,6 +317,12 @@ export interface TaskStoreOptions {
    */
   claimAfterMs?: number | undefined;
   limits?: Limits | undefined;
+  /**
+   * Compresses, encrypts and moves the payloads of tasks on their way to the database. Payloads that
+   * were stored without it stay readable. All stores of the same tasks need the same one.
+   * @default payloads are stored as they are
+   */
+  codec?: PayloadCodec | undefined;
   /**
    * Milliseconds that a queued message is kept.
    * @default 86_400_000 (a day)

@@ -1,6 +1,7 @@
 import { DEFAULT_LEASE_MS, MAX_TIMER_MS, MAX_TTL_MS } from "../contract/checks.ts";
+import type { PayloadCodec, PayloadStage } from "../contract/codec.ts";
 import { invalid, type TaskStoreError } from "../contract/errors.ts";
-import { checkOptions, checks, type OptionTable, pickOptions } from "../contract/option-checks.ts";
+import { checkOptions, checks, type OptionCheck, type OptionTable, pickOptions } from "../contract/option-checks.ts";
 import type { Limits, TaskStoreOptions, TtlLimits } from "../contract/options.ts";
 
 /** The options of a store with every default in place. */
@@ -37,6 +38,14 @@ const LIMITS: OptionTable<Limits> = {
   messagesPerTask: checks.whole(0),
 };
 
+const stageCheck: OptionCheck = (value) => {
+  const { id, encode, decode } = (value ?? {}) as Partial<PayloadStage>;
+  const is = typeof encode === "function" && typeof decode === "function" && /^[a-zA-Z0-9-]{1,64}$/.test(id ?? "");
+  return is ? undefined : "a stage of a codec, such as compress() or aesGcm({ keys, current }) make";
+};
+
+const CODEC: OptionTable<PayloadCodec> = { compress: stageCheck, encrypt: stageCheck, offload: stageCheck };
+
 /** The options that every store has. */
 export const STORE_OPTIONS: OptionTable<TaskStoreOptions> = {
   owner: checks.callable,
@@ -45,6 +54,7 @@ export const STORE_OPTIONS: OptionTable<TaskStoreOptions> = {
   pollInterval: checks.number(1),
   claimAfterMs: checks.number(0, MAX_TTL_MS),
   limits: checks.options(LIMITS),
+  codec: checks.options(CODEC),
   messageTtlMs: checks.number(1, MAX_TTL_MS),
   sweepIntervalMs: checks.or(checks.number(1, MAX_TIMER_MS), false),
   fallbackPollMs: checks.number(1, MAX_TIMER_MS),

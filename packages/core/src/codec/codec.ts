@@ -1,0 +1,90 @@
+import type { PayloadCodec, PayloadPlace, PayloadStage } from "../contract/codec.ts";
+import { isTaskStoreError, unreadable } from "../contract/errors.ts";
+import { type Frame, frameBytes, frameText, headOf, isFrame, readFrame, readInnerFrame } from "./frame.ts";
+
+/** A place without what the codec adds to it. */
+export type Place = Omit<PayloadPlace, "storeId">;
+
+/** Fields that the backend copies elsewhere, so that they cannot leave the database. */
+const STAY_INSIDE: readonly string[] = ["statusMessage", "history"];
+
+/** Changes the texts of payloads by the stages of a codec. */
+export class Codec {
+  /** Set when the backend is open. */
+  storeId = "";
+  readonly stages: readonly PayloadStage[];
+  readonly #encrypt: PayloadStage | undefined;
+  readonly #offload: PayloadStage | undefined;
+
+  constructor({ compress, encrypt, offload }: PayloadCodec) {
+    this.stages = [compress, encrypt, offload].filter((stage) => stage !== undefined);
+    this.#encrypt = encrypt;
+    this.#offload = offload;
+  }
+
+  /** A payload can be written only by a caller that knows its owner. */
+  get needsOwner(): boolean {
+    return this.stages.some(({ perOwner }) => perOwner === true);
+  }
+
+  /** The text to store. `owner` of the place counts only if a stage asks for it. */
+  async encode(text: string, place: Place): Promise<string> {
+    let bytes: Uint8Array = Buffer.from(text);
+    let stored = text;
+    let last: Frame | undefined;
+    for (const stage of this.stages) {
+      if (stage === this.#offload && STAY_INSIDE.includes(place.field)) continue;
+      const owner = stage.perOwner ? place.owner : undefined;
+      const staged = await stage.encode(bytes, { ...place, storeId: this.storeId, owner });
+      if (!staged) continue;
+      const frame = { id: stage.id, note: staged.note, owner };
+      // What has left the database says by which key it is encrypted, so that a rotation need not
+      // get it.
+      const kept: Uint8Array = stage === this.#offload ? Buffer.from(last ? headOf(last) : "") : staged.bytes;
+      stored = frameText(frame, kept);
+      bytes = frameBytes(frame, kept);
+      last = frame;
+    }
+    return stored;
+  }
+
+  /**
+   * The text that was given to `encode`. A text that was stored without a codec is returned as it
+   * is.
+   * @throws TaskStoreError `PAYLOAD_UNREADABLE`, and what the stages throw
+   */
+  async decode(stored: string, { taskId, field }: Omit<Place, "owner">): Promise<string> {
+    if (!isFrame(stored)) return stored;
+    let frame = readFrame(stored);
+    if (!frame) throw unreadable("it is damaged", taskId);
+    for (;;) {
+      const { id, note, owner, bytes } = frame;
+      const stage = this.#stage(id);
+      if (!stage) throw unreadable(`the store's codec has no stage ${JSON.stringify(id.slice(0, 64))}`, taskId);
+      const plain: Uint8Array = await stage.decode(
+        { bytes: bytes(), note },
+        { storeId: this.storeId, taskId, field, owner },
+      );
+      frame = readInnerFrame(plain);
+      if (!frame) return Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString();
+    }
+  }
+
+  /** Whether the payload is encrypted as `encode` would encrypt it now. */
+  isCurrent(stored: string): boolean {
+    const encrypt = this.#encrypt;
+    if (!encrypt) return true;
+    let frame = readFrame(stored);
+    if (frame && frame.id === this.#offload?.id) frame = readInnerFrame(frame.bytes());
+    return frame !== undefined && frame.id === encrypt.id && (encrypt.isCurrent?.(frame.note) ?? true);
+  }
+
+  #stage(id: string): PayloadStage | undefined {
+    return this.stages.find((stage) => stage.id === id);
+  }
+}
+
+/** Whether a failed `decode` fails again. Otherwise the database or a key was out of reach. */
+export function isUnreadable(error: unknown): boolean {
+  return isTaskStoreError(error, "PAYLOAD_UNREADABLE");
+}
