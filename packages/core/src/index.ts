@@ -2,9 +2,12 @@ import "./runtime.ts";
 
 // The names for authors of servers and clients. Every store package exports them as well.
 
+export { directoryStorage } from "./codec/directory-storage.ts";
+export { type OffloadOptions, offload } from "./codec/offload.ts";
 export type { Capabilities } from "./contract/capabilities.ts";
 export type {
   ObjectPage,
+  ObjectQuery,
   ObjectStorage,
   PayloadCodec,
   PayloadPlace,

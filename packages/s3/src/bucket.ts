@@ -49,7 +49,10 @@ export class Bucket {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** @throws TaskStoreError `BACKEND_UNAVAILABLE` */
+  /**
+   * A request for an object, or for the bucket if it has a query.
+   * @throws TaskStoreError `BACKEND_UNAVAILABLE`
+   */
   async request(method: string, key: string, options: RequestOptions = {}): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
       const answer = await this.#send(method, key, options).catch((error: unknown) => {
@@ -93,9 +96,13 @@ export class Bucket {
       throw unavailable("The credentials for the bucket of large payloads lack accessKeyId or secretAccessKey");
     const signer = new AwsV4Signer({
       method,
-      url: `${this.#address}/${key}${query ? `?${query}` : ""}`,
+      url: `${this.#address}${query ? `?${query}` : `/${key}`}`,
       // With the digest in the signature, the service refuses a body that was changed on its way.
-      headers: { "x-amz-content-sha256": createHash("sha256").update(body ?? "").digest("hex") },
+      headers: {
+        "x-amz-content-sha256": createHash("sha256")
+          .update(body ?? "")
+          .digest("hex"),
+      },
       accessKeyId,
       secretAccessKey,
       ...(sessionToken === undefined ? {} : { sessionToken }),

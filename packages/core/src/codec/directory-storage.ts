@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type Advice, byAdvice, driverCode, unavailable } from "../backend/advice.ts";
+import type { ObjectPage, ObjectQuery, ObjectStorage } from "../contract/codec.ts";
 import { invalid } from "../contract/errors.ts";
-import { type ListedObject, type ObjectPage, type ObjectQuery, type ObjectStorage, partsOfKey } from "./object-storage.ts";
+import { partsOfKey } from "./object-keys.ts";
 
 const ADVICE: Advice = [
   ["ENOSPC", "The disk that keeps large payloads is full"],
@@ -119,7 +120,7 @@ async function unlessMissing<T, Missing>(run: () => Promise<T>, missing: Missing
 async function list(root: string, { prefix, after = "", limit }: ObjectQuery): Promise<ObjectPage> {
   const { open, stat } = await import("node:fs/promises");
   partsOfKey(prefix.replace(/\/$/, ""));
-  const found: ListedObject[] = [];
+  const found: ObjectPage["objects"][number][] = [];
   const clock = await madeIn(root, root, () => open(join(root, CLOCK), "w"));
   try {
     for await (const key of keysBelow(root, prefix, after)) {
