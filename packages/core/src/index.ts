@@ -2,6 +2,8 @@ import "./runtime.ts";
 
 // The names for authors of servers and clients. Every store package exports them as well.
 
+export { type AesGcmOptions, aesGcm, type PayloadKey } from "./codec/aes-gcm.ts";
+export { type CompressOptions, compress } from "./codec/compress.ts";
 export { directoryStorage } from "./codec/directory-storage.ts";
 export { type OffloadOptions, offload } from "./codec/offload.ts";
 export type { Capabilities } from "./contract/capabilities.ts";

@@ -3,11 +3,10 @@ import "../runtime.ts";
 // The names for authors of backends, and of packages that build on a store. The root entry point
 // has the contract that users see, and the errors.
 
-export { Codec, isUnreadable } from "../codec/codec.ts";
-export { isFrame } from "../codec/frame.ts";
+export { Codec } from "../codec/codec.ts";
 export { concurrencyCheck } from "../contract/call-options.ts";
 export { MAX_KEY_LENGTH } from "../contract/checks.ts";
-export { assertJson } from "../contract/json.ts";
+export { assertJson, isCoded } from "../contract/json.ts";
 export { errorObjectOf, messageOf, rpcCodeOf } from "../contract/json-rpc.ts";
 export {
   checkBeside,

@@ -1,6 +1,7 @@
 import type { PayloadCodec, PayloadPlace, PayloadStage } from "../contract/codec.ts";
-import { isTaskStoreError, unreadable } from "../contract/errors.ts";
-import { type Frame, frameBytes, frameText, headOf, isFrame, readFrame, readInnerFrame } from "./frame.ts";
+import { isTaskStoreError, TaskStoreError, unreadable } from "../contract/errors.ts";
+import { isCoded, unreadableText } from "../contract/json.ts";
+import { type Frame, frameBytes, frameText, headOf, readFrame, readInnerFrame } from "./frame.ts";
 
 /** A place without what the codec adds to it. */
 export type Place = Omit<PayloadPlace, "storeId">;
@@ -27,8 +28,34 @@ export class Codec {
     return this.stages.some(({ perOwner }) => perOwner === true);
   }
 
-  /** The text to store. `owner` of the place counts only if a stage asks for it. */
+  /**
+   * The text to store. `owner` of the place counts only if a stage asks for it.
+   * @throws TaskStoreError `PAYLOAD_UNREADABLE` if a key is missing, `BACKEND_UNAVAILABLE` for any
+   * other failure of a stage
+   */
   async encode(text: string, place: Place): Promise<string> {
+    try {
+      return await this.#encoded(text, place);
+    } catch (error) {
+      throw outOfReach(error);
+    }
+  }
+
+  /**
+   * The text that was given to `encode`. A text that was stored without a codec is returned as it
+   * is, and of one that cannot be read, a text for which `decodeJson` throws.
+   * @throws TaskStoreError `BACKEND_UNAVAILABLE` if it could perhaps be read later
+   */
+  async decode(stored: string, place: Omit<Place, "owner">): Promise<string> {
+    try {
+      return await this.#decoded(stored, place);
+    } catch (error) {
+      if (isTaskStoreError(error, "PAYLOAD_UNREADABLE")) return unreadableText(error.message);
+      throw outOfReach(error);
+    }
+  }
+
+  async #encoded(text: string, place: Place): Promise<string> {
     let bytes: Uint8Array = Buffer.from(text);
     let stored = text;
     let last: Frame | undefined;
@@ -48,19 +75,14 @@ export class Codec {
     return stored;
   }
 
-  /**
-   * The text that was given to `encode`. A text that was stored without a codec is returned as it
-   * is.
-   * @throws TaskStoreError `PAYLOAD_UNREADABLE`, and what the stages throw
-   */
-  async decode(stored: string, { taskId, field }: Omit<Place, "owner">): Promise<string> {
-    if (!isFrame(stored)) return stored;
+  async #decoded(stored: string, { taskId, field }: Omit<Place, "owner">): Promise<string> {
+    if (!isCoded(stored)) return stored;
     let frame = readFrame(stored);
-    if (!frame) throw unreadable("it is damaged", taskId);
+    if (!frame) throw unreadable("it is damaged");
     for (;;) {
       const { id, note, owner, bytes } = frame;
       const stage = this.#stage(id);
-      if (!stage) throw unreadable(`the store's codec has no stage ${JSON.stringify(id.slice(0, 64))}`, taskId);
+      if (!stage) throw unreadable(`the store's codec has no stage ${JSON.stringify(id.slice(0, 64))}`);
       const plain: Uint8Array = await stage.decode(
         { bytes: bytes(), note },
         { storeId: this.storeId, taskId, field, owner },
@@ -84,7 +106,9 @@ export class Codec {
   }
 }
 
-/** Whether a failed `decode` fails again. Otherwise the database or a key was out of reach. */
-export function isUnreadable(error: unknown): boolean {
-  return isTaskStoreError(error, "PAYLOAD_UNREADABLE");
+/** A stage failed for a reason of its own, such as a service of keys that does not answer. */
+function outOfReach(error: unknown): TaskStoreError {
+  if (isTaskStoreError(error)) return error;
+  const message = "The task store's codec failed: a key or an object could not be reached";
+  return new TaskStoreError("BACKEND_UNAVAILABLE", message, { cause: error, write: "not-applied" });
 }

@@ -1,9 +1,9 @@
 // A payload that a stage has changed is a frame: a mark, the stage's id, its note, the owner, and
-// then the bytes. The bytes of one stage are the input of the next, so frames lie in each other, and
-// encryption covers the frames inside. The outermost frame is text, and its bytes are base64url.
+// then the bytes. The bytes of one stage are the input of the next, so frames lie in each other,
+// and encryption covers the frames inside. The outermost frame is text: its bytes are base64url.
 
-/** The first character of a frame. JSON cannot begin with it. */
-export const MARK = "~";
+import { CODED, isCoded } from "../contract/json.ts";
+
 const MARK_BYTE = 0x7e;
 const SEPARATOR_BYTE = 0x7c;
 
@@ -17,7 +17,7 @@ export interface Frame {
 /** The beginning of a frame, without its bytes. */
 export function headOf({ id, note, owner }: Frame): string {
   const whose = owner === undefined ? "" : `=${encodeURIComponent(owner)}`;
-  return `${MARK}${id}|${encodeURIComponent(note)}|${whose}|`;
+  return `${CODED}${id}|${encodeURIComponent(note)}|${whose}|`;
 }
 
 /** The frame as bytes, for the next stage. */
@@ -31,14 +31,10 @@ export function frameText(frame: Frame, bytes: Uint8Array): string {
   return headOf(frame) + Buffer.from(buffer, byteOffset, byteLength).toString("base64url");
 }
 
-export function isFrame(text: string): boolean {
-  return text.startsWith(MARK);
-}
-
 /** The frame of a text; `undefined` if it is broken. */
 export function readFrame(text: string): (Frame & { readonly bytes: () => Uint8Array }) | undefined {
   const parts = text.slice(1).split("|");
-  if (!isFrame(text) || parts.length !== 4) return undefined;
+  if (!isCoded(text) || parts.length !== 4) return undefined;
   const head = readHead(parts);
   return head && { ...head, bytes: () => Buffer.from(parts[3] as string, "base64url") };
 }

@@ -186,9 +186,20 @@ export function notSupported(what: string, method: string): TaskStoreError {
   return new TaskStoreError("NOT_SUPPORTED", `The store's backend cannot ${what}: it has no ${method}()`);
 }
 
-/** @param why Names the key or the stage, and nothing of the payload. */
+export function notWithCodec(): TaskStoreError {
+  const message = "in() creates tasks at once, and the option codec takes its time: use createTask, or leave codec out";
+  return new TaskStoreError("NOT_SUPPORTED", message);
+}
+
+/**
+ * A codec cannot read a payload, or cannot write it for want of a key.
+ * @param why Names the key or the stage, and nothing of the payload.
+ */
 export function unreadable(why: string, taskId?: string, cause?: unknown): TaskStoreError {
-  return new TaskStoreError("PAYLOAD_UNREADABLE", `A payload of the task cannot be read: ${why}`, { taskId, cause });
+  return new TaskStoreError("PAYLOAD_UNREADABLE", `A payload of the task cannot be read or written: ${why}`, {
+    taskId,
+    cause,
+  });
 }
 
 export function storeClosed(): TaskStoreError {

@@ -1,5 +1,5 @@
 import { copyPlain } from "./copy.ts";
-import { invalid, TaskStoreError } from "./errors.ts";
+import { invalid, TaskStoreError, unreadable } from "./errors.ts";
 import { findNonJson, isPlainJson, type NonJson, TOO_DEEP } from "./not-json.ts";
 
 const UNDEFINED: NonJson = { problem: "it is undefined", exactly: "it is undefined" };
@@ -41,16 +41,49 @@ export function encodeJson(value: unknown, what: string, maxBytes = Number.POSIT
   return text;
 }
 
+/** The first character of a payload that a codec has changed. JSON cannot begin with it. */
+export const CODED = "~";
+/** No stage of a codec has this id. What follows is the message of the error. */
+const UNREADABLE = `${CODED}!`;
+
+/** Whether the text is no JSON yet, because a codec has changed it. */
+export function isCoded(text: unknown): text is `~${string}` {
+  return typeof text === "string" && text.startsWith(CODED);
+}
+
+/**
+ * Whether the text is what a codec stores. For places where other texts are no JSON and may begin
+ * with the same character.
+ */
+export function isFrame(text: string): boolean {
+  return /^~[a-zA-Z0-9-]+\|[^|]*\|[^|]*\|/.test(text);
+}
+
+/**
+ * Stands for a payload that cannot be read. `decodeJson` throws for it, so that it hurts those alone
+ * that need the payload.
+ */
+export function unreadableText(message: string): string {
+  return UNREADABLE + message;
+}
+
+/** For people, in place of a text that cannot be read. */
+export const UNREADABLE_TEXT = "(This text cannot be read here.)";
+
 /**
  * A string from its JSON text, which is the string itself in quotation marks unless something in it
- * had to be escaped.
+ * had to be escaped. In place of a text that cannot be read, it returns a sentence that says so.
  */
 export function decodeString(text: string): string {
+  if (isCoded(text)) return UNREADABLE_TEXT;
   return text.includes("\\") ? decodeJson<string>(text) : text.slice(1, -1);
 }
 
+/** @throws TaskStoreError `PAYLOAD_UNREADABLE` for a text that a codec has changed */
 export function decodeJson<T>(text: string): T {
-  return JSON.parse(text) as T;
+  if (!isCoded(text)) return JSON.parse(text) as T;
+  if (!text.startsWith(UNREADABLE)) throw unreadable("a codec has changed it, and this store has none");
+  throw new TaskStoreError("PAYLOAD_UNREADABLE", text.slice(UNREADABLE.length));
 }
 
 /**

@@ -107,6 +107,11 @@ export interface OperatorRecord extends Omit<TaskRecord, OperatorField>, Partial
   history: readonly HistoryEntry[];
   /** The task whose request this one repeats. */
   rerunOf?: string | undefined;
+  /**
+   * Fields that were asked for and are left out, since they cannot be read here: the store lacks
+   * the codec by which they were written, or a key of it.
+   */
+  unreadable?: readonly RecordField[] | undefined;
 }
 
 /** A record with these fields, and with those that cost nothing to read. */

@@ -1,5 +1,7 @@
 import { type Answer, isLater } from "../backend/answer.ts";
 import type { Caps, InsertOutcome, NewTask, TaskBackend } from "../backend/task-backend.ts";
+import type { Codec } from "../codec/codec.ts";
+import { encodedTask, withCodec } from "../codec/with-codec.ts";
 import {
   CANCEL_OPTIONS,
   CHANGES,
@@ -10,7 +12,7 @@ import {
   WAIT_OPTIONS,
   WRITE_OPTIONS,
 } from "../contract/call-options.ts";
-import { cannotCancel, cannotStoreResult, cannotUpdate } from "../contract/errors.ts";
+import { cannotCancel, cannotStoreResult, cannotUpdate, notWithCodec } from "../contract/errors.ts";
 import type { TaskEvents } from "../contract/events.ts";
 import type { TaskMessageQueue } from "../contract/messages.ts";
 import type { TaskOperations } from "../contract/operations.ts";
@@ -75,6 +77,7 @@ export class DurableTaskStore implements TaskStore {
   readonly messages: TaskMessageQueue;
   readonly operations: TaskOperations;
   readonly events: TaskEvents;
+  readonly #codec: Codec | undefined;
   readonly #gateway: BackendGateway;
   readonly #creation: Creation;
   readonly #hub: ChangeHub;
@@ -86,7 +89,11 @@ export class DurableTaskStore implements TaskStore {
   /** @throws TaskStoreError `INVALID_ARGUMENT` for an invalid option */
   constructor(backend: TaskBackend, options: TaskStoreOptions = {}) {
     const settings = settingsOf(options);
-    this.#gateway = new BackendGateway(backend, settings, () => this.#sweeper.start());
+    const { codec } = settings;
+    this.#codec = codec;
+    this.#gateway = new BackendGateway(codec ? withCodec(backend, codec) : backend, settings, () =>
+      this.#sweeper.start(),
+    );
     this.#creation = new Creation(this.#gateway);
     this.#hub = new ChangeHub(this.#gateway);
     this.#waiting = new Waiting(this.#gateway, this.#hub);
@@ -123,11 +130,17 @@ export class DurableTaskStore implements TaskStore {
    * of the application.
    */
   protected creatingBy(insert: (task: NewTask, caps: Caps) => Answer<InsertOutcome>): TransactionalWrites {
-    return { createTask: (task) => this.#creation.by(task, insert) };
+    const codec = this.#codec;
+    const encoding: typeof insert = async (task, caps) => insert(codec ? await encodedTask(codec, task) : task, caps);
+    return { createTask: (task) => this.#creation.by(task, codec ? encoding : insert) };
   }
 
-  /** The same for an insert that is over when it returns. It throws where `createTask` rejects. */
+  /**
+   * The same for an insert that is over when it returns. It throws where `createTask` rejects.
+   * @throws TaskStoreError `NOT_SUPPORTED` beside the option `codec`, which takes its time
+   */
   protected creatingNow(insert: (task: NewTask, caps: Caps) => InsertOutcome): TransactionalWrites<Task> {
+    if (this.#codec) throw notWithCodec();
     return { createTask: (task) => this.#creation.now(task, insert) };
   }
 

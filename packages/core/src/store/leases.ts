@@ -10,7 +10,7 @@ import {
   RENEW_OPTIONS,
 } from "../contract/call-options.ts";
 import { DEFAULT_LEASE_MS, isStorableKey } from "../contract/checks.ts";
-import { cannotUpdate, invalid } from "../contract/errors.ts";
+import { cannotUpdate, invalid, isTaskStoreError, TaskStoreError } from "../contract/errors.ts";
 import { checkOptions } from "../contract/option-checks.ts";
 import type {
   ClaimTaskOptions,
@@ -20,7 +20,7 @@ import type {
   RenewOptions,
 } from "../contract/options.ts";
 import type { OwnerOptions } from "../contract/owner.ts";
-import type { ClaimedTask, Lease } from "../contract/record.ts";
+import type { ClaimedTask, Lease, TaskRecord } from "../contract/record.ts";
 import type { BackendGateway, WriteGuard } from "./backend-gateway.ts";
 import { LimitedClaims } from "./limited-claims.ts";
 import { historyLine, holderHere } from "./operations/history.ts";
@@ -107,10 +107,32 @@ export class Leases {
     const names = [...new Set(options.names)].filter(isStorableKey);
     if (names.length === 0) throw invalid("A claim needs at least one name");
     const query = { leaseMs, limit, history: takenBy(options) };
-    const claimed = await (options.concurrency
-      ? this.#limited.claim(names, options.concurrency, query)
-      : this.#gateway.call((backend) => backend.claim({ names, ...query })));
-    return claimed.map((task) => ({ lease: leaseOf(task, leaseMs), record: toRecord(task) }));
+    for (;;) {
+      const claimed = await (options.concurrency
+        ? this.#limited.claim(names, options.concurrency, query)
+        : this.#gateway.call((backend) => backend.claim({ names, ...query })));
+      const readable = claimed.flatMap((task) => {
+        const record = this.#recordOf(task);
+        return record ? [{ lease: leaseOf(task, leaseMs), record }] : [];
+      });
+      // Others may wait behind those that cannot be read.
+      if (readable.length > 0 || claimed.length === 0) return readable;
+    }
+  }
+
+  /**
+   * The record, or `undefined` if it cannot be read here. Then the lease is left to lapse: a runner
+   * that has the key may take the task, and the task expires in its time.
+   */
+  #recordOf(task: StoredTask): TaskRecord | undefined {
+    try {
+      return toRecord(task);
+    } catch (error) {
+      if (!isTaskStoreError(error, "PAYLOAD_UNREADABLE")) throw error;
+      const { taskId } = task;
+      this.#gateway.report(new TaskStoreError(error.code, error.message, { taskId, cause: error.cause }));
+      return undefined;
+    }
   }
 
   #write(taskId: string, guard: WriteGuard, patch: Patch): Answer<StoredTask> {

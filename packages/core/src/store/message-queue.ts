@@ -36,13 +36,15 @@ export class BackendMessageQueue implements TaskMessageQueue {
   }
 
   async dequeue(taskId: string): Promise<QueuedMessage | undefined> {
-    const [message] = await this.#shift(taskId, 1);
-    return message;
+    for (;;) {
+      const { taken, messages } = await this.#shift(taskId, 1);
+      if (messages.length > 0 || taken === 0) return messages[0];
+    }
   }
 
   async dequeueAll(taskId: string): Promise<QueuedMessage[]> {
     try {
-      return await this.#shift(taskId, null);
+      return (await this.#shift(taskId, null)).messages;
     } catch (error) {
       // The SDK does not wait for this call. A server that stops may have closed the store by then,
       // which is no failure.
@@ -51,10 +53,20 @@ export class BackendMessageQueue implements TaskMessageQueue {
     }
   }
 
-  async #shift(taskId: string, limit: number | null): Promise<QueuedMessage[]> {
-    if (!isStorableKey(taskId)) return [];
+  /** Takes messages. Those that cannot be read are reported and left out. */
+  async #shift(taskId: string, limit: number | null): Promise<{ taken: number; messages: QueuedMessage[] }> {
+    if (!isStorableKey(taskId)) return { taken: 0, messages: [] };
     const texts = await this.#inOrder(taskId, () => this.#gateway.call((backend) => backend.shift(taskId, limit)));
-    return texts.map((text) => decodeJson<QueuedMessage>(text));
+    const messages = texts.flatMap((text) => {
+      try {
+        return [decodeJson<QueuedMessage>(text)];
+      } catch (error) {
+        if (!isTaskStoreError(error, "PAYLOAD_UNREADABLE")) throw error;
+        this.#gateway.report(error);
+        return [];
+      }
+    });
+    return { taken: texts.length, messages };
   }
 
   #inOrder<T>(taskId: string, run: () => Answer<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { PAYLOAD_FIELDS, type PayloadField, type StoredTask } from "../backend/stored-task.ts";
 import { RECORD_FIELDS } from "../contract/call-options.ts";
-import { decodePayload } from "../contract/json.ts";
+import { decodePayload, isCoded } from "../contract/json.ts";
 import type { RecordField, TaskRecord } from "../contract/record.ts";
 import type { ErrorObject, Request, RequestId, Result } from "../contract/task.ts";
 import { openRequests } from "./inputs.ts";
@@ -21,6 +21,11 @@ const PAYLOADS: Readonly<Record<RecordField, PayloadField>> = {
 export function payloadsOf(fields: readonly RecordField[] | undefined): readonly PayloadField[] {
   if (fields === undefined) return PAYLOAD_FIELDS;
   return PAYLOAD_FIELDS.filter((payload) => fields.some((field) => PAYLOADS[field] === payload));
+}
+
+/** Of these fields, those whose payload cannot be read here. */
+export function unreadableIn(stored: StoredTask, fields: readonly RecordField[]): readonly RecordField[] {
+  return fields.filter((field) => isCoded(stored[PAYLOADS[field]]));
 }
 
 /** The record of a task that was read with the payloads of these fields. */

@@ -1,4 +1,5 @@
 import { DEFAULT_LEASE_MS, MAX_TIMER_MS, MAX_TTL_MS } from "../contract/checks.ts";
+import { Codec } from "../codec/codec.ts";
 import type { PayloadCodec, PayloadStage } from "../contract/codec.ts";
 import { invalid, type TaskStoreError } from "../contract/errors.ts";
 import { checkOptions, checks, type OptionCheck, type OptionTable, pickOptions } from "../contract/option-checks.ts";
@@ -22,6 +23,7 @@ export interface Settings {
   readonly sweepIntervalMs: number | false;
   readonly fallbackPollMs: number;
   readonly onError: (error: TaskStoreError) => void;
+  readonly codec: Codec | undefined;
 }
 
 const TTL_LIMITS: OptionTable<TtlLimits> = {
@@ -83,6 +85,9 @@ export function settingsOf(options: TaskStoreOptions): Settings {
   const { limits = {}, isolation = options.owner ? "strict" : "sdk" } = options;
   const { default: ttl = null, min = 0, max = null } = limits.ttl ?? {};
   if (max !== null && max < min) throw invalid("limits.ttl.max must not be smaller than limits.ttl.min");
+  const stages = Object.values(options.codec ?? {}).filter((stage) => stage !== undefined);
+  if (new Set(stages.map(({ id }) => id)).size < stages.length)
+    throw invalid("Two stages of the codec have the same id, so no payload could say which one has changed it");
   return Object.freeze({
     owner: options.owner ?? ((sessionId: string | undefined) => sessionId),
     isolation,
@@ -99,6 +104,7 @@ export function settingsOf(options: TaskStoreOptions): Settings {
     messageTtlMs: options.messageTtlMs ?? 86_400_000,
     sweepIntervalMs: options.sweepIntervalMs ?? 60_000,
     fallbackPollMs: options.fallbackPollMs ?? 5000,
+    codec: options.codec && stages.length > 0 ? new Codec(options.codec) : undefined,
     onError: options.onError ?? ((error) => process.emitWarning(error)),
   });
 }

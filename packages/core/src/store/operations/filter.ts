@@ -1,7 +1,7 @@
 import type { Bounds, SearchFilter } from "../../backend/search-query.ts";
 import type { PayloadField, StoredTask } from "../../backend/stored-task.ts";
 import { invalid } from "../../contract/errors.ts";
-import { decodePayload } from "../../contract/json.ts";
+import { decodePayload, isCoded } from "../../contract/json.ts";
 import { FILTER_OPTIONS } from "../../contract/operation-options.ts";
 import type { PayloadFilter, StatusOrKind, TaskFilter, Time, TimeRange } from "../../contract/operations.ts";
 import { checkOptions } from "../../contract/option-checks.ts";
@@ -62,7 +62,8 @@ export function conditionOf(where: TaskFilter, call: string): Condition {
     holds: (task) =>
       parts.every(({ field, path, wanted }) => {
         const text = task[field];
-        return text != null && includes(at(decodePayload(text), path), wanted);
+        // A payload that cannot be read matches nothing.
+        return text != null && !isCoded(text) && includes(at(decodePayload(text), path), wanted);
       }) &&
       (holder === undefined || includes(heldBy(task, historyOf(task)), defined(holder))),
   };

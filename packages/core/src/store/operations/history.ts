@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { HISTORY_LENGTH } from "../../backend/rules.ts";
 import type { StoredTask } from "../../backend/stored-task.ts";
-import { decodeJson } from "../../contract/json.ts";
+import { decodeJson, isFrame, UNREADABLE_TEXT } from "../../contract/json.ts";
 import type { HistoryEntry } from "../../contract/operations.ts";
 import type { Holder } from "../../contract/options.ts";
 
@@ -30,7 +30,8 @@ export function historyOf({ history }: StoredTask): HistoryEntry[] {
     if (space < 1 || !line.endsWith("}") || (index === 0 && mayBeCut && space < 13)) return [];
     try {
       const entry = decodeJson<Stored>(line.slice(space + 1));
-      return [{ at: new Date(time).toISOString(), ...entry } as HistoryEntry];
+      const shown = entry.event === "given back" && isFrame(entry.error ?? "") ? { ...entry, error: UNREADABLE_TEXT } : entry;
+      return [{ at: new Date(time).toISOString(), ...shown } as HistoryEntry];
     } catch {
       return [];
     }

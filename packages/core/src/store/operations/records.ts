@@ -1,11 +1,11 @@
 import { stuckReason } from "../../backend/search.ts";
 import type { PayloadField, StoredTask } from "../../backend/stored-task.ts";
-import { decodePayload } from "../../contract/json.ts";
+import { decodePayload, isCoded } from "../../contract/json.ts";
 import { OPERATOR_FIELDS } from "../../contract/operation-options.ts";
 import type { OperatorField, OperatorRecord } from "../../contract/operations.ts";
 import type { RecordField } from "../../contract/record.ts";
 import { isTerminal } from "../../contract/task.ts";
-import { payloadsOf, toRecord } from "../record.ts";
+import { payloadsOf, toRecord, unreadableIn } from "../record.ts";
 import { STUCK } from "./filter.ts";
 import { heldBy, historyOf } from "./history.ts";
 
@@ -31,14 +31,20 @@ export function toOperatorRecord(
   stuck = STUCK,
 ): OperatorRecord {
   const history = historyOf(stored);
+  const wanted = recordFields(fields);
+  const unreadable = unreadableIn(stored, wanted);
   return {
-    ...toRecord(stored, recordFields(fields)),
+    ...toRecord(
+      stored,
+      wanted.filter((field) => !unreadable.includes(field)),
+    ),
+    ...(unreadable.length > 0 ? { unreadable } : {}),
     endedAt: isTerminal(stored.status) ? isoOf(stored.updatedAt) : undefined,
     expiresAt: isoOf(stored.expiresAt),
     holder: heldBy(stored, history),
     stuck: stuckReason(stored, stuck),
     history,
-    ...(fields.includes("rerunOf")
+    ...(fields.includes("rerunOf") && !isCoded(stored.request)
       ? { rerunOf: decodePayload<{ rerunOf?: string }>(stored.request ?? "{}").rerunOf }
       : {}),
   };

@@ -1,0 +1,208 @@
+import { type Answer, isLater } from "../backend/answer.ts";
+import { matchesFilter } from "../backend/search.ts";
+import type { SearchPage, SearchQuery } from "../backend/search-query.ts";
+import { PAYLOAD_FIELDS } from "../backend/stored-task.ts";
+import type {
+  Guard,
+  InsertOutcome,
+  NewTask,
+  OwnerScope,
+  Patch,
+  TaskBackend,
+  UpdateOutcome,
+} from "../backend/task-backend.ts";
+import { isTaskStoreError } from "../contract/errors.ts";
+import type { Codec } from "./codec.ts";
+import { CodedTasks } from "./coded-tasks.ts";
+import { InOrder } from "./in-order.ts";
+import { Owners } from "./owners.ts";
+import { stagedNotes } from "./staged-notes.ts";
+
+/** Fewest tasks that a search among payloads reads at once. */
+const SEARCH_STEP = 100;
+
+/**
+ * The backend with a codec between it and core: it keeps payloads as the codec changes them, and
+ * core sees them as they were. It has those optional methods that the backend has.
+ */
+export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
+  const coded = new CodedTasks(codec);
+  const owners = new Owners();
+  const see: Owners["see"] = codec.needsOwner ? (...tasks) => owners.see(...tasks) : () => undefined;
+  const inOrder = new InOrder();
+  let report: (error: unknown) => void = () => undefined;
+
+  async function insert(task: NewTask, caps: Parameters<TaskBackend["insert"]>[1]): Promise<InsertOutcome> {
+    const outcome = await backend.insert(await coded.newTask(task), caps);
+    if ("inserted" in outcome) see(task);
+    return outcome;
+  }
+
+  function decodedOutcome(outcome: UpdateOutcome): Answer<UpdateOutcome> {
+    see(outcome.task);
+    const task = coded.task(outcome.task, []);
+    return isLater(task) ? task.then((read) => ({ ...outcome, task: read })) : outcome;
+  }
+
+  function update(taskId: string, guard: Guard, patch: Patch): Answer<UpdateOutcome> {
+    if (coded.patches(patch) || inOrder.isBusy(taskId)) return updateCoded(taskId, guard, patch);
+    const outcome = backend.update(taskId, guard, patch);
+    return isLater(outcome) ? outcome.then(decodedOutcome) : decodedOutcome(outcome);
+  }
+
+  async function updateCoded(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
+    const ready = await inOrder.prepared(taskId, () => prepared(taskId, guard, patch));
+    if (!ready) return { applied: false, task: undefined };
+    const outcome = await backend.update(taskId, ready.guard, ready.patch);
+    // A task that is gone, or its id was given to a task of another owner.
+    if (!outcome.task && owners.forget(taskId)) return updateCoded(taskId, guard, patch);
+    return decodedOutcome(outcome);
+  }
+
+  /** The write with its payloads encoded; `undefined` if there is no such task. */
+  async function prepared(
+    taskId: string,
+    guard: Guard,
+    patch: Patch,
+  ): Promise<{ guard: Guard; patch: Patch } | undefined> {
+    if (!codec.needsOwner || !coded.patches(patch))
+      return { guard, patch: await encoded(patch, { taskId, owner: null }) };
+    const owner = await owners.of(backend, taskId, guard.scope);
+    if (owner === undefined) return undefined;
+    const scope = { owner, orUnowned: false };
+    return { guard: { ...guard, scope }, patch: await encoded(patch, { taskId, owner }) };
+  }
+
+  async function encoded(patch: Patch, whose: { taskId: string; owner: string | null }): Promise<Patch> {
+    try {
+      return await coded.patch(patch, whose);
+    } catch (error) {
+      // A task can be cancelled even if the key of its owner was forgotten.
+      if (patch.status !== "cancelled" || !isTaskStoreError(error, "PAYLOAD_UNREADABLE")) throw error;
+      const { statusMessage: _, ...rest } = patch;
+      return coded.patch(rest, whose);
+    }
+  }
+
+  async function push(...[taskId, message, maxSize, ttl]: Parameters<TaskBackend["push"]>) {
+    const owner = codec.needsOwner ? await owners.of(backend, taskId, null) : null;
+    return backend.push(taskId, await coded.message(message, { taskId, owner: owner ?? null }), maxSize, ttl);
+  }
+
+  /** The texts in a filter are those of the JSON, so core's own check has to find them. */
+  async function searchAmongPayloads(
+    search: NonNullable<TaskBackend["search"]>,
+    query: SearchQuery,
+  ): Promise<SearchPage> {
+    const { texts, ...filter } = query.filter;
+    if (!texts) return decodedPage(await search(query), query);
+    const payloads = [...new Set([...query.payloads, ...texts.map(({ field }) => field)])];
+    const wide = { ...query, filter, payloads, limit: Math.max(query.limit, SEARCH_STEP) };
+    const page = await decodedPage(await search(wide), wide);
+    const found = page.tasks.filter((task) => matchesFilter(task, query.filter));
+    const tasks = found.slice(0, query.limit);
+    return found.length > tasks.length ? { ...page, tasks, next: tasks.at(-1)?.position ?? null } : { ...page, tasks };
+  }
+
+  async function decodedPage(page: SearchPage, { payloads }: SearchQuery): Promise<SearchPage> {
+    see(...page.tasks);
+    return { ...page, tasks: await coded.tasks(page.tasks, payloads) };
+  }
+
+  async function deleteExpired(limit: number) {
+    const step = await backend.deleteExpired(limit);
+    if (step.more) return step;
+    for (const stage of codec.stages) {
+      try {
+        await stage.sweep?.({ storeId: codec.storeId, notes: (ids) => stagedNotes(backend, stage.id, ids) });
+      } catch (error) {
+        report(error);
+      }
+    }
+    return step;
+  }
+
+  const { search, claimLimited, stepsOf, messagesOf, restore, events } = backend;
+  return {
+    capabilities: backend.capabilities,
+    async open(host) {
+      const opened = await backend.open(host);
+      codec.storeId = opened.storeId;
+      report = (error) => host.report(error);
+      return opened;
+    },
+    insert,
+    read(taskId: string, scope: OwnerScope, payloads) {
+      const found = backend.read(taskId, scope, payloads);
+      const read = (task: Awaited<typeof found>) => {
+        see(task);
+        return coded.task(task, payloads);
+      };
+      return isLater(found) ? found.then(read) : read(found);
+    },
+    async readMany(taskIds, payloads) {
+      const tasks = await backend.readMany(taskIds, payloads);
+      see(...tasks);
+      return coded.tasks(tasks, payloads);
+    },
+    update,
+    list: async (query) => coded.tasks(await backend.list(query), []),
+    async claim(query) {
+      const tasks = await backend.claim(query);
+      see(...tasks);
+      return coded.tasks(tasks, PAYLOAD_FIELDS);
+    },
+    ...(claimLimited && {
+      async claimLimited(query) {
+        const tasks = await claimLimited.call(backend, query);
+        see(...tasks);
+        return coded.tasks(tasks, PAYLOAD_FIELDS);
+      },
+    }),
+    deleteExpired,
+    push,
+    shift: async (taskId, limit) => coded.messages(taskId, await backend.shift(taskId, limit)),
+    listen: (onChange) => backend.listen(onChange),
+    ...(backend.listenForClaims && { listenForClaims: backend.listenForClaims.bind(backend) }),
+    ...(search && { search: (query) => searchAmongPayloads(search.bind(backend), query) }),
+    ...(backend.remove && { remove: backend.remove.bind(backend) }),
+    ...(backend.pauses && { pauses: backend.pauses.bind(backend) }),
+    ...(restore && {
+      restore: async (tasks) =>
+        restore.call(backend, await Promise.all(tasks.map((task) => coded.restored(task)))),
+    }),
+    ...(messagesOf && {
+      async messagesOf(taskIds) {
+        const found = await messagesOf.call(backend, taskIds);
+        return Promise.all(
+          found.map(async (each) => {
+            const [message] = await coded.messages(each.taskId, [each.message]);
+            return { ...each, message: message as string };
+          }),
+        );
+      },
+    }),
+    ...(stepsOf && { stepsOf: async (taskIds) => coded.steps(await stepsOf.call(backend, taskIds)) }),
+    ...(backend.settled && { settled: backend.settled.bind(backend) }),
+    ...(events && {
+      events: {
+        register: events.register.bind(events),
+        unregister: events.unregister.bind(events),
+        registered: events.registered.bind(events),
+        async take(...call) {
+          const taken = await events.take(...call);
+          return taken && coded.events(taken);
+        },
+        settle: events.settle.bind(events),
+        list: async (...call) => coded.events(await events.list(...call)),
+        redeliver: events.redeliver.bind(events),
+      },
+    }),
+    close: () => backend.close(),
+  };
+}
+
+/** The task for an insert that does not go through `withCodec`. */
+export function encodedTask(codec: Codec, task: NewTask): Promise<NewTask> {
+  return new CodedTasks(codec).newTask(task);
+}
