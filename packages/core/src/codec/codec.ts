@@ -6,8 +6,11 @@ import { type Frame, frameBytes, frameText, headOf, readFrame, readInnerFrame } 
 /** A place without what the codec adds to it. */
 export type Place = Omit<PayloadPlace, "storeId">;
 
-/** Fields that the backend copies elsewhere, so that they cannot leave the database. */
-const STAY_INSIDE: readonly string[] = ["statusMessage", "history"];
+/**
+ * Fields that cannot leave the database. The backend copies status messages and the history
+ * elsewhere. A message is taken once, and would be lost if its object was out of reach just then.
+ */
+const STAY_INSIDE: readonly string[] = ["statusMessage", "history", "message"];
 
 /** Changes the texts of payloads by the stages of a codec. */
 export class Codec {

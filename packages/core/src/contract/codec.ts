@@ -70,8 +70,8 @@ export interface PayloadStage {
 export interface StagedTasks {
   readonly storeId: string;
   /**
-   * The notes of this stage in all payloads of these tasks. A task that does not exist, and has no
-   * messages, is absent.
+   * The notes of this stage in all payloads of these tasks that can leave the database. A task that
+   * does not exist is absent.
    */
   notes(taskIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
 }
@@ -86,8 +86,8 @@ export interface PayloadCodec {
   /** See `aesGcm`. */
   encrypt?: PayloadStage | undefined;
   /**
-   * See `offload`. Of what this stage makes, its note alone is kept. Status messages and
-   * errors in the history stay in the database.
+   * See `offload`. Of what this stage makes, its note alone is kept. Status messages, messages of
+   * the queue and errors in the history stay in the database.
    */
   offload?: PayloadStage | undefined;
 }

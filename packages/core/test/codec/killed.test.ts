@@ -1,0 +1,70 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { durableStores } from "../../../../tooling/test/fixtures/stores.ts";
+import { large, useObjects } from "./support/objects.ts";
+
+const program = fileURLToPath(new URL("support/killed-process.ts", import.meta.url));
+
+describe.each(durableStores)("offload by processes that are killed, over $name", (kind) => {
+  const objects = useObjects(kind);
+
+  /** Kills a process with SIGKILL when it is between two steps. */
+  async function killed(what: string, taskId = ""): Promise<void> {
+    const args = [program, JSON.stringify(objects.place.address), objects.folder, what, taskId];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(child, "close");
+    const [line] = await Promise.race([once(child.stdout, "data"), ended]);
+    child.kill("SIGKILL");
+    await ended;
+    expect(`${line}`).toBe("between\n");
+  }
+
+  async function newTask(): Promise<string> {
+    const task = await objects.store.createTask({ name: "work", arguments: { text: large("request") } });
+    return task.taskId;
+  }
+
+  /** The objects that a sweep of another process leaves, before and after the grace. */
+  async function sweptTo(before: number, after: number): Promise<void> {
+    await objects.sweep();
+    expect(objects.files()).toHaveLength(before);
+    objects.age();
+    await objects.sweep();
+    expect(objects.files()).toHaveLength(after);
+  }
+
+  test("between the object and the new task: the object goes, and there is no task", async () => {
+    await killed("create");
+    expect((await objects.other.operations.listRecords()).records).toEqual([]);
+    await sweptTo(1, 0);
+  });
+
+  test("between the object and the change of the task: the task has what it had", async () => {
+    const taskId = await newTask();
+    await killed("save", taskId);
+    await sweptTo(3, 2);
+    const record = await objects.other.getRecord(taskId);
+    expect(record?.checkpoint).toEqual({ text: large("first") });
+    expect(record?.request?.params).toMatchObject({ arguments: { text: large("request") } });
+  });
+
+  test("between the change of the task and the end of the object before: the task has the new one", async () => {
+    const taskId = await newTask();
+    await killed("replace", taskId);
+    await sweptTo(3, 2);
+    expect((await objects.other.getRecord(taskId))?.checkpoint).toEqual({ text: large("second") });
+  });
+
+  test("between the removal of the task and the end of its objects: they go", async () => {
+    const [removed, kept] = [await newTask(), await newTask()];
+    await objects.store.cancelTask(removed);
+    await killed("remove", removed);
+    expect(await objects.other.getTask(removed)).toBeNull();
+    await sweptTo(2, 1);
+    expect((await objects.other.getRecord(kept))?.request?.params).toMatchObject({
+      arguments: { text: large("request") },
+    });
+  });
+});
