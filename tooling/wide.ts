@@ -6,3 +6,6 @@ export const variantCases =
   process.env["TEST_WIDE"] === "1"
     ? undefined
     : ["task-object", "states", "payloads", "messages", "inputs", "leases", "steps", "lists", "failure", "waiting"];
+
+/** The same for stores of which another variant runs `variantCases` already. */
+export const fewCases = process.env["TEST_WIDE"] === "1" ? undefined : ["payloads", "messages"];

@@ -19,9 +19,10 @@ import { Outside, textsOf } from "./outside.ts";
 import { Owners } from "./owners.ts";
 import { stagedNotes } from "./staged-notes.ts";
 
-/** How long nobody claims a task whose payloads were out of reach, in milliseconds. */
+/** How long no claim takes a task whose payloads were out of reach, in milliseconds. */
 const GIVEN_BACK_MS = 1000;
-
+/** In place of a task's id, for creations: lists have them in the order of the calls. */
+const CREATIONS = "";
 /** Fewest tasks that a search among payloads reads at once. */
 const SEARCH_STEP = 100;
 
@@ -38,7 +39,7 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
   const outside = new Outside(backend, codec, (error) => report(error));
 
   async function insert(task: NewTask, caps: Parameters<TaskBackend["insert"]>[1]): Promise<InsertOutcome> {
-    const ready = await coded.newTask(task);
+    const ready = await inOrder.prepared(CREATIONS, () => coded.newTask(task));
     const outcome = await outside.writing(
       task.taskId,
       { request: ready.request },

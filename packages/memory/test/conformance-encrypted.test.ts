@@ -1,0 +1,7 @@
+import { defineConformance } from "@mcp-task-store/core/conformance";
+import { describe, test } from "vitest";
+import { coded } from "../../../tooling/coded.ts";
+import { fewCases } from "../../../tooling/wide.ts";
+import { memoryHarness } from "./support/harness.ts";
+
+defineConformance({ describe, test }, coded(memoryHarness), { only: fewCases });
