@@ -1,5 +1,5 @@
 import { type ObjectStorage, type Request, runTask, type TaskStore } from "@mcp-task-store/core";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { code } from "../../../../tooling/test/fixtures/errors.ts";
 import { rejection } from "../../../../tooling/test/fixtures/events.ts";
 import { stores } from "../../../../tooling/test/fixtures/stores.ts";
@@ -28,6 +28,7 @@ async function storedRequest(objects: ReturnType<typeof useObjects>, taskId: str
 
 describe.each(stores)("offload over $name", (kind) => {
   const objects = useObjects(kind);
+  const keyOf = (file: string) => file.slice(objects.folder.length + 1).replaceAll("\\", "/");
 
   test("large payloads of every kind leave the database, and other handles read them", async () => {
     const { store, other } = objects;
@@ -139,8 +140,7 @@ describe.each(stores)("offload over $name", (kind) => {
     const { store, storage } = objects;
     const taskId = await newTask(store, "request");
     const [path = ""] = objects.files();
-    const key = path.slice(objects.folder.length + 1).replaceAll("\\", "/");
-    const beside = key.replace(/.{4}$/, "0000");
+    const beside = keyOf(path).replace(/.{4}$/, "zzzz");
     await storage.put(beside, Buffer.from("not referred to yet"));
     await objects.sweep();
     expect(await storage.get(beside)).toBeDefined();
@@ -148,6 +148,55 @@ describe.each(stores)("offload over $name", (kind) => {
     await objects.sweep();
     expect(await storage.get(beside)).toBeUndefined();
     expect((await store.getRecord(taskId))?.request).toEqual(requestOf("request"));
+  });
+
+  test.each([
+    ["ahead", 86_400_000],
+    ["behind", -86_400_000],
+  ])("a sweep on a host whose clock is a day %s counts by the clock of the storage", async (_, difference) => {
+    const taskId = await newTask(objects.store, "request");
+    const [path = ""] = objects.files();
+    const beside = keyOf(path).replace(/.{4}$/, "zzzz");
+    await objects.storage.put(beside, Buffer.from("not referred to"));
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + difference });
+    onTestFinished(() => void vi.useRealTimers());
+    await objects.sweep();
+    expect(objects.files()).toHaveLength(2);
+    vi.useRealTimers();
+    objects.age();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + difference });
+    await objects.sweep();
+    expect(objects.files()).toEqual([path]);
+    vi.useRealTimers();
+    expect((await objects.other.getRecord(taskId))?.request).toEqual(requestOf("request"));
+  });
+
+  test("a sweep takes a bounded number of pages, and goes on from there", async () => {
+    const { storage } = objects;
+    const taskId = await newTask(objects.store, "request");
+    let lists = 0;
+    const paged: ObjectStorage = {
+      ...storage,
+      list(query) {
+        lists += 1;
+        return storage.list({ ...query, limit: 2 });
+      },
+    };
+    const [key = ""] = objects.files().map(keyOf);
+    for (let number = 0; number < 50; number += 1)
+      await storage.put(key.replace(/.{4}$/, `z${100 + number}`), Buffer.from("not referred to"));
+    objects.age();
+    const store = objects.open(paged);
+    for (let sweep = 1; objects.files().length > 1; sweep += 1) {
+      await store.deleteExpired();
+      expect(lists).toBeLessThanOrEqual(10 * sweep);
+      expect(sweep).toBeLessThan(10);
+    }
+    expect((await store.getRecord(taskId))?.request).toEqual(requestOf("request"));
+    lists = 0;
+    // With nothing to delete it looks at one page, or at the last one and the first.
+    await store.deleteExpired();
+    expect(lists).toBeLessThanOrEqual(2);
   });
 
   test("ids of every kind keep their payloads, and long ones in the database", async () => {
@@ -176,7 +225,7 @@ describe.each(stores)("offload over $name", (kind) => {
     const store = objects.open();
     await store.storeTaskResult(taskId, "completed", { content: [] });
     if (change(Buffer.alloc(1)) === undefined)
-      for (const file of objects.files()) await storage.delete(file.slice(objects.folder.length + 1).replaceAll("\\", "/"));
+      for (const file of objects.files()) await storage.delete(keyOf(file));
     else objects.rewrite(change as (bytes: Buffer) => Buffer);
     const error = await rejection(other.getRecord(taskId, { fields: ["request"] }));
     expect(error).toEqual(code("PAYLOAD_UNREADABLE"));
