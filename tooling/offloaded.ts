@@ -1,7 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { directoryStorage, offload, type PayloadCodec, type TaskStore, type TaskStoreOptions } from "@mcp-task-store/core";
+import {
+  directoryStorage,
+  offload,
+  type PayloadCodec,
+  type TaskStore,
+  type TaskStoreOptions,
+} from "@mcp-task-store/core";
 import type { Harness } from "@mcp-task-store/core/conformance";
 import { testCodec } from "./coded.ts";
 

@@ -29,7 +29,7 @@ export interface S3StorageOptions {
   prefix?: string | undefined;
   /**
    * Milliseconds that one request may take. A request that fails is sent three times.
-   * @default 30_000
+   * @default 10_000
    */
   timeoutMs?: number | undefined;
 }
@@ -81,7 +81,7 @@ const OPTIONS: OptionTable<S3StorageOptions> = {
  */
 export function s3Storage(options: S3StorageOptions): ObjectStorage {
   checkOptions("s3Storage", options, OPTIONS);
-  const { bucket: name, region, endpoint, credentials, prefix: inFront = "", timeoutMs = 30_000 } = options;
+  const { bucket: name, region, endpoint, credentials, prefix: inFront = "", timeoutMs = 10_000 } = options;
   if (name === undefined || region === undefined || credentials === undefined)
     throw new TaskStoreError("INVALID_ARGUMENT", "s3Storage needs the options bucket, region and credentials");
   const bucket = new Bucket(addressOf(name, region, endpoint), region, credentials, timeoutMs);

@@ -1,4 +1,4 @@
-import { type webcrypto } from "node:crypto";
+import type { webcrypto } from "node:crypto";
 import type { PayloadPlace, PayloadStage } from "../contract/codec.ts";
 import { invalid, unreadable } from "../contract/errors.ts";
 import { checkOptions, type OptionCheck, type OptionTable } from "../contract/option-checks.ts";
@@ -123,7 +123,8 @@ async function keyOf(
   if (key === undefined) throw unreadable(`there is no key ${shown}`, place.taskId);
   if (!isKey(key)) throw invalid(`keys returned no key for ${shown}: it must have 16, 24 or 32 bytes`, place.taskId);
   if (!(key instanceof Uint8Array)) return key;
-  const known = imported.get(key) ?? crypto.subtle.importKey("raw", key as Input, "AES-GCM", false, ["encrypt", "decrypt"]);
+  const known =
+    imported.get(key) ?? crypto.subtle.importKey("raw", key as Input, "AES-GCM", false, ["encrypt", "decrypt"]);
   imported.set(key, known);
   return known;
 }

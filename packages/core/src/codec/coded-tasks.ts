@@ -15,6 +15,8 @@ interface Whose {
   readonly owner: string | null;
 }
 
+type InTurn = <T>(run: () => Promise<T>) => Promise<T>;
+
 type ReadAgain = (taskId: string, field: PayloadField) => Promise<string | null | undefined>;
 
 /** Changes the payloads in all that a backend takes and gives. */
@@ -28,8 +30,11 @@ export class CodedTasks {
     this.#readAgain = readAgain;
   }
 
-  async newTask(task: NewTask): Promise<NewTask> {
-    return { ...task, request: await this.#encode(task.request, task, "request") };
+  /** @param inTurn Keeps the order of creations. Those whose request leaves the database hold up no other. */
+  async newTask(task: NewTask, inTurn: InTurn = (run) => run()): Promise<NewTask> {
+    const place = { taskId: task.taskId, field: "request", owner: task.owner ?? undefined };
+    const { stored, leave } = await inTurn(() => this.codec.encodeInside(task.request, place));
+    return { ...task, request: leave ? await leave() : stored };
   }
 
   /** Whether the patch has a payload. */

@@ -39,7 +39,7 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
   const outside = new Outside(backend, codec, (error) => report(error));
 
   async function insert(task: NewTask, caps: Parameters<TaskBackend["insert"]>[1]): Promise<InsertOutcome> {
-    const ready = await inOrder.prepared(CREATIONS, () => coded.newTask(task));
+    const ready = await coded.newTask(task, (run) => inOrder.prepared(CREATIONS, run));
     const outcome = await outside.writing(
       task.taskId,
       { request: ready.request },
@@ -57,7 +57,9 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
   }
 
   function update(taskId: string, guard: Guard, patch: Patch): Answer<UpdateOutcome> {
-    if (coded.patches(patch) || inOrder.isBusy(taskId)) return updateCoded(taskId, guard, patch);
+    // A heartbeat does not wait for a payload that takes its time, or the lease would lapse.
+    const waits = inOrder.isBusy(taskId) && patch.lease?.action !== "renew";
+    if (coded.patches(patch) || waits) return updateCoded(taskId, guard, patch);
     const outcome = backend.update(taskId, guard, patch);
     return isLater(outcome) ? outcome.then(decodedOutcome) : decodedOutcome(outcome);
   }

@@ -16,17 +16,25 @@ function temporaryFolder(): string {
 
 testObjectStorage(() => directoryStorage(join(temporaryFolder(), "made", "when needed")));
 
-test.each(["../secret", "s/../../secret", "/etc/passwd", "s//a", "s/.hidden", "s/A", "s\\a", "s/a\0", "", "a".repeat(401)])(
-  "refuses the key %j, which is no path in the folder",
-  async (key) => {
-    const folder = temporaryFolder();
-    writeFileSync(join(folder, "secret"), "secret");
-    const storage = directoryStorage(join(folder, "payloads"));
-    for (const call of [storage.put(key, Buffer.from("1")), storage.get(key), storage.delete(key)])
-      await expect(call).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
-    expect(readdirSync(folder)).toEqual(["secret"]);
-  },
-);
+test.each([
+  "../secret",
+  "s/../../secret",
+  "/etc/passwd",
+  "s//a",
+  "s/.hidden",
+  "s/A",
+  "s\\a",
+  "s/a\0",
+  "",
+  "a".repeat(401),
+])("refuses the key %j, which is no path in the folder", async (key) => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "secret"), "secret");
+  const storage = directoryStorage(join(folder, "payloads"));
+  for (const call of [storage.put(key, Buffer.from("1")), storage.get(key), storage.delete(key)])
+    await expect(call).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  expect(readdirSync(folder)).toEqual(["secret"]);
+});
 
 test("processes that are killed while they write leave no part of an object under its key", async () => {
   const folder = temporaryFolder();
@@ -46,7 +54,9 @@ test("processes that are killed while they write leave no part of an object unde
   for (const key of whole) expect((await storage.get(key))?.byteLength).toBe(8_000_000);
   // What was begun is listed, so that a sweep deletes it.
   for (const key of keys) await storage.delete(key);
-  expect(readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())).toHaveLength(1);
+  expect(readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())).toHaveLength(
+    1,
+  );
 });
 
 test("a folder that cannot be used is an outage, whose message has no path", async () => {

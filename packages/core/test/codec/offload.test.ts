@@ -63,7 +63,10 @@ describe.each(stores)("offload over $name", (kind) => {
     await store.storeTaskResult(gone, "completed", resultOf("result"));
     expect(objects.files()).toHaveLength(3);
     const remover = objects.open();
-    expect(await remover.operations.removeTasks({ id: [gone, kept] })).toMatchObject({ done: 1, skipped: { active: 1 } });
+    expect(await remover.operations.removeTasks({ id: [gone, kept] })).toMatchObject({
+      done: 1,
+      skipped: { active: 1 },
+    });
     await remover.close();
     expect(objects.contents().map((bytes) => bytes.includes("two"))).toEqual([true]);
     expect((await store.getRecord(kept))?.request).toEqual(requestOf("two"));
@@ -114,9 +117,13 @@ describe.each(stores)("offload over $name", (kind) => {
     const lease = await store.acquireLease(taskId, { leaseMs: 60_000 });
     await store.releaseLease(lease);
     expect(await rejection(store.createTask({ taskId }, 1, requestOf("other")))).toEqual(code("TASK_EXISTS"));
-    expect(await rejection(store.updateTask(taskId, { checkpoint: { text: large("checkpoint") } }, { lease: lease }))).toEqual(code("LEASE_LOST"));
+    expect(
+      await rejection(store.updateTask(taskId, { checkpoint: { text: large("checkpoint") } }, { lease: lease })),
+    ).toEqual(code("LEASE_LOST"));
     await store.cancelTask(taskId);
-    expect(await rejection(store.storeTaskResult(taskId, "completed", resultOf("late")))).toEqual(code("TASK_TERMINAL"));
+    expect(await rejection(store.storeTaskResult(taskId, "completed", resultOf("late")))).toEqual(
+      code("TASK_TERMINAL"),
+    );
     await store.close();
     expect(objects.contents().map((bytes) => bytes.includes("request"))).toEqual([true]);
   });
@@ -218,14 +225,16 @@ describe.each(stores)("offload over $name", (kind) => {
     ["deleted", () => undefined],
     ["cut off", (bytes: Buffer) => bytes.subarray(0, 100)],
     ["empty", () => Buffer.alloc(0)],
-    ["changed by a bit", (bytes: Buffer) => Buffer.concat([Buffer.from([bytes[0] as number ^ 1]), bytes.subarray(1)])],
+    [
+      "changed by a bit",
+      (bytes: Buffer) => Buffer.concat([Buffer.from([(bytes[0] as number) ^ 1]), bytes.subarray(1)]),
+    ],
   ])("an object that is %s fails the reads that need it, and no others", async (_, change) => {
     const { other, place, storage } = objects;
     const taskId = await newTask(objects.store, "request");
     const store = objects.open();
     await store.storeTaskResult(taskId, "completed", { content: [] });
-    if (change(Buffer.alloc(1)) === undefined)
-      for (const file of objects.files()) await storage.delete(keyOf(file));
+    if (change(Buffer.alloc(1)) === undefined) for (const file of objects.files()) await storage.delete(keyOf(file));
     else objects.rewrite(change as (bytes: Buffer) => Buffer);
     const error = await rejection(other.getRecord(taskId, { fields: ["request"] }));
     expect(error).toEqual(code("PAYLOAD_UNREADABLE"));
@@ -279,6 +288,36 @@ describe.each(stores)("offload over $name", (kind) => {
     const record = await objects.open(slow).getRecord(taskId, { fields: ["checkpoint"] });
     expect(record?.checkpoint).toEqual({ text: large("new") });
     expect(reads).toBe(2);
+  });
+
+  /** A storage that writes nothing until it is opened. */
+  function gated(): { slow: ObjectStorage; open: () => void } {
+    const { storage } = objects;
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const put: ObjectStorage["put"] = (key, bytes) => gate.then(() => storage.put(key, bytes));
+    return { slow: { ...storage, put }, open };
+  }
+
+  test("a heartbeat does not wait for a checkpoint that is on its way to the storage", async () => {
+    const taskId = await newTask(objects.store, "request");
+    const { slow, open } = gated();
+    const store = objects.open(slow);
+    const lease = await store.acquireLease(taskId, { leaseMs: 60_000 });
+    const saved = store.updateTask(taskId, { checkpoint: { text: large("checkpoint") } }, { lease });
+    await store.renewLease(lease);
+    open();
+    await saved;
+    expect((await store.getRecord(taskId))?.checkpoint).toEqual({ text: large("checkpoint") });
+  });
+
+  test("a creation whose request leaves the database holds up no other", async () => {
+    const { slow, open } = gated();
+    const store = objects.open(slow);
+    const large = newTask(store, "large");
+    const small = await store.createTask({ name: "work" });
+    expect((await store.getTask(small.taskId))?.status).toBe("working");
+    open();
+    expect((await store.getTask(await large))?.status).toBe("working");
   });
 
   test("a storage that is away fails calls for a time, and loses no task", async () => {
