@@ -6,7 +6,11 @@ const keys = new Map<string | undefined, Uint8Array>();
 
 /** The same key in every process. No application should make its keys of what is readable. */
 function keyOf(owner: string | undefined): Uint8Array {
-  const key = keys.get(owner) ?? createHash("sha256").update(JSON.stringify(owner ?? null)).digest();
+  const key =
+    keys.get(owner) ??
+    createHash("sha256")
+      .update(JSON.stringify(owner ?? null))
+      .digest();
   keys.set(owner, key);
   return key;
 }

@@ -1,5 +1,5 @@
-import { DEFAULT_LEASE_MS, MAX_TIMER_MS, MAX_TTL_MS } from "../contract/checks.ts";
 import { Codec } from "../codec/codec.ts";
+import { DEFAULT_LEASE_MS, MAX_TIMER_MS, MAX_TTL_MS } from "../contract/checks.ts";
 import type { PayloadCodec, PayloadStage } from "../contract/codec.ts";
 import { invalid, type TaskStoreError } from "../contract/errors.ts";
 import { checkOptions, checks, type OptionCheck, type OptionTable, pickOptions } from "../contract/option-checks.ts";

@@ -30,7 +30,8 @@ export function historyOf({ history }: StoredTask): HistoryEntry[] {
     if (space < 1 || !line.endsWith("}") || (index === 0 && mayBeCut && space < 13)) return [];
     try {
       const entry = decodeJson<Stored>(line.slice(space + 1));
-      const shown = entry.event === "given back" && isFrame(entry.error ?? "") ? { ...entry, error: UNREADABLE_TEXT } : entry;
+      const shown =
+        entry.event === "given back" && isFrame(entry.error ?? "") ? { ...entry, error: UNREADABLE_TEXT } : entry;
       return [{ at: new Date(time).toISOString(), ...shown } as HistoryEntry];
     } catch {
       return [];
