@@ -10,6 +10,7 @@ import {
   isActive,
   isExpired,
   isInScope,
+  isStepText,
   type LimitedClaimQuery,
   type ListQuery,
   type NewTask,
@@ -17,8 +18,10 @@ import {
   type Patch,
   type PayloadField,
   type RestoredTask,
+  type Rewrite,
   type Step,
   type StoredTask,
+  stepOf,
   type TaskBackend,
   withPayloads,
 } from "@mcp-task-store/core/backend";
@@ -263,6 +266,24 @@ export class SqliteBackend implements TaskBackend {
     const kept = `select ${row} from steps where task_id in (select value from json_each(?))`;
     const found = this.#texts(kept, JSON.stringify(taskIds)).map((each): { taskId: string } & Step => JSON.parse(each));
     return found.filter(({ taskId }) => this.#find(taskId, this.#now()));
+  }
+
+  async rewrite(taskId: string, texts: readonly Rewrite[]) {
+    return this.#transaction(() =>
+      texts.map(({ field, from, to }) => {
+        const now = this.#now();
+        const message = "update messages set body = ? where task_id = ? and body = ? and expires_at > ?";
+        if (field === "message") return this.#run(message, to, taskId, from, now) > 0;
+        const task = this.#find(taskId, now);
+        if (!task) return false;
+        const step = "update steps set body = ? where task_id = ? and name = ? and body = ?";
+        if (isStepText(field)) return this.#run(step, to, taskId, stepOf(field), from) > 0;
+        if (task[field] !== from) return false;
+        // Not `#save`, which tells listeners.
+        const record = JSON.stringify({ ...task, [field]: to });
+        return this.#run("update tasks set record = ? where task_id = ?", record, taskId) > 0;
+      }),
+    );
   }
 
   async close() {

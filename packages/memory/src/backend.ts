@@ -10,6 +10,7 @@ import {
   type InsertOutcome,
   initialTask,
   isInScope,
+  isStepText,
   type LimitedClaimQuery,
   type ListQuery,
   matchesFilter,
@@ -19,11 +20,15 @@ import {
   type Patch,
   type PushOutcome,
   type RestoredTask,
+  type Rewrite,
   type SearchPage,
   type SearchQuery,
   type Step,
+  type StepText,
   type StoredTask,
+  stepOf,
   type TaskBackend,
+  type TaskText,
   type UpdateOutcome,
 } from "@mcp-task-store/core/backend";
 import type { Entry } from "./entry.ts";
@@ -198,6 +203,15 @@ export class MemoryBackend implements TaskBackend {
     );
   }
 
+  async rewrite(taskId: string, texts: readonly Rewrite[]): Promise<boolean[]> {
+    const now = this.#storage.clock.now();
+    const entry = this.#storage.find(taskId, now);
+    return texts.map(({ field, from, to }) => {
+      if (field === "message") return this.#storage.messages.rewrite(taskId, from, to, now);
+      return entry !== undefined && rewritten(entry, field, from, to);
+    });
+  }
+
   async close(): Promise<void> {
     for (const stop of this.#stops) stop();
   }
@@ -213,4 +227,17 @@ export class MemoryBackend implements TaskBackend {
 function keep(entry: Entry, { name, body }: Step): void {
   entry.steps ??= new Map();
   entry.steps.set(name, body);
+}
+
+/** Replaces a payload or a step. The record is a new one, as after each write. */
+function rewritten(entry: Entry, field: TaskText | StepText, from: string, to: string): boolean {
+  if (isStepText(field)) {
+    const step = stepOf(field);
+    if (entry.steps?.get(step) !== from) return false;
+    entry.steps.set(step, to);
+    return true;
+  }
+  if (entry.task[field] !== from) return false;
+  entry.task = { ...entry.task, [field]: to };
+  return true;
 }

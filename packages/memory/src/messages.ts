@@ -36,6 +36,13 @@ export class Messages {
     return this.#fresh(taskId, now);
   }
 
+  /** Replaces the messages with this text, and returns whether there was one. */
+  rewrite(taskId: string, from: string, to: string, now: number): boolean {
+    const found = this.#fresh(taskId, now).filter(({ text }) => text === from);
+    for (const message of found) message.text = to;
+    return found.length > 0;
+  }
+
   delete(taskId: string): void {
     this.#queues.delete(taskId);
   }

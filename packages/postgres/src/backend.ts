@@ -8,6 +8,8 @@ import {
   type Guard,
   guardHolds,
   type InsertOutcome,
+  isStepText,
+  isTaskText,
   isVisibleChange,
   type LimitedClaimQuery,
   type ListQuery,
@@ -19,11 +21,14 @@ import {
   type PayloadField,
   type PushOutcome,
   type RestoredTask,
+  type Rewrite,
   type SearchPage,
   type SearchQuery,
   type Step,
   type StoredTask,
+  stepOf,
   type TaskBackend,
+  type TaskText,
   type UpdateOutcome,
   unavailable,
 } from "@mcp-task-store/core/backend";
@@ -231,6 +236,24 @@ export class PostgresBackend implements TaskBackend {
 
   stepsOf(taskIds: readonly string[]): Promise<({ taskId: string } & Step)[]> {
     return this.#connections.run(this.#statements.steps, taskIds);
+  }
+
+  async rewrite(taskId: string, texts: readonly Rewrite[]): Promise<boolean[]> {
+    const ofTask = texts.filter(isTaskText);
+    let replaced: Partial<Record<TaskText, boolean>> = {};
+    if (ofTask.length > 0) {
+      const { statement, parameters } = this.#statements.rewrite(taskId, ofTask);
+      replaced = (await this.#connections.run(statement, ...parameters))[0] ?? {};
+    }
+    const done: boolean[] = [];
+    for (const { field, from, to } of texts) {
+      if (field === "message") done.push(await this.#messages.rewrite(taskId, from, to));
+      else if (isStepText(field)) {
+        const rows = await this.#connections.run(this.#statements.rewriteStep, taskId, stepOf(field), from, to);
+        done.push(rows.length > 0);
+      } else done.push(replaced[field] === true);
+    }
+    return done;
   }
 
   settled(): Promise<number> {

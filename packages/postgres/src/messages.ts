@@ -14,6 +14,7 @@ export class Messages {
   readonly #shift: Statement<[taskId: string, limit: number | null], { body: string }>;
   readonly #restore: Statement<[taskId: string, body: string, expiresAt: number], never>;
   readonly #peek: Statement<[taskIds: readonly string[]], { taskId: string; message: string; expiresAt: number }>;
+  readonly #rewrite: Statement<[taskId: string, from: string, to: string], { id: number }>;
   readonly #deleteExpired: Statement<[limit: number], { count: number }>;
 
   constructor(connections: Connections, schemaName: string) {
@@ -45,6 +46,13 @@ export class Messages {
           SELECT id FROM ${messages} WHERE task_id = $1 AND expires_at > ${NOW} ORDER BY id LIMIT $2 FOR UPDATE))
         RETURNING id, body
       ) SELECT body FROM taken ORDER BY id`,
+    );
+    // Locks in id order, as a shift does.
+    this.#rewrite = write(
+      "rewrite_message",
+      `UPDATE ${messages} SET body = $3 WHERE id = ANY (ARRAY(
+          SELECT id FROM ${messages} WHERE task_id = $1 AND body = $2 AND expires_at > ${NOW} ORDER BY id FOR UPDATE))
+        RETURNING id`,
     );
     this.#deleteExpired = write(
       "delete_expired_messages",
@@ -83,6 +91,11 @@ export class Messages {
   /** The unexpired messages, which stay. */
   peek(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]> {
     return this.#connections.run(this.#peek, taskIds);
+  }
+
+  /** Replaces the messages with this text, and returns whether there was one. */
+  async rewrite(taskId: string, from: string, to: string): Promise<boolean> {
+    return (await this.#connections.run(this.#rewrite, taskId, from, to)).length > 0;
   }
 
   async deleteExpired(limit: number): Promise<number> {

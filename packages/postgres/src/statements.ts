@@ -8,7 +8,9 @@ import {
   PAYLOAD_FIELDS,
   type Patch,
   type PayloadField,
+  type Rewrite,
   type StoredTask,
+  type TaskText,
 } from "@mcp-task-store/core/backend";
 import { COLUMNS, namesOf } from "./names.ts";
 import { inScope, Parts } from "./parts.ts";
@@ -112,6 +114,7 @@ export class Statements {
   /** Deletes the steps of an expired task, whose row a new task of its id takes. */
   readonly forgetSteps: Statement<[taskId: string], { name: string }>;
   readonly restoreStep: Statement<[position: number, name: string, body: string], never>;
+  readonly rewriteStep: Statement<[taskId: string, name: string, from: string, to: string], { name: string }>;
 
   readonly #tasks: string;
   readonly #steps: string;
@@ -241,6 +244,12 @@ export class Statements {
         WHERE t.task_id = $1 AND t.expires_at <= ${CLOCK} AND s.position = t.position RETURNING s.name`,
     );
     this.restoreStep = write("restore_step", `INSERT INTO ${steps} (position, name, body) VALUES ($1, $2, $3)`);
+    this.rewriteStep = write(
+      "rewrite_step",
+      `UPDATE ${steps} AS s SET body = $4 FROM ${tasks} AS t
+        WHERE t.task_id = $1 AND (t.expires_at IS NULL OR t.expires_at > ${CLOCK})
+          AND s.position = t.position AND s.name = $2 AND s.body = $3 RETURNING s.name`,
+    );
     this.pause = write("pause", `INSERT INTO ${pauses} (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`);
     this.resume = write("resume", `DELETE FROM ${pauses} WHERE name = ANY ($1::text[])`);
     this.paused = read("paused", `SELECT name FROM ${pauses}`);
@@ -357,6 +366,34 @@ export class Statements {
             ON CONFLICT (position, name) DO UPDATE SET body = excluded.body)
           SELECT * FROM updated`,
         "writes",
+      );
+    });
+  }
+
+  /**
+   * Replaces texts of a task that are still as they were read, all in one new row. If the update
+   * has waited for another one, PostgreSQL compares again, with the new row. The row says by field
+   * whether the text is the new one now.
+   */
+  rewrite(taskId: string, texts: readonly Rewrite<TaskText>[]): Call<Partial<Record<TaskText, boolean>>> {
+    const parts = new Parts(["rewrite"], taskId);
+    for (const { field, from, to } of texts) parts.add(field, to).add(`${field} before`, from);
+    return this.#call(parts, () => {
+      const changes = texts.map(({ field }) => {
+        const column = COLUMNS[field];
+        const [to, from] = [parts.parameter(field), parts.parameter(`${field} before`)];
+        return {
+          is: `t.${column} = ${from}`,
+          set: `${column} = CASE WHEN t.${column} = ${from} THEN ${to} ELSE t.${column} END`,
+          now: `t.${column} = ${to} AS "${field}"`,
+        };
+      });
+      return write(
+        "rewrite",
+        `UPDATE ${this.#tasks} AS t SET ${changes.map(({ set }) => set).join(", ")}
+          WHERE t.task_id = $1 AND (t.expires_at IS NULL OR t.expires_at > ${CLOCK})
+            AND (${changes.map(({ is }) => is).join(" OR ")})
+          RETURNING ${changes.map(({ now }) => now).join(", ")}`,
       );
     });
   }

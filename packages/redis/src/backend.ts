@@ -16,6 +16,7 @@ import type {
   PayloadField,
   PushOutcome,
   RestoredTask,
+  Rewrite,
   SearchPage,
   SearchQuery,
   Step,
@@ -277,6 +278,11 @@ export class RedisBackend implements TaskBackend {
       for (const [taskId, name, body] of found as [string, string, string][]) steps.push({ taskId, name, body });
     }
     return steps;
+  }
+
+  async rewrite(taskId: string, texts: readonly Rewrite[]): Promise<boolean[]> {
+    const args = texts.flatMap(({ field, from, to }) => [field, from, to]);
+    return ((await this.#commands.run("rewrite", taskId, args)) as number[]).map((replaced) => replaced === 1);
   }
 
   push(taskId: string, message: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {

@@ -21,6 +21,7 @@ import {
   type PayloadField,
   type PushOutcome,
   type RestoredTask,
+  type Rewrite,
   realTime,
   type SearchPage,
   type SearchQuery,
@@ -49,7 +50,7 @@ import {
   type OnDemand,
 } from "./on-demand.ts";
 import { configure, connectionTo, openFile } from "./open.ts";
-import { removeEnded, restoreTasks } from "./operators.ts";
+import { removeEnded, restoreTasks, rewriteTexts } from "./operators.ts";
 import { type SqliteOptions, type SqliteSettings, sqliteSettings } from "./options.ts";
 import { type TaskRow, toStored } from "./rows.ts";
 import { Search } from "./search.ts";
@@ -292,6 +293,10 @@ export class SqliteBackend implements TaskBackend {
         statements.steps.all(position).map(({ name, body }) => ({ taskId, name, body })),
       );
     });
+  }
+
+  async rewrite(taskId: string, texts: readonly Rewrite[]): Promise<boolean[]> {
+    return this.#write((opened) => rewriteTexts(opened, taskId, texts, this.#now()));
   }
 
   /** There is one writer at a time, and it takes positions from the counter. */

@@ -19,6 +19,7 @@ export class Messages {
   readonly #insert: Statement<[taskId: string, expiresAt: number, body: string], never>;
   readonly #count: Statement<[taskId: string, now: number], { count: number }>;
   readonly #first: Statement<[taskId: string, now: number, limit: number], Row>;
+  readonly #rewrite: Statement<[to: string, taskId: string, from: string, now: number], never>;
   readonly #delete: Statement<[id: number], never>;
   readonly #deleteQueue: Statement<[taskId: string], never>;
   readonly #deleteExpired: Statement<[now: number, limit: number], never>;
@@ -31,6 +32,9 @@ export class Messages {
     this.#count = database.prepare(`SELECT count(*) AS count FROM ${messages} WHERE task_id = ? AND +expires_at > ?`);
     this.#first = database.prepare(
       `SELECT id, body, expires_at AS expiresAt FROM ${messages} WHERE task_id = ? AND +expires_at > ? ORDER BY id LIMIT ?`,
+    );
+    this.#rewrite = database.prepare(
+      `UPDATE ${messages} SET body = ? WHERE task_id = ? AND body = ? AND +expires_at > ?`,
     );
     this.#delete = database.prepare(`DELETE FROM ${messages} WHERE id = ?`);
     this.#deleteQueue = database.prepare(`DELETE FROM ${messages} WHERE task_id = ?`);
@@ -70,6 +74,11 @@ export class Messages {
   /** Adds a message with an expiry of its own. Call this in the transaction that adds the task. */
   restore(taskId: string, body: string, expiresAt: number): void {
     this.#insert.run(taskId, expiresAt, body);
+  }
+
+  /** Replaces the messages with this text. Returns whether there was one. */
+  rewrite(taskId: string, from: string, to: string): boolean {
+    return this.#rewrite.run(to, taskId, from, this.#now()) > 0;
   }
 
   /** Deletes the queue of a task. Call this in the transaction that deletes the task. */

@@ -1,5 +1,12 @@
 import { isTerminal } from "@mcp-task-store/core";
-import { isExpired, type RestoredTask, type StoredTask } from "@mcp-task-store/core/backend";
+import {
+  isExpired,
+  isStepText,
+  PAYLOAD_FIELDS,
+  type RestoredTask,
+  type Rewrite,
+  type StoredTask,
+} from "@mcp-task-store/core/backend";
 import type { Messages } from "./messages.ts";
 import type { Statements } from "./statements.ts";
 
@@ -33,5 +40,27 @@ export function restoreTasks(
     for (const step of steps) statements.putStep(restored.position, step);
     for (const { message, expiresAt } of messages) queues.restore(task.taskId, message, expiresAt);
     return [restored];
+  });
+}
+
+/** Replaces texts of a task that are still as they were read. Returns which were. */
+export function rewriteTexts(
+  { statements, messages }: Tables,
+  taskId: string,
+  texts: readonly Rewrite[],
+  now: number,
+): boolean[] {
+  const fields = ([...PAYLOAD_FIELDS, "history"] as const).filter((field) =>
+    texts.some((text) => text.field === field),
+  );
+  const found = statements.read(taskId, null, fields);
+  const task = found && !isExpired(found, now) ? found : undefined;
+  return texts.map(({ field, from, to }) => {
+    if (field === "message") return messages.rewrite(taskId, from, to);
+    if (!task) return false;
+    if (isStepText(field)) return statements.rewriteStep(task.position, field, from, to);
+    if (task[field] !== from) return false;
+    statements.rewrite(task.position, field, to);
+    return true;
   });
 }

@@ -5,7 +5,9 @@ import {
   type Patch,
   type PayloadField,
   type Step,
+  type StepText,
   type StoredTask,
+  type TaskText,
 } from "@mcp-task-store/core/backend";
 import type { Connection, Statement } from "./connection.ts";
 import { COLUMNS, namesOf } from "./names.ts";
@@ -28,7 +30,7 @@ const LEASE = ["expiresAt", "attempt", "leaseToken", "leaseExpiresAt"] as const;
 const STEP = "step:";
 const AFTER_STEPS = "step;";
 
-type Changeable = (typeof VISIBLE | typeof LEASE | typeof WRITTEN_LATER)[number];
+type Changeable = (typeof VISIBLE | typeof LEASE | typeof WRITTEN_LATER)[number] | "request";
 
 /** A change in the log: its number, and the fields of a signal about the task. */
 export type ChangeRow = { seq: number } & Pick<StoredTask, "taskId" | "owner" | "name" | "status" | "leaseExpiresAt">;
@@ -67,6 +69,8 @@ export class Statements {
   readonly putPayload: Statement<[position: number, field: string, body: string], never>;
   readonly deleteTask: Statement<[position: number], never>;
   readonly deletePayloads: Statement<[position: number], never>;
+  readonly forgetPayload: Statement<[position: number, field: string], never>;
+  readonly replacePayload: Statement<[to: string, position: number, field: string, from: string], never>;
   readonly steps: Statement<[position: number], { name: string; body: string }>;
 
   readonly paused: Statement<[], { name: string }>;
@@ -127,6 +131,8 @@ export class Statements {
     );
     this.deleteTask = sql(`DELETE FROM ${tasks} WHERE position = ?`);
     this.deletePayloads = sql(`DELETE FROM ${payloads} WHERE position = ?`);
+    this.forgetPayload = sql(`DELETE FROM ${payloads} WHERE position = ? AND field = ?`);
+    this.replacePayload = sql(`UPDATE ${payloads} SET body = ? WHERE position = ? AND field = ? AND body = ?`);
     this.steps = sql(
       `SELECT substr(field, ${STEP.length + 1}) AS name, body FROM ${payloads}
         WHERE position = ? AND field >= '${STEP}' AND field < '${AFTER_STEPS}'`,
@@ -247,6 +253,19 @@ export class Statements {
       isPayload(column) ? this.#columnOf(task.position, column, task[column] as string) : task[column],
     );
     this.#updateOf(columns).run(...values, task.position);
+  }
+
+  /**
+   * Stores another form of a payload. What the table of payloads had before goes, read or unread.
+   */
+  rewrite(position: number, field: TaskText, body: string): void {
+    this.forgetPayload.run(position, field);
+    const value = field === "statusMessage" ? body : this.#columnOf(position, field, body);
+    this.#updateOf([field]).run(value, position);
+  }
+
+  rewriteStep(position: number, field: StepText, from: string, to: string): boolean {
+    return this.replacePayload.run(to, position, field, from) > 0;
   }
 
   putStep(position: number, { name, body }: Step): void {

@@ -39,6 +39,15 @@ export {
   type StoredNotifier,
 } from "./event-backend.ts";
 export {
+  isStepText,
+  isTaskText,
+  type Rewrite,
+  type StepText,
+  stepOf,
+  type TaskText,
+  type TextField,
+} from "./rewrites.ts";
+export {
   aboutChange,
   appendHistory,
   applyPatch,

@@ -2,6 +2,7 @@ import type { Capabilities } from "../contract/capabilities.ts";
 import type { TaskStatus } from "../contract/task.ts";
 import type { Answer } from "./answer.ts";
 import type { EventBackend } from "./event-backend.ts";
+import type { Rewrite } from "./rewrites.ts";
 import type { SearchPage, SearchQuery } from "./search-query.ts";
 import type { PayloadField, StoredTask } from "./stored-task.ts";
 
@@ -284,6 +285,14 @@ export interface TaskBackend {
    * @default runs of tasks have no steps, and failed attempts are not retried
    */
   stepsOf?(taskIds: readonly string[]): Promise<({ taskId: string } & Step)[]>;
+  /**
+   * Replaces stored texts of a task by other forms of the same values, each only where the text is
+   * still `from`, so that no write of another caller is undone. Nothing else changes: no time, no
+   * revision, no expiry. No signal is sent, and no event is added. Each field comes once, but for
+   * messages; of equal messages, all are replaced. Returns for each text whether it was replaced.
+   * @default payloads cannot be encoded anew
+   */
+  rewrite?(taskId: string, texts: readonly Rewrite[]): Promise<boolean[]>;
   /**
    * A position up to which no task can appear any more: those that have smaller ones are committed,
    * or never will be. An export that follows new tasks goes up to there.

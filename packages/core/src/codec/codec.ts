@@ -31,6 +31,10 @@ export class Codec {
     return this.stages.some(({ perOwner }) => perOwner === true);
   }
 
+  get encrypts(): boolean {
+    return this.#encrypt !== undefined;
+  }
+
   /**
    * The text to store. `owner` of the place counts only if a stage asks for it.
    * @throws TaskStoreError `PAYLOAD_UNREADABLE` if a key is missing, `BACKEND_UNAVAILABLE` for any

@@ -10,6 +10,7 @@ import type {
   OperatorField,
   PayloadFilter,
   RerunOptions,
+  RotateOptions,
   StatsOptions,
   StatusOrKind,
   StuckLimits,
@@ -112,6 +113,8 @@ export const EXPORT_OPTIONS: OptionTable<ExportOptions> = {
 };
 
 export const IMPORT_OPTIONS: OptionTable<ImportOptions> = { signal: checks.signal, onProgress: checks.callable };
+
+export const ROTATE_OPTIONS: OptionTable<RotateOptions> = { ...BULK_OPTIONS, cursor: checks.anything };
 
 export const STATS_OPTIONS: OptionTable<StatsOptions> = { scan: checks.whole(1), owner: FILTER_OPTIONS.owner };
 

@@ -198,6 +198,47 @@ export interface RerunOptions {
   claimAfterMs?: number | undefined;
 }
 
+export interface RotateOptions {
+  /**
+   * Counts what would be encrypted anew, and changes nothing.
+   * @default false
+   */
+  dryRun?: boolean | undefined;
+  /** The `cursor` of a rotation that was interrupted. @default from the oldest task on */
+  cursor?: string | undefined;
+  /** Ends the rotation between two steps: the call rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called after each step with the counts so far. */
+  onProgress?: ((soFar: RotationProgress) => void) | undefined;
+}
+
+export interface RotationOutcome {
+  /** Tasks that were looked at. */
+  tasks: number;
+  /** Payloads that were encrypted by the present key already. */
+  current: number;
+  /** Payloads that were encrypted anew, or with `dryRun` would be. */
+  rotated: number;
+  /** Payloads that cannot be read, or not written, for want of a key. They stay as they are. */
+  unreadable: number;
+  /** Why, each reason once: at most 10. */
+  reasons: string[];
+  /** Payloads that another process changed at each try, to a key that is not the present one. */
+  changed: number;
+  /**
+   * Events that wait for notifiers with a status message that is not encrypted by the present key.
+   * They stay as they are, and are gone once they are delivered.
+   */
+  events: number;
+}
+
+export interface RotationProgress extends Omit<RotationOutcome, "events"> {
+  /** How far the rotation is: from 0 to 1. */
+  portion: number;
+  /** Where a rotation can go on after this step. */
+  cursor: string;
+}
+
 /** Operators' view of a store, and what they do. For trusted code: it sees every owner's tasks. */
 export interface TaskOperations {
   /**
@@ -272,6 +313,21 @@ export interface TaskOperations {
     tasks: AsyncIterable<ExportedTask> | Iterable<ExportedTask>,
     options?: ImportOptions,
   ): Promise<ImportOutcome>;
+  /**
+   * Encrypts the payloads of all tasks anew that are not encrypted by the present key of the
+   * store's codec: those of older keys, and plain ones. It goes in bounded steps, oldest task
+   * first, while the store is in use, and undoes no write. Times and revisions stay. It may be
+   * interrupted and begun again.
+   *
+   * All processes need the new key before, and should encrypt by it. Messages of tasks that do not
+   * exist stay as they are.
+   * @throws `INVALID_ARGUMENT` for a store whose codec does not encrypt, `INVALID_CURSOR`,
+   * `BACKEND_UNAVAILABLE`
+   * @example
+   * const { unreadable, changed, events } = await store.operations.rotatePayloads();
+   * if (unreadable + changed + events === 0) console.log("The old keys are needed no more.");
+   */
+  rotatePayloads(options?: RotateOptions): Promise<RotationOutcome>;
   /** The registered notifiers, sorted by name, with how many events wait for them. */
   notifiers(): Promise<NotifierStatus[]>;
   /**

@@ -103,7 +103,7 @@ export class DurableTaskStore implements TaskStore {
     this.messages = new BackendMessageQueue(this.#gateway);
     const events = new Events(this.#gateway, this.#hub);
     this.events = events;
-    this.operations = new Operations(this.#gateway, this.#inputs, events);
+    this.operations = new Operations(this.#gateway, this.#inputs, events, codec && { backend, codec });
   }
 
   get capabilities(): TaskBackend["capabilities"] {

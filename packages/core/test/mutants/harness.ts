@@ -111,6 +111,7 @@ function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
     ...(backend.restore && { restore: guarded(backend.restore.bind(backend)) }),
     ...(backend.messagesOf && { messagesOf: guarded(backend.messagesOf.bind(backend)) }),
     ...(backend.stepsOf && { stepsOf: guarded(backend.stepsOf.bind(backend)) }),
+    ...(backend.rewrite && { rewrite: guarded(backend.rewrite.bind(backend)) }),
     ...(backend.settled && { settled: guarded(backend.settled.bind(backend)) }),
     ...(backend.events && { events: eventsOf(backend.events, guarded) }),
     ...(backend.pauses && { pauses: guarded(backend.pauses.bind(backend)) }),

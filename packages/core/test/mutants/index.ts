@@ -15,6 +15,7 @@ import { operatorListMutants } from "./operator-lists.ts";
 import { operatorPauseMutants } from "./operator-pauses.ts";
 import { operatorTransferMutants } from "./operator-transfers.ts";
 import { payloadMutants } from "./payloads.ts";
+import { rotationMutants } from "./rotation.ts";
 import { stateMutants } from "./states.ts";
 import { stepMutants } from "./steps.ts";
 import { taskObjectMutants } from "./task-object.ts";
@@ -40,5 +41,6 @@ export const mutants: readonly Mutant[] = [
   ...operatorHistoryMutants,
   ...operatorPauseMutants,
   ...operatorTransferMutants,
+  ...rotationMutants,
   ...eventMutants,
 ];

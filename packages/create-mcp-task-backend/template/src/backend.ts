@@ -148,7 +148,8 @@ export class ExampleBackend implements TaskBackend {
   }
 
   // The interface has further methods, each optional, for what operators do: `search`, `remove`,
-  // `pauses`, `restore`, `messagesOf`, `settled`. Their docstrings say what lacks without them.
+  // `pauses`, `restore`, `messagesOf`, `rewrite`, `settled`. Their docstrings say what lacks
+  // without them.
 }
 
 function notImplemented(method: string): Error {

@@ -18,6 +18,7 @@ import { operatorTransferCases } from "./operator-transfer.ts";
 import { payloadCases } from "./payloads.ts";
 import { processCases } from "./processes.ts";
 import { raceCases } from "./races.ts";
+import { rotationCases } from "./rotation.ts";
 import { runningCases } from "./running.ts";
 import { stateCases } from "./states.ts";
 import { stepCases } from "./steps.ts";
@@ -51,6 +52,7 @@ export const conformanceCases: readonly ConformanceCase[] = Object.freeze([
   ...operatorActCases,
   ...operatorTransferCases,
   ...operatorHistoryCases,
+  ...rotationCases,
   ...eventCases,
   ...processCases,
 ]);

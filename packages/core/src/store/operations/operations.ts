@@ -11,6 +11,7 @@ import {
   OPERATOR_FIELDS,
   OPERATOR_RECORD_OPTIONS,
   RERUN_OPTIONS,
+  ROTATE_OPTIONS,
   STATS_OPTIONS,
 } from "../../contract/operation-options.ts";
 import type {
@@ -26,6 +27,8 @@ import type {
   OperatorRecordWith,
   RecordPage,
   RerunOptions,
+  RotateOptions,
+  RotationOutcome,
   StatsOptions,
   TaskFilter,
   TaskOperations,
@@ -45,6 +48,7 @@ import { conditionOf, STUCK } from "./filter.ts";
 import { historyLine, isGivenBack } from "./history.ts";
 import { payloadsFor, toOperatorRecord } from "./records.ts";
 import { rerun } from "./rerun.ts";
+import { type Coded, rotate } from "./rotate.ts";
 import { statsOf } from "./stats.ts";
 import { exportTasks, importTasks } from "./transfer.ts";
 
@@ -55,9 +59,12 @@ export class Operations implements TaskOperations {
   readonly #gateway: BackendGateway;
   readonly #inputs: Inputs;
   readonly #events: Events;
+  readonly #coded: Coded | undefined;
 
-  constructor(gateway: BackendGateway, inputs: Inputs, events: Events) {
+  /** @param coded The codec of the store, if it has one, with the backend below it. */
+  constructor(gateway: BackendGateway, inputs: Inputs, events: Events, coded: Coded | undefined) {
     this.#gateway = gateway;
+    this.#coded = coded;
     this.#inputs = inputs;
     this.#events = events;
   }
@@ -181,6 +188,11 @@ export class Operations implements TaskOperations {
   ): Promise<ImportOutcome> {
     checkOptions("importTasks", options, IMPORT_OPTIONS);
     return importTasks(this.#gateway, tasks, options);
+  }
+
+  async rotatePayloads(options: RotateOptions = {}): Promise<RotationOutcome> {
+    checkOptions("rotatePayloads", options, ROTATE_OPTIONS);
+    return rotate(this.#gateway, this.#coded, options);
   }
 
   notifiers(): Promise<NotifierStatus[]> {
