@@ -89,12 +89,7 @@ export class Outside {
         const note = noteIn(text, stage.id);
         if (note === undefined) this.#known.delete(key);
         else this.#remember(key, note);
-        if (before !== undefined && before !== note)
-          this.#inBackground(async () => {
-            // Two writes may have been answered in another order than they were made.
-            if (noteIn(await this.#stored(taskId, field), stage.id) !== before)
-              await stage.forget([before], { storeId: this.#codec.storeId, taskId });
-          });
+        if (before !== undefined && before !== note) this.#forgetUnused(stage, taskId, field, before);
       }
   }
 
@@ -105,16 +100,25 @@ export class Outside {
     return steps?.find(({ name }) => field === `step:${name}`)?.body;
   }
 
-  /** Forgets the notes of a write that was certainly not applied. */
+  /** Forgets the notes of a write that was not applied. */
   refused(taskId: string, texts: StoredTexts): void {
-    for (const stage of this.#stages) {
-      const notes = Object.values(texts).map((text) => noteIn(text, stage.id));
-      this.#forget(
-        stage,
-        taskId,
-        notes.filter((note) => note !== undefined),
-      );
-    }
+    for (const stage of this.#stages)
+      for (const [field, text] of Object.entries(texts)) {
+        const note = noteIn(text, stage.id);
+        if (note !== undefined) this.#forgetUnused(stage, taskId, field, note);
+      }
+  }
+
+  /**
+   * Forgets a note unless the payload has it. Two writes may be answered in another order than they
+   * were made, and a client of a database may have sent a write twice, of which the second is
+   * refused.
+   */
+  #forgetUnused(stage: ForgettingStage, taskId: string, field: string, note: string): void {
+    this.#inBackground(async () => {
+      if (noteIn(await this.#stored(taskId, field), stage.id) !== note)
+        await stage.forget([note], { storeId: this.#codec.storeId, taskId });
+    });
   }
 
   #forget(stage: ForgettingStage, taskId: string, notes: readonly string[]): void {
@@ -138,6 +142,14 @@ export class Outside {
 }
 
 type Texts = Pick<Patch, "inputs" | "checkpoint" | "outcome" | "step">;
+
+/** Tells stages that no payload has these texts any more. */
+export async function forgetTexts(codec: Codec, taskId: string, texts: readonly string[]): Promise<void> {
+  for (const stage of codec.stages) {
+    const notes = texts.map((text) => noteIn(text, stage.id)).filter((note) => note !== undefined);
+    if (notes.length > 0) await stage.forget?.(notes, { storeId: codec.storeId, taskId });
+  }
+}
 
 /** The texts that can leave the database, by their fields. */
 export function textsOf(of: Texts | Pick<RestoredTask, PayloadField | "steps">): StoredTexts {
