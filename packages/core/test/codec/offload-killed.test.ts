@@ -7,7 +7,10 @@ import { large, useObjects } from "./support/objects.ts";
 
 const program = fileURLToPath(new URL("support/killed-process.ts", import.meta.url));
 
-describe.each(durableStores)("offload by processes that are killed, over $name", (kind) => {
+// What is tested lies in core, so the usual run takes one store.
+const kinds = process.env["TEST_WIDE"] === "1" ? durableStores : durableStores.slice(0, 1);
+
+describe.each(kinds)("offload by processes that are killed, over $name", (kind) => {
   const objects = useObjects(kind);
 
   /** Kills a process with SIGKILL when it is between two steps. */
