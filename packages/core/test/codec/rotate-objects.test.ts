@@ -32,7 +32,7 @@ describe.each(stores.slice(0, 2))("rotation of payloads outside of the database,
     expect(rotated.filter((file) => files.includes(file))).toEqual([]);
     const newKey = { encrypt: aesGcm({ keys: { new: keys.new }, current: "new" }), offload: codecOf("new").offload };
     const onlyNew = objects.place.open({ codec: newKey });
-    for (const taskId of ids) expect((await onlyNew.getTaskResult(taskId)).content).toHaveLength(1);
+    for (const taskId of ids) expect((await onlyNew.getTaskResult(taskId))["content"]).toHaveLength(1);
     expect(await after.operations.rotatePayloads()).toMatchObject({ rotated: 0 });
   });
 });
