@@ -10,7 +10,7 @@ export interface Completable {
 type Script = (commands: readonly Completable[], filterWords: readonly string[]) => string;
 
 /** Options whose value is a file, or may be one. */
-const FILES = ["store", "config"];
+const FILES = ["store", "config", "codec"];
 
 function flagsOf(name: string, { short }: OptionSpec): string[] {
   return short === undefined ? [`--${name}`] : [`-${short}`, `--${name}`];

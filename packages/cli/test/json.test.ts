@@ -4,6 +4,7 @@ import type { TaskStore } from "@mcp-task-store/core";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { mcpTasks, start } from "./support/cli.ts";
+import { codecFile } from "./support/codecs.ts";
 import { postgres, sqlite } from "./support/places.ts";
 
 // What commands print is checked against the schema of the documentation.
@@ -114,6 +115,7 @@ describe("PostgreSQL", () => {
     seen.push(...(await run(["export", file])));
     seen.push(...(await printed(["import", file, ...second.args, "--json"])));
     seen.push(...(await run(["copy", "--to", second.url])));
+    seen.push(...(await run(["rotate", "--codec", await codecFile(dirname(second.url), ["key"])])));
     seen.push(await served([...place.args, "--json"]));
     expect(seen.flatMap(mistakes)).toEqual([]);
     const described = parts.flatMap(({ commands }) => commands);

@@ -54,7 +54,7 @@ export interface TasksAnswer {
 }
 
 /** `GET .../tasks/{id}` */
-export interface TaskAnswer extends TaskRow {
+export interface TaskAnswer extends TaskRow, Unreadable {
   ttl: number | null;
   pollInterval?: number;
   history: readonly HistoryEntry[];
@@ -64,10 +64,15 @@ export interface TaskAnswer extends TaskRow {
   at: string;
 }
 
+/** Of a task or its payloads: what the server has no key for. */
+export interface Unreadable {
+  unreadable?: readonly string[];
+}
+
 /** `GET .../tasks/{id}/payloads` */
-export interface PayloadsAnswer {
-  requestId: string | number;
-  request: unknown;
+export interface PayloadsAnswer extends Unreadable {
+  requestId?: string | number;
+  request?: unknown;
   context?: unknown;
   result?: unknown;
   error?: unknown;

@@ -2,7 +2,7 @@
 
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { EventLease } from "@mcp-task-store/redis";
+import { aesGcm, type EventLease } from "@mcp-task-store/redis";
 import { expect, test } from "vitest";
 import { MonitorLog } from "./support/monitor.ts";
 import { openStore, operator, ownServer, REQUEST } from "./support/server.ts";
@@ -123,6 +123,11 @@ test("scripts touch only keys, or members of key families, that they declare", a
   await store.claimTask({ names: ["grind"] });
   await operations.resumeClaims("grind");
   await store.close();
+
+  const encrypt = aesGcm({ keys: { key: new Uint8Array(32) }, current: "key" });
+  const coded = openStore({ url, codec: { encrypt } });
+  await coded.operations.rotatePayloads();
+  await coded.close();
 
   const scripts = await log.stop();
   expect(new Set(scripts.map(({ sha1 }) => sha1)).size, "commands that ran").toBe(files.length);

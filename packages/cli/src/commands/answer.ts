@@ -27,6 +27,8 @@ export default defineCommand({
     const { store } = await open();
     const taskId = await taskIdOf(store, given);
     const record = await store.operations.getRecord(taskId, { fields: ["inputRequests"] });
+    if (record?.unreadable)
+      throw new Failure("the questions are encrypted: give --codec with the keys, or write it into the configuration");
     const question = questionOf(record?.inputRequests ?? {}, key);
     const dryRun = values["dry-run"] ?? false;
     if (!dryRun) {

@@ -33,6 +33,7 @@ export const GROUPS: CommandGroups = {
     export: { summary: "write tasks as lines of JSON", load: () => import("./export.ts") },
     import: { summary: "read tasks that export wrote", load: () => import("./import.ts") },
     copy: { summary: "copy or move tasks to another store", load: () => import("./copy.ts") },
+    rotate: { summary: "encrypt payloads by the present key", load: () => import("./rotate.ts") },
     migrate: { summary: "make a store's tables, or bring them up to date", load: () => import("./migrate.ts") },
     completion: { summary: "print a script that completes command lines", load: () => import("./completion.ts") },
   },

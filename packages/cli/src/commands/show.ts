@@ -30,10 +30,11 @@ export default defineCommand({
       : operations.getRecord(taskId, { fields: FIELDS }));
     if (!record) throw new Failure(`there is no task ${taskId}: it may have expired`);
     const questions = questionsOf(record);
+    const { unreadable = [] } = record;
     if (output.json) {
       const { rerunOf = null } = record;
       const payloads = values.payloads ? { payloads: payloadsJson(record) } : {};
-      output.document({ task: { ...taskJson(record), rerunOf, questions }, ...payloads });
+      output.document({ task: { ...taskJson(record), rerunOf, questions, unreadable }, ...payloads });
       return EXIT.ok;
     }
     for (const line of linesOf(output, record)) output.line(line);
@@ -68,6 +69,7 @@ function linesOf(output: Output, record: ShownRecord): string[] {
     "rerun of": rerunOf,
   };
   for (const { key, method } of questionsOf(record)) fields[`question ${key}`] = method;
+  if (record.unreadable) fields["encrypted"] = `${record.unreadable.join(", ")}: --codec has the keys`;
   const shown = Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined);
   const wide = Math.max(...shown.map(([label]) => clean(label).length));
   const lines = shown.map(([label, value]) => {

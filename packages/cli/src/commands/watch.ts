@@ -95,7 +95,8 @@ async function followOne(store: TaskStore, taskId: string, following: Following)
     if (output.json) output.record({ task: watchedJson(record), ...(full ? { payloads: payloadsJson(full) } : {}) });
     else {
       printWatched(output, record, false);
-      if (full) output.line(JSON.stringify(full.error ?? full.result ?? null, null, 2));
+      if (full?.unreadable) output.note("the outcome is encrypted: --codec has the keys");
+      else if (full) output.line(JSON.stringify(full.error ?? full.result ?? null, null, 2));
     }
     if (ended) return CODES[record.task.status] ?? EXIT.ok;
   }

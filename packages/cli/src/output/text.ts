@@ -85,6 +85,14 @@ export function parseDuration(text: string): number | undefined {
   return number === undefined ? undefined : Number(number) * (DURATION_UNITS[unit as string] as number);
 }
 
+const WIDTH = 20;
+
+/** A bar of which this portion, from 0 to 1, is filled, with the percentage. */
+export function bar(portion: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, portion)) * WIDTH);
+  return `${"█".repeat(filled)}${"░".repeat(WIDTH - filled)} ${Math.floor(portion * 100)} %`;
+}
+
 const BARS = "▁▂▃▄▅▆▇█";
 
 /** One bar for each value, a blank for 0. */

@@ -3,6 +3,7 @@ import type { TaskStore, TaskStoreError, TaskStoreOptions } from "@mcp-task-stor
 import type { SqliteDatabase } from "@mcp-task-store/sqlite";
 import { Failure } from "../exit.ts";
 import type { Address } from "./address.ts";
+import { loadCodec } from "./codec.ts";
 import { clusterOf } from "./raw.ts";
 import type { StoreSettings } from "./settings.ts";
 
@@ -17,13 +18,14 @@ const CONNECTIONS = 4;
 /**
  * Opens a store as it is: it neither migrates its tables nor makes its file, and deletes nothing by
  * itself. Drivers are loaded here, so that other commands start without them.
- * @throws Failure
+ * @throws Failure, UsageError
  */
 export async function openStore(
-  { address, schema, tablePrefix, keyPrefix }: StoreSettings,
+  { address, schema, tablePrefix, keyPrefix, codec }: StoreSettings,
   onError: (error: TaskStoreError) => void,
 ): Promise<OpenStore> {
   const options: TaskStoreOptions = { sweepIntervalMs: false, onError };
+  if (codec !== undefined) options.codec = await loadCodec(codec);
   switch (address.kind) {
     case "SQLite": {
       const [{ SqliteTaskStore }, database] = await Promise.all([loadSqlite(), openSqlite(address)]);

@@ -1,10 +1,14 @@
 import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { UsageError } from "../exit.ts";
 import type { OptionSpecs, Values } from "../options.ts";
 import { type Address, parseAddress } from "./address.ts";
 
 /** Read without an option if it is in the working directory. */
 export const CONFIG_FILE = "mcp-tasks.json";
+
+/** As a value of --codec: payloads are read and written as they are stored. */
+const NO_CODEC = "none";
 
 /** The options of every command that say which store, and what may be done to it. */
 export const STORE_OPTIONS = {
@@ -17,6 +21,7 @@ export const STORE_OPTIONS = {
   schema: { type: "string", value: "NAME", help: "PostgreSQL: the schema of the tables (mcp_tasks)" },
   "table-prefix": { type: "string", value: "PREFIX", help: "SQLite: the prefix of the tables (mcp_)" },
   "key-prefix": { type: "string", value: "PREFIX", help: "Redis: the prefix of the keys (mcp)" },
+  codec: { type: "string", value: "FILE", help: "the module with the codec of the store's payloads; none = no codec" },
   config: { type: "string", value: "FILE", help: `the configuration (${CONFIG_FILE}, if there is one)` },
   "read-only": { type: "boolean", help: "refuse commands that change tasks" },
 } as const satisfies OptionSpecs;
@@ -27,6 +32,8 @@ export interface StoreSettings {
   readonly schema: string | undefined;
   readonly tablePrefix: string | undefined;
   readonly keyPrefix: string | undefined;
+  /** The path of the module that exports the codec. */
+  readonly codec: string | undefined;
   readonly readOnly: boolean;
 }
 
@@ -35,6 +42,7 @@ interface Config {
   schema?: string;
   tablePrefix?: string;
   keyPrefix?: string;
+  codec?: string;
   readOnly?: boolean;
 }
 
@@ -43,6 +51,7 @@ const CONFIG_KEYS: Readonly<Record<keyof Config, "string" | "boolean">> = {
   schema: "string",
   tablePrefix: "string",
   keyPrefix: "string",
+  codec: "string",
   readOnly: "boolean",
 };
 
@@ -67,6 +76,7 @@ export async function storeSettings(
     schema: values.schema ?? config.schema,
     tablePrefix: values["table-prefix"] ?? config.tablePrefix,
     keyPrefix: values["key-prefix"] ?? config.keyPrefix,
+    codec: values.codec === NO_CODEC ? undefined : (values.codec ?? config.codec),
     readOnly: values["read-only"] ?? config.readOnly ?? false,
   };
 }
@@ -98,5 +108,7 @@ async function readConfig(file: string | undefined): Promise<Config> {
     const type = CONFIG_KEYS[key as keyof Config];
     if (typeof value !== type) throw new UsageError(`"${key}" of the configuration file ${path} must be a ${type}`);
   }
-  return config as Config;
+  const { codec, ...rest } = config as Config;
+  // Beside the file that names it.
+  return codec === undefined ? rest : { ...rest, codec: resolve(dirname(path), codec) };
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TaskStore } from "@mcp-task-store/core";
+import type { TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
 import { PostgresTaskStore } from "@mcp-task-store/postgres";
 import { RedisTaskStore } from "@mcp-task-store/redis";
 import { SqliteTaskStore } from "@mcp-task-store/sqlite";
@@ -16,6 +16,8 @@ export interface Place {
   /** The store's address: a path or a URL. */
   readonly url: string;
   readonly store: TaskStore;
+  /** Another store over the same tasks, which the caller closes. */
+  open(options: TaskStoreOptions): TaskStore;
 }
 
 export interface PlaceKind {
@@ -34,7 +36,8 @@ export const sqlite: PlaceKind = {
       async () => {
         folder = await mkdtemp(join(tmpdir(), "cli-test-"));
         const path = join(folder, "tasks.db");
-        return { url: path, args: ["--store", path], store: new SqliteTaskStore({ ...OPTIONS, path }) };
+        const open = (options: TaskStoreOptions) => new SqliteTaskStore({ ...OPTIONS, ...options, path });
+        return { url: path, args: ["--store", path], store: open({}), open };
       },
       () => rm(folder, { recursive: true, force: true }),
     );
@@ -47,8 +50,9 @@ export const postgres: PlaceKind = {
     const database = useDatabase();
     return usePlace(async () => {
       const { url } = database;
-      const store = new PostgresTaskStore({ ...OPTIONS, connectionString: url, maxConnections: 2 });
-      return { url, args: ["--store", url], store };
+      const open = (options: TaskStoreOptions) =>
+        new PostgresTaskStore({ ...OPTIONS, ...options, connectionString: url, maxConnections: 2 });
+      return { url, args: ["--store", url], store: open({}), open };
     });
   },
 };
@@ -85,6 +89,7 @@ function usePlace(open: () => Promise<Place>, tearDown?: () => Promise<unknown>)
     get store() {
       return opened().store;
     },
+    open: (options) => opened().open(options),
   };
 }
 
@@ -99,8 +104,9 @@ function redisPlace(name: "Redis" | "Redis Cluster"): PlaceKind {
       return usePlace(
         async () => {
           keyPrefix = `${keys.prefix}cli`;
-          const store = new RedisTaskStore({ ...OPTIONS, client: client(), keyPrefix });
-          return { url: keys.url, args: ["--store", keys.url, "--key-prefix", keyPrefix], store };
+          const open = (options: TaskStoreOptions) =>
+            new RedisTaskStore({ ...OPTIONS, ...options, client: client(), keyPrefix });
+          return { url: keys.url, args: ["--store", keys.url, "--key-prefix", keyPrefix], store: open({}), open };
         },
         async () => {
           const connection = client();

@@ -108,7 +108,7 @@ export class Codec {
     for (;;) {
       const { id, note, owner, bytes } = frame;
       const stage = this.#stage(id);
-      if (!stage) throw unreadable(`the store's codec has no stage ${JSON.stringify(id.slice(0, 64))}`);
+      if (!stage) throw unreadable(`the store's codec has no stage ${JSON.stringify(id)}`);
       const plain: Uint8Array = await stage.decode(
         { bytes: bytes(), note },
         { storeId: this.storeId, taskId, field, owner },

@@ -52,6 +52,8 @@ export function readInnerFrame(bytes: Uint8Array): (Frame & { readonly bytes: ()
 }
 
 function readHead([id = "", note = "", whose = ""]: readonly string[]): Frame | undefined {
+  // Messages of errors have the id.
+  if (!/^[a-zA-Z0-9-]{1,64}$/.test(id)) return undefined;
   try {
     const owner = whose === "" ? undefined : decodeURIComponent(whose.slice(1));
     return { id, note: decodeURIComponent(note), owner };

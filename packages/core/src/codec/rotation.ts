@@ -28,8 +28,8 @@ export interface RotationStep {
   readonly counts: PayloadCounts;
   /** Why payloads cannot be read, each reason once. */
   readonly reasons: ReadonlySet<string>;
-  /** The position of the last task. */
-  readonly position: number | null;
+  /** The positions of the first and the last task, if there was one. */
+  readonly walked: { readonly first: number; readonly last: number } | undefined;
   readonly more: boolean;
 }
 
@@ -100,13 +100,9 @@ export async function rotateStep(
     }
     ids = left;
   }
-  return {
-    tasks: tasks.length,
-    counts,
-    reasons,
-    position: tasks.at(-1)?.position ?? null,
-    more: tasks.length === STEP,
-  };
+  const [first, last] = [tasks[0]?.position, tasks.at(-1)?.position];
+  const walked = first === undefined || last === undefined ? undefined : { first, last };
+  return { tasks: tasks.length, counts, reasons, walked, more: tasks.length === STEP };
 }
 
 /** How many events wait for notifiers with a message that is not encrypted by the present key. */

@@ -108,8 +108,8 @@ export interface OperatorRecord extends Omit<TaskRecord, OperatorField>, Partial
   /** The task whose request this one repeats. */
   rerunOf?: string | undefined;
   /**
-   * Fields that were asked for and are left out, since they cannot be read here: the store lacks
-   * the codec by which they were written, or a key of it.
+   * Fields that were asked for and cannot be read here: the store lacks the codec by which they
+   * were written, or a key of it. They are left out, and `inputRequests` is empty.
    */
   unreadable?: readonly RecordField[] | undefined;
 }

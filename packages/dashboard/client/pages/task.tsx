@@ -41,6 +41,9 @@ export function TaskPage({ taskId }: { taskId: string }) {
         <TaskActs task={task} />
       </div>
       {task.stuck && <p class="notice">{STUCK_LABELS[task.stuck]}.</p>}
+      {task.unreadable && task.status === "input_required" && (
+        <p class="notice">Its questions are encrypted, and the dashboard's store has no key.</p>
+      )}
       <div class="task-body">
         <div class="column">
           {Object.entries(task.questions).map(([key, question]) => (

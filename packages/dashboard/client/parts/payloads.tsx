@@ -35,6 +35,9 @@ export function Payloads({ taskId, revision }: { taskId: string; revision: numbe
       {!shown && <p class="muted">Request, context, checkpoint and outcome may hold personal data.</p>}
       {shown && error && <Failure error={error} />}
       {shown && !data && isFetching && <p class="muted">Reading…</p>}
+      {shown && data?.unreadable && (
+        <p class="muted">The server has no key to read these: {data.unreadable.join(", ")}.</p>
+      )}
       {shown &&
         data &&
         PARTS.filter(([field]) => data[field] !== undefined).map(([field, label]) => (

@@ -54,7 +54,8 @@ export const TASK_ACTS = {
     if (typeof key !== "string" || response === undefined) throw badRequest("An answer has a key and a response");
     if (!call.viewer.payloads) throw new Refusal(403, "FORBIDDEN", "You may not see questions");
     const answer = async () => {
-      const { inputRequests } = await recordFor(call, taskId, ["inputRequests"]);
+      const { inputRequests, unreadable } = await recordFor(call, taskId, ["inputRequests"]);
+      if (unreadable) throw badRequest("The task's questions cannot be read here: the server has no key for them");
       const question = Object.hasOwn(inputRequests, key) ? inputRequests[key] : undefined;
       if (!question) throw badRequest("The task has no open question under this key");
       const [problem] = problemsOf(question, response);

@@ -3,7 +3,7 @@ import { json } from "../answers.ts";
 import { badRequest, nothingHere, Refusal } from "../failures.ts";
 import type { PayloadPlace } from "../redact.ts";
 import { filterFor, sees } from "../scope.ts";
-import type { PayloadsAnswer, TaskAnswer, TaskRow, TasksAnswer } from "../wire.ts";
+import type { PayloadsAnswer, TaskAnswer, TaskRow, TasksAnswer, Unreadable } from "../wire.ts";
 import type { Call } from "./call.ts";
 
 const PAYLOADS = ["request", "context", "result", "error", "checkpoint"] as const;
@@ -37,6 +37,7 @@ export async function getTask(call: Call, taskId: string): Promise<Response> {
     history: redacted(call, record, "history", history) as TaskAnswer["history"],
     questions: call.viewer.payloads ? questionsOf(call, record, inputRequests) : {},
     ...(rerunOf === undefined ? {} : { rerunOf }),
+    ...unreadableIn(record),
     at: new Date().toISOString(),
   };
   return json(answer);
@@ -49,7 +50,12 @@ export async function getPayloads(call: Call, taskId: string): Promise<Response>
     field,
     redacted(call, record, field, record[field]),
   ]);
-  return json({ requestId: record.requestId, ...Object.fromEntries(shown) } as PayloadsAnswer);
+  const { requestId } = record;
+  return json({ requestId, ...Object.fromEntries(shown), ...unreadableIn(record) } satisfies PayloadsAnswer);
+}
+
+function unreadableIn({ unreadable }: OperatorRecord): Unreadable {
+  return unreadable === undefined ? {} : { unreadable };
 }
 
 /** The record of a task that the viewer may see. A foreign task is answered as an unknown one. */

@@ -39,6 +39,7 @@ export function toOperatorRecord(
       wanted.filter((field) => !unreadable.includes(field)),
     ),
     ...(unreadable.length > 0 ? { unreadable } : {}),
+    ...(unreadable.includes("inputRequests") ? { inputRequests: {} } : {}),
     endedAt: isTerminal(stored.status) ? isoOf(stored.updatedAt) : undefined,
     expiresAt: isoOf(stored.expiresAt),
     holder: heldBy(stored, history),

@@ -39,9 +39,9 @@ export async function rotate(
     outcome.tasks += step.tasks;
     for (const count of ["current", "rotated", "unreadable", "changed"] as const) outcome[count] += step.counts[count];
     outcome.reasons = [...new Set([...outcome.reasons, ...step.reasons])].slice(0, MOST_REASONS);
-    if (step.position === null) break;
-    first ??= after ?? step.position;
-    after = step.position;
+    if (!step.walked) break;
+    after = step.walked.last;
+    first ??= step.walked.first - 1;
     const portion = step.more ? Math.min(1, (after - first) / Math.max(1, last - first)) : 1;
     onProgress?.({ ...outcome, portion, cursor: encodeCursor(storeId, SCOPE, after) });
     if (!step.more) break;
