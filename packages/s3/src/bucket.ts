@@ -3,7 +3,7 @@ import { TaskStoreError } from "@mcp-task-store/core";
 import { realTime, unavailable } from "@mcp-task-store/core/backend";
 import { AwsV4Signer } from "aws4fetch";
 import { textOf } from "./list-xml.ts";
-import type { S3StorageOptions } from "./s3-storage.ts";
+import type { S3StorageOptions } from "./options.ts";
 
 export interface Answer {
   readonly status: number;

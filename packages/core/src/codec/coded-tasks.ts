@@ -30,7 +30,10 @@ export class CodedTasks {
     this.#readAgain = readAgain;
   }
 
-  /** @param inTurn Keeps the order of creations. Those whose request leaves the database hold up no other. */
+  /**
+   * @param inTurn Keeps the order of creations. A request that leaves the database holds up no
+   * other.
+   */
   async newTask(task: NewTask, inTurn: InTurn = (run) => run()): Promise<NewTask> {
     const place = { taskId: task.taskId, field: "request", owner: task.owner ?? undefined };
     const { stored, leave } = await inTurn(() => this.codec.encodeInside(task.request, place));

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { invalid } from "../contract/errors.ts";
 
-// The keys of objects. A key tells the task, so that a sweep of the storage can ask whether the task
-// still exists.
+// The keys of objects. A key tells the task, so that a sweep of the storage can ask whether the
+// task still exists.
 
 const PART = "[a-z0-9_-][a-z0-9._-]*";
 const KEY = new RegExp(`^${PART}(?:/${PART})*$`);

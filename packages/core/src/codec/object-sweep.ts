@@ -14,8 +14,8 @@ const DELETIONS = 8;
  * between the writing of an object and that of its task.
  *
  * An object has a new random key, and one payload refers to it from one write on. So an object that
- * is older than the grace, and to which no payload refers, will never be referred to. Age is counted
- * by the storage's clock alone.
+ * is older than the grace, and to which no payload refers, will never be referred to. Age is
+ * counted by the storage's clock alone.
  */
 export class ObjectSweep {
   readonly #storage: ObjectStorage;

@@ -101,8 +101,8 @@ export interface PayloadCodec {
  */
 export interface ObjectStorage {
   /**
-   * Writes an object under a new key. It has to survive a crash once the promise resolves. A key has
-   * at most 400 characters of `a-z`, `0-9`, `-`, `_`, `.` and `/`.
+   * Writes an object under a new key. It has to survive a crash once the promise resolves. A key
+   * has at most 400 characters of `a-z`, `0-9`, `-`, `_`, `.` and `/`.
    */
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** `undefined` = there is no such object. */
