@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import {
+  aesGcm,
   isTaskStoreError,
   PostgresTaskStore,
   type TaskStoreError,
@@ -333,4 +335,18 @@ test("a client whose query() gives no rows is refused, and a store that was clos
   const within = store.in(client);
   await store.close();
   expect(await refusal(within.createTask({ name: "ship" }))).toMatchObject({ code: "STORE_CLOSED" });
+});
+
+test("a task that is created in a transaction is encrypted", async () => {
+  const { store, tables } = openStore(database.url, {
+    codec: { encrypt: aesGcm({ keys: { one: randomBytes(32) }, current: "one" }) },
+  });
+  const client = await connect(database.url);
+  let taskId = "";
+  await inPg(client, async (transaction) => {
+    ({ taskId } = await store.in(transaction).createTask({ name: "ship", arguments: { word: "hunter2" } }));
+  });
+  const [row] = await sql<{ request: string }>(database.url, `SELECT request FROM ${tables}.tasks`);
+  expect(row?.request).toMatch(/^~aes-gcm\|one\|/);
+  expect(await store.getRecord(taskId)).toMatchObject({ request: { params: { arguments: { word: "hunter2" } } } });
 });

@@ -1,10 +1,12 @@
 // Tasks that are created in a transaction of the application.
+import { randomBytes } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setInterval } from "node:timers/promises";
 import {
+  aesGcm,
   isTaskStoreError,
   migrate,
   SqliteBackend,
@@ -369,4 +371,14 @@ test("a worker of a store on the application's connection runs the task", async 
   onTestFinished(() => worker.stop());
   const { taskId } = database.transaction(() => store.in(database).createTask({ name: "ship" })).immediate();
   expect(await store.waitForResult(taskId)).toEqual({ content: [] });
+});
+
+test("beside a codec, which takes its time, a transaction is refused", () => {
+  const path = newPath();
+  const database = openDatabase(path);
+  const codec = { encrypt: aesGcm({ keys: { one: randomBytes(32) }, current: "one" }) };
+  const store = open({ path, codec });
+  expect(refusal(() => store.in(database))).toMatchObject({ code: "NOT_SUPPORTED" });
+  // A codec without stages is none.
+  expect(() => open({ path, codec: {} }).in(database)).not.toThrow();
 });

@@ -1,7 +1,7 @@
 // What a database has of payloads, with a codec and without, on every store.
 
 import { aesGcm, compress, type PayloadCodec, type TaskStore } from "@mcp-task-store/core";
-import type { TaskBackend } from "@mcp-task-store/core/backend";
+import { isCoded, type TaskBackend } from "@mcp-task-store/core/backend";
 import { describe, expect, test } from "vitest";
 import { code } from "../fixtures/errors.ts";
 import { stores } from "../fixtures/stores.ts";
@@ -12,6 +12,7 @@ const key = crypto.getRandomValues(new Uint8Array(32));
 const other = crypto.getRandomValues(new Uint8Array(32));
 const encrypted: PayloadCodec = { encrypt: aesGcm({ keys: { one: key }, current: "one" }) };
 const rotated: PayloadCodec = { encrypt: aesGcm({ keys: { one: key, two: other }, current: "two" }) };
+const reading: PayloadCodec = { encrypt: aesGcm({ keys: { one: key, two: other }, current: null }) };
 const everything: PayloadCodec = { compress: compress({ aboveBytes: 0 }), ...encrypted };
 
 describe.each(stores)("$name", ({ usePlaces }) => {
@@ -61,14 +62,18 @@ describe.each(stores)("$name", ({ usePlaces }) => {
     await using place = await newPlace();
     const ids: [string, string][] = [];
     const reads: unknown[] = [];
-    for (const options of [{}, { codec: encrypted }, { codec: rotated }]) {
+    for (const options of [{}, { codec: reading }, { codec: encrypted }, { codec: rotated }]) {
       const store = place.open(options);
       ids.push(await writeEveryPayload(store, "ada"));
       reads.push((await readEveryPayload(store, ids.at(-1) as [string, string])).records);
     }
-    const store = place.open({ codec: rotated });
-    for (const [index, each] of ids.entries())
+    const [store, reader] = [place.open({ codec: rotated }), place.open({ codec: reading })];
+    for (const [index, each] of ids.entries()) {
       expect((await readEveryPayload(store, each)).records).toEqual(reads[index]);
+      expect((await readEveryPayload(reader, each)).records).toEqual(reads[index]);
+    }
+    const raw = await (await rawBackend(place)).readMany(ids.flat(), ["outcome"]);
+    expect(raw.filter(({ outcome }) => isCoded(outcome))).toHaveLength(4);
   });
 
   test("a payload that was moved to another task, or another field, cannot be read", async () => {

@@ -19,9 +19,10 @@ export interface AesGcmOptions {
     | ((keyId: string, place: PayloadPlace) => PayloadKey | undefined | Promise<PayloadKey | undefined>);
   /**
    * The id of the key that encrypts. 1 to 64 letters, digits, and characters of `._-`. The id is
-   * stored in the clear with each payload.
+   * stored in the clear with each payload. `null` = nothing is encrypted, and what was encrypted
+   * before is read: for the time in which processes begin to encrypt, or end it.
    */
-  current: string;
+  current: string | null;
 }
 
 const KEY_ID = /^[a-zA-Z0-9._-]{1,64}$/;
@@ -53,7 +54,9 @@ const keysCheck: OptionCheck = (keys) => {
 const OPTIONS: OptionTable<AesGcmOptions> = {
   keys: keysCheck,
   current: (value) =>
-    typeof value === "string" && KEY_ID.test(value) ? undefined : "1 to 64 letters, digits and characters of ._-",
+    value === null || (typeof value === "string" && KEY_ID.test(value))
+      ? undefined
+      : "null, or 1 to 64 letters, digits and characters of ._-",
 };
 
 /**
@@ -72,15 +75,17 @@ export function aesGcm(options: AesGcmOptions): PayloadStage {
   checkOptions("aesGcm", options, OPTIONS);
   const { keys, current } = options;
   if (keys === undefined || current === undefined) throw invalid("aesGcm needs keys and current");
-  if (typeof keys !== "function" && !Object.hasOwn(keys, current)) throw invalid("keys has no key of the id current");
+  if (typeof keys !== "function" && current !== null && !Object.hasOwn(keys, current))
+    throw invalid("keys has no key of the id current");
   const find =
     typeof keys === "function"
       ? keys
       : (keyId: string): PayloadKey | undefined => (Object.hasOwn(keys, keyId) ? keys[keyId] : undefined);
   return {
     id: "aes-gcm",
-    perOwner: typeof keys === "function",
+    perOwner: typeof keys === "function" && current !== null,
     async encode(bytes, place) {
+      if (current === null) return undefined;
       const key = await keyOf(find, current, place);
       const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
       const sealed = await crypto.subtle.encrypt(parameters(nonce, current, place), key, bytes as Input);
@@ -97,7 +102,7 @@ export function aesGcm(options: AesGcmOptions): PayloadStage {
         throw unreadable(why, place.taskId, error);
       }
     },
-    isCurrent: (keyId) => keyId === current,
+    isCurrent: (keyId) => (keyId ?? null) === current,
   };
 }
 

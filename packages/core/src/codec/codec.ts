@@ -124,7 +124,8 @@ export class Codec {
     if (!encrypt) return true;
     let frame = readFrame(stored);
     if (frame && frame.id === this.#offload?.id) frame = readInnerFrame(frame.bytes());
-    return frame !== undefined && frame.id === encrypt.id && (encrypt.isCurrent?.(frame.note) ?? true);
+    const note = frame?.id === encrypt.id ? frame.note : undefined;
+    return encrypt.isCurrent ? encrypt.isCurrent(note) : note !== undefined;
   }
 
   #stage(id: string): PayloadStage | undefined {

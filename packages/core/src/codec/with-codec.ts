@@ -75,7 +75,10 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     );
     // A task that is gone, or its id was given to a task of another owner.
     if (!outcome.task && owners.forget(taskId)) return updateCoded(taskId, guard, patch);
-    return decodedOutcome(outcome);
+    const { statusMessage } = patch;
+    // What was just encoded need not be decoded.
+    const known = statusMessage !== undefined && outcome.task?.statusMessage === ready.patch.statusMessage;
+    return decodedOutcome(known ? { ...outcome, task: { ...outcome.task, statusMessage } } as UpdateOutcome : outcome);
   }
 
   /** The write with its payloads encoded; `undefined` if there is no such task. */

@@ -49,11 +49,11 @@ export interface PayloadStage {
    */
   decode(staged: StagedPayload, place: PayloadPlace): Uint8Array | Promise<Uint8Array>;
   /**
-   * Whether a payload with this note is as the stage would write it now. The rotation of keys
-   * rewrites the others.
-   * @default always
+   * Whether a payload with this note is as the stage would write it now; `undefined` = the stage has
+   * not changed it. The rotation of keys rewrites the others.
+   * @default every payload that the stage has changed is
    */
-  isCurrent?(note: string): boolean;
+  isCurrent?(note: string | undefined): boolean;
   /**
    * Called when no payload has these notes any more, because it was replaced or removed, or was
    * never written. Not every payload that ends is told of: `sweep` finds the others.

@@ -89,6 +89,9 @@ test("a stored payload says which stages have changed it, and by which key", asy
   expect(stored).toMatch(/^~aes-gcm\|one\|\|[A-Za-z0-9_-]+$/);
   expect(await two.decode(stored, PLACE)).toBe(long);
   expect([one.isCurrent(stored), two.isCurrent(stored), one.isCurrent(long)]).toEqual([true, false, false]);
+  const reader = new Codec({ encrypt: aesGcm({ keys: { one: key }, current: null }) });
+  expect(await reader.encode(long, PLACE)).toBe(long);
+  expect([reader.isCurrent(stored), reader.isCurrent(long)]).toEqual([false, true]);
   // A codec that does not encrypt has nothing to rotate.
   const plain = new Codec({ compress: compress({ aboveBytes: 100 }) });
   expect([plain.isCurrent(long), plain.isCurrent(await plain.encode(long, PLACE))]).toEqual([true, true]);
