@@ -73,17 +73,18 @@ export class Codec {
 
   async #encoded(text: string, place: Place): Promise<{ stored: string; leave?: () => Promise<string> }> {
     let bytes: Uint8Array = Buffer.from(text);
-    let stored = text;
     let last: Frame | undefined;
+    let kept = bytes;
     for (const stage of this.stages) {
       if (stage === this.#offload) continue;
       const owner = stage.perOwner ? place.owner : undefined;
       const staged = await stage.encode(bytes, { ...place, storeId: this.storeId, owner });
       if (!staged) continue;
       last = { id: stage.id, note: staged.note, owner };
-      stored = frameText(last, staged.bytes);
-      bytes = frameBytes(last, staged.bytes);
+      kept = staged.bytes;
+      bytes = frameBytes(last, kept);
     }
+    const stored = last ? frameText(last, kept) : text;
     const offload = this.#offload;
     if (!offload || STAY_INSIDE.includes(place.field)) return { stored };
     return { stored, leave: () => this.#left(offload, stored, bytes, last, place) };

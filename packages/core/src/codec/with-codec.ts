@@ -78,7 +78,9 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     const { statusMessage } = patch;
     // What was just encoded need not be decoded.
     const known = statusMessage !== undefined && outcome.task?.statusMessage === ready.patch.statusMessage;
-    return decodedOutcome(known ? { ...outcome, task: { ...outcome.task, statusMessage } } as UpdateOutcome : outcome);
+    return decodedOutcome(
+      known ? ({ ...outcome, task: { ...outcome.task, statusMessage } } as UpdateOutcome) : outcome,
+    );
   }
 
   /** The write with its payloads encoded; `undefined` if there is no such task. */
