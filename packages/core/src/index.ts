@@ -4,9 +4,12 @@ import "./runtime.ts";
 
 export { type AesGcmOptions, aesGcm, type PayloadKey } from "./codec/aes-gcm.ts";
 export { type CompressOptions, compress } from "./codec/compress.ts";
+export { directoryStorage } from "./codec/directory-storage.ts";
+export { type OffloadOptions, offload } from "./codec/offload.ts";
 export type { Capabilities } from "./contract/capabilities.ts";
 export type {
   ObjectPage,
+  ObjectQuery,
   ObjectStorage,
   PayloadCodec,
   PayloadPlace,

@@ -6,8 +6,11 @@ import { type Frame, frameBytes, frameText, headOf, readFrame, readInnerFrame } 
 /** A place without what the codec adds to it. */
 export type Place = Omit<PayloadPlace, "storeId">;
 
-/** Fields that the backend copies elsewhere, so that they cannot leave the database. */
-const STAY_INSIDE: readonly string[] = ["statusMessage", "history"];
+/**
+ * Fields that cannot leave the database. The backend copies status messages and the history
+ * elsewhere. A message is taken once, and would be lost if its object was out of reach just then.
+ */
+const STAY_INSIDE: readonly string[] = ["statusMessage", "history", "message"];
 
 /** Changes the texts of payloads by the stages of a codec. */
 export class Codec {
@@ -38,6 +41,15 @@ export class Codec {
    * other failure of a stage
    */
   async encode(text: string, place: Place): Promise<string> {
+    const { stored, leave } = await this.encodeInside(text, place);
+    return leave ? leave() : stored;
+  }
+
+  /**
+   * Like `encode`, without what leaves the database. `leave` does that, and resolves to the text to
+   * store. It may take long, and without it the text can be stored as well.
+   */
+  async encodeInside(text: string, place: Place): Promise<{ stored: string; leave?: () => Promise<string> }> {
     try {
       return await this.#encoded(text, place);
     } catch (error) {
@@ -59,24 +71,35 @@ export class Codec {
     }
   }
 
-  async #encoded(text: string, place: Place): Promise<string> {
+  async #encoded(text: string, place: Place): Promise<{ stored: string; leave?: () => Promise<string> }> {
     let bytes: Uint8Array = Buffer.from(text);
-    let stored = text;
     let last: Frame | undefined;
+    let kept = bytes;
     for (const stage of this.stages) {
-      if (stage === this.#offload && STAY_INSIDE.includes(place.field)) continue;
+      if (stage === this.#offload) continue;
       const owner = stage.perOwner ? place.owner : undefined;
       const staged = await stage.encode(bytes, { ...place, storeId: this.storeId, owner });
       if (!staged) continue;
-      const frame = { id: stage.id, note: staged.note, owner };
-      // What has left the database says by which key it is encrypted, so that a rotation need not
-      // get it.
-      const kept: Uint8Array = stage === this.#offload ? Buffer.from(last ? headOf(last) : "") : staged.bytes;
-      stored = frameText(frame, kept);
-      bytes = frameBytes(frame, kept);
-      last = frame;
+      last = { id: stage.id, note: staged.note, owner };
+      kept = staged.bytes;
+      bytes = frameBytes(last, kept);
     }
-    return stored;
+    const stored = last ? frameText(last, kept) : text;
+    const offload = this.#offload;
+    if (!offload || STAY_INSIDE.includes(place.field)) return { stored };
+    return { stored, leave: () => this.#left(offload, stored, bytes, last, place) };
+  }
+
+  /** What has left says by which key it is encrypted, so that a rotation need not get it. */
+  async #left(offload: PayloadStage, stored: string, bytes: Uint8Array, last: Frame | undefined, place: Place) {
+    try {
+      const owner = offload.perOwner ? place.owner : undefined;
+      const staged = await offload.encode(bytes, { ...place, storeId: this.storeId, owner });
+      const frame = staged && { id: offload.id, note: staged.note, owner };
+      return frame ? frameText(frame, Buffer.from(last ? headOf(last) : "")) : stored;
+    } catch (error) {
+      throw outOfReach(error);
+    }
   }
 
   async #decoded(stored: string, { taskId, field }: Omit<Place, "owner">): Promise<string> {

@@ -15,16 +15,29 @@ interface Whose {
   readonly owner: string | null;
 }
 
+type InTurn = <T>(run: () => Promise<T>) => Promise<T>;
+
+type ReadAgain = (taskId: string, field: PayloadField) => Promise<string | null | undefined>;
+
 /** Changes the payloads in all that a backend takes and gives. */
 export class CodedTasks {
   readonly codec: Codec;
+  readonly #readAgain: ReadAgain | undefined;
 
-  constructor(codec: Codec) {
+  /** @param readAgain Reads a stored payload that may have been replaced. */
+  constructor(codec: Codec, readAgain?: ReadAgain) {
     this.codec = codec;
+    this.#readAgain = readAgain;
   }
 
-  async newTask(task: NewTask): Promise<NewTask> {
-    return { ...task, request: await this.#encode(task.request, task, "request") };
+  /**
+   * @param inTurn Keeps the order of creations. A request that leaves the database holds up no
+   * other.
+   */
+  async newTask(task: NewTask, inTurn: InTurn = (run) => run()): Promise<NewTask> {
+    const place = { taskId: task.taskId, field: "request", owner: task.owner ?? undefined };
+    const { stored, leave } = await inTurn(() => this.codec.encodeInside(task.request, place));
+    return { ...task, request: leave ? await leave() : stored };
   }
 
   /** Whether the patch has a payload. */
@@ -129,12 +142,21 @@ export class CodedTasks {
       const stored = task[field];
       const decode = (text: string) => this.codec.decode(text, { taskId, field });
       if (field !== "history") {
-        if (isCoded(stored)) changed[field] = await decode(stored);
+        if (isCoded(stored)) changed[field] = await this.#payload(taskId, field, stored);
       } else if (stored) changed.history = await withErrors(stored, (error) => decodedError(error, decode));
     };
     await Promise.all(payloads.map(read));
     if (isCoded(task.statusMessage)) changed.statusMessage = await this.#statusMessage(task);
     return { ...task, ...changed } as StoredTask;
+  }
+
+  /** What it refers to is gone if the payload was replaced after it was read. */
+  async #payload(taskId: string, field: PayloadField, stored: string): Promise<string | null> {
+    const text = await this.codec.decode(stored, { taskId, field });
+    if (!isCoded(text)) return text;
+    const now = await this.#readAgain?.(taskId, field);
+    if (now === undefined || now === stored) return text;
+    return isCoded(now) ? this.#payload(taskId, field, now) : now;
   }
 
   /** It comes with every task, so that no failure of a key may fail the read, or a write. */

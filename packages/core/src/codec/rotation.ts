@@ -6,6 +6,7 @@ import { isTaskStoreError, notSupported } from "../contract/errors.ts";
 import { decodeJson, isCoded, isFrame } from "../contract/json.ts";
 import type { Codec, Place } from "./codec.ts";
 import { withErrors } from "./history.ts";
+import { forgetTexts } from "./outside.ts";
 
 /** Tasks whose payloads are in memory at once. */
 const STEP = 20;
@@ -57,6 +58,7 @@ export async function rotateStep(
   dryRun: boolean,
 ): Promise<RotationStep> {
   if (!backend.rewrite) throw notSupported("encrypt payloads anew", "rewrite");
+  const coder = dryRun ? stayingInside(codec) : codec;
   const tasks = await backend.list({ scope: null, after, limit: STEP });
   const counts: PayloadCounts = { current: 0, rotated: 0, unreadable: 0, changed: 0 };
   const reasons = new Set<string>();
@@ -66,7 +68,7 @@ export async function rotateStep(
     const found = await storedTexts(backend, ids);
     for (const { taskId, owner, texts } of found) {
       const looks = await Promise.all(
-        texts.map((text) => lookAt(codec, text, { taskId, owner: owner ?? undefined, field: text.field })),
+        texts.map((text) => lookAt(coder, text, { taskId, owner: owner ?? undefined, field: text.field })),
       );
       if (look === 1) {
         for (const { current, unreadable } of looks) {
@@ -84,10 +86,14 @@ export async function rotateStep(
             stale.map(({ rewrite }) => rewrite),
           );
       let missed = 0;
-      for (const [index, { count }] of stale.entries()) {
+      const replaced: string[] = [];
+      for (const [index, { count, rewrite }] of stale.entries()) {
         if (dryRun || done[index]) counts.rotated += count;
         else missed += count;
+        if (done[index]) replaced.push(rewrite.from);
       }
+      // What cannot be deleted now, a sweep finds later.
+      await forgetTexts(codec, taskId, replaced).catch(() => undefined);
       if (missed === 0) continue;
       if (look < MOST_LOOKS) left.push(taskId);
       else counts.changed += missed;
@@ -137,7 +143,18 @@ async function storedTexts(
   });
 }
 
-async function lookAt(codec: Codec, { field, from }: StoredText, place: Place): Promise<Look> {
+type Coder = Pick<Codec, "encode" | "decode" | "isCurrent">;
+
+/** A codec that writes nothing outside of the database. */
+function stayingInside(codec: Codec): Coder {
+  return {
+    encode: async (text, place) => (await codec.encodeInside(text, place)).stored,
+    decode: (stored, place) => codec.decode(stored, place),
+    isCurrent: (stored) => codec.isCurrent(stored),
+  };
+}
+
+async function lookAt(codec: Coder, { field, from }: StoredText, place: Place): Promise<Look> {
   if (field === "history") return lookAtHistory(codec, from, place);
   if (isCurrent(codec, from)) return CURRENT;
   const { to, why } = await anew(codec, from, place);
@@ -145,7 +162,7 @@ async function lookAt(codec: Codec, { field, from }: StoredText, place: Place): 
 }
 
 /** The errors in the lines of a history are payloads. */
-async function lookAtHistory(codec: Codec, from: string, place: Place): Promise<Look> {
+async function lookAtHistory(codec: Coder, from: string, place: Place): Promise<Look> {
   const looks: Look[] = [];
   const to = await withErrors(from, async (error) => {
     const stored = isFrame(error.slice(1, -1)) ? error.slice(1, -1) : error;
@@ -166,13 +183,13 @@ async function lookAtHistory(codec: Codec, from: string, place: Place): Promise<
 }
 
 /** A store in memory without a codec keeps objects, which no codec has written. */
-function isCurrent(codec: Codec, stored: string): boolean {
+function isCurrent(codec: Coder, stored: string): boolean {
   return typeof stored === "string" && codec.isCurrent(stored);
 }
 
 /** The text as the codec writes it now, or why it cannot be read or written. */
 async function anew(
-  codec: Codec,
+  codec: Coder,
   stored: string,
   place: Place,
 ): Promise<{ to: string; why?: undefined } | { to?: undefined; why: string }> {

@@ -1,5 +1,6 @@
 import { PAYLOAD_FIELDS } from "../backend/stored-task.ts";
 import type { TaskBackend } from "../backend/task-backend.ts";
+import { CODED } from "../contract/json.ts";
 import { readFrame } from "./frame.ts";
 
 /** Tasks that are read at once. */
@@ -15,15 +16,20 @@ export async function stagedNotes(
   const see = (taskId: string, stored: string | null | undefined) => {
     const found = notes.get(taskId) ?? new Set();
     notes.set(taskId, found);
-    const frame = typeof stored === "string" ? readFrame(stored) : undefined;
-    if (frame?.id === stageId) found.add(frame.note);
+    const note = noteIn(stored, stageId);
+    if (note !== undefined) found.add(note);
   };
   for (let index = 0; index < taskIds.length; index += STEP) {
     const step = taskIds.slice(index, index + STEP);
     for (const task of await backend.readMany(step, PAYLOAD_FIELDS))
       for (const field of PAYLOAD_FIELDS) see(task.taskId, task[field]);
-    for (const { taskId, message } of (await backend.messagesOf?.(step)) ?? []) see(taskId, message);
     for (const { taskId, body } of (await backend.stepsOf?.(step)) ?? []) see(taskId, body);
   }
   return notes;
+}
+
+/** The note of a stage whose frame is the outermost one of a stored text. */
+export function noteIn(stored: string | null | undefined, stageId: string): string | undefined {
+  // Most texts are not of the stage, and long.
+  return stored?.startsWith(`${CODED}${stageId}|`) ? readFrame(stored)?.note : undefined;
 }

@@ -1,7 +1,7 @@
 import { type Answer, isLater } from "../backend/answer.ts";
 import { matchesFilter } from "../backend/search.ts";
 import type { SearchPage, SearchQuery } from "../backend/search-query.ts";
-import { PAYLOAD_FIELDS } from "../backend/stored-task.ts";
+import { PAYLOAD_FIELDS, type StoredTask } from "../backend/stored-task.ts";
 import type {
   Guard,
   InsertOutcome,
@@ -15,9 +15,12 @@ import { isTaskStoreError } from "../contract/errors.ts";
 import type { Codec } from "./codec.ts";
 import { CodedTasks } from "./coded-tasks.ts";
 import { InOrder } from "./in-order.ts";
+import { Outside, textsOf } from "./outside.ts";
 import { Owners } from "./owners.ts";
 import { stagedNotes } from "./staged-notes.ts";
 
+/** How long no claim takes a task whose payloads were out of reach, in milliseconds. */
+const GIVEN_BACK_MS = 1000;
 /** In place of a task's id, for creations: lists have them in the order of the calls. */
 const CREATIONS = "";
 /** Fewest tasks that a search among payloads reads at once. */
@@ -28,15 +31,21 @@ const SEARCH_STEP = 100;
  * core sees them as they were. It has those optional methods that the backend has.
  */
 export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
-  const coded = new CodedTasks(codec);
+  const coded = new CodedTasks(codec, async (taskId, field) => (await backend.readMany([taskId], [field]))[0]?.[field]);
   const owners = new Owners();
   const see: Owners["see"] = codec.needsOwner ? (...tasks) => owners.see(...tasks) : () => undefined;
   const inOrder = new InOrder();
   let report: (error: unknown) => void = () => undefined;
+  const outside = new Outside(backend, codec, (error) => report(error));
 
   async function insert(task: NewTask, caps: Parameters<TaskBackend["insert"]>[1]): Promise<InsertOutcome> {
-    const ready = await inOrder.prepared(CREATIONS, () => coded.newTask(task));
-    const outcome = await backend.insert(ready, caps);
+    const ready = await coded.newTask(task, (run) => inOrder.prepared(CREATIONS, run));
+    const outcome = await outside.writing(
+      task.taskId,
+      { request: ready.request },
+      () => backend.insert(ready, caps),
+      (made) => "inserted" in made,
+    );
     if ("inserted" in outcome) see(task);
     return outcome;
   }
@@ -48,7 +57,9 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
   }
 
   function update(taskId: string, guard: Guard, patch: Patch): Answer<UpdateOutcome> {
-    if (coded.patches(patch) || inOrder.isBusy(taskId)) return updateCoded(taskId, guard, patch);
+    // A heartbeat does not wait for a payload that takes its time, or the lease would lapse.
+    const waits = inOrder.isBusy(taskId) && patch.lease?.action !== "renew";
+    if (coded.patches(patch) || waits) return updateCoded(taskId, guard, patch);
     const outcome = backend.update(taskId, guard, patch);
     return isLater(outcome) ? outcome.then(decodedOutcome) : decodedOutcome(outcome);
   }
@@ -56,7 +67,12 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
   async function updateCoded(taskId: string, guard: Guard, patch: Patch): Promise<UpdateOutcome> {
     const ready = await inOrder.prepared(taskId, () => prepared(taskId, guard, patch));
     if (!ready) return { applied: false, task: undefined };
-    const outcome = await backend.update(taskId, ready.guard, ready.patch);
+    const outcome = await outside.writing(
+      taskId,
+      textsOf(ready.patch),
+      () => backend.update(taskId, ready.guard, ready.patch),
+      ({ applied }) => applied,
+    );
     // A task that is gone, or its id was given to a task of another owner.
     if (!outcome.task && owners.forget(taskId)) return updateCoded(taskId, guard, patch);
     const { statusMessage } = patch;
@@ -117,6 +133,21 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     return { ...page, tasks: await coded.tasks(page.tasks, payloads) };
   }
 
+  /** Tasks that were claimed. If their payloads are out of reach now, they are given back. */
+  async function claimed(tasks: readonly StoredTask[]): Promise<StoredTask[]> {
+    see(...tasks);
+    outside.see(...tasks);
+    try {
+      return [...(await coded.tasks(tasks, PAYLOAD_FIELDS))];
+    } catch (error) {
+      const release = { lease: { action: "release", leaseMs: GIVEN_BACK_MS } } as const;
+      await Promise.allSettled(
+        tasks.map(({ taskId, leaseToken }) => backend.update(taskId, { scope: null, leaseToken }, release)),
+      );
+      throw error;
+    }
+  }
+
   async function deleteExpired(limit: number) {
     const step = await backend.deleteExpired(limit);
     if (step.more) return step;
@@ -130,7 +161,7 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     return step;
   }
 
-  const { search, claimLimited, stepsOf, messagesOf, restore, events } = backend;
+  const { search, claimLimited, stepsOf, messagesOf, remove, restore, events } = backend;
   return {
     capabilities: backend.capabilities,
     async open(host) {
@@ -144,6 +175,7 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
       const found = backend.read(taskId, scope, payloads);
       const read = (task: Awaited<typeof found>) => {
         see(task);
+        outside.see(task);
         return coded.task(task, payloads);
       };
       return isLater(found) ? found.then(read) : read(found);
@@ -155,17 +187,9 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     },
     update,
     list: async (query) => coded.tasks(await backend.list(query), []),
-    async claim(query) {
-      const tasks = await backend.claim(query);
-      see(...tasks);
-      return coded.tasks(tasks, PAYLOAD_FIELDS);
-    },
+    claim: async (query) => claimed(await backend.claim(query)),
     ...(claimLimited && {
-      async claimLimited(query) {
-        const tasks = await claimLimited.call(backend, query);
-        see(...tasks);
-        return coded.tasks(tasks, PAYLOAD_FIELDS);
-      },
+      claimLimited: async (query) => claimed(await claimLimited.call(backend, query)),
     }),
     deleteExpired,
     push,
@@ -173,10 +197,15 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     listen: (onChange) => backend.listen(onChange),
     ...(backend.listenForClaims && { listenForClaims: backend.listenForClaims.bind(backend) }),
     ...(search && { search: (query) => searchAmongPayloads(search.bind(backend), query) }),
-    ...(backend.remove && { remove: backend.remove.bind(backend) }),
+    ...(remove && { remove: (taskIds) => outside.removing(taskIds, () => remove.call(backend, taskIds)) }),
     ...(backend.pauses && { pauses: backend.pauses.bind(backend) }),
     ...(restore && {
-      restore: async (tasks) => restore.call(backend, await Promise.all(tasks.map((task) => coded.restored(task)))),
+      async restore(tasks) {
+        const ready = await Promise.all(tasks.map((task) => coded.restored(task)));
+        const restored = new Set(await restore.call(backend, ready));
+        for (const task of ready) if (!restored.has(task.taskId)) outside.refused(task.taskId, textsOf(task));
+        return [...restored];
+      },
     }),
     ...(messagesOf && {
       async messagesOf(taskIds) {
@@ -205,7 +234,10 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
         redeliver: events.redeliver.bind(events),
       },
     }),
-    close: () => backend.close(),
+    async close() {
+      await outside.settled();
+      await backend.close();
+    },
   };
 }
 

@@ -55,6 +55,11 @@ export interface PayloadStage {
    */
   isCurrent?(note: string | undefined): boolean;
   /**
+   * Called when no payload has these notes any more, because it was replaced or removed, or was
+   * never written. Not every payload that ends is told of: `sweep` finds the others.
+   */
+  forget?(notes: readonly string[], task: { readonly storeId: string; readonly taskId: string }): Promise<void>;
+  /**
    * Called after what has expired was deleted, for a stage that keeps something outside of the
    * database.
    */
@@ -65,8 +70,8 @@ export interface PayloadStage {
 export interface StagedTasks {
   readonly storeId: string;
   /**
-   * The notes of this stage in all payloads of these tasks. A task that does not exist, and has no
-   * messages, is absent.
+   * The notes of this stage in all payloads of these tasks that can leave the database. A task that
+   * does not exist is absent.
    */
   notes(taskIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
 }
@@ -81,31 +86,49 @@ export interface PayloadCodec {
   /** See `aesGcm`. */
   encrypt?: PayloadStage | undefined;
   /**
-   * See `offload`. Of what this stage makes, its note alone is kept. Status messages and
-   * errors in the history stay in the database.
+   * See `offload`. Of what this stage makes, its note alone is kept. Status messages, messages of
+   * the queue and errors in the history stay in the database.
    */
   offload?: PayloadStage | undefined;
 }
 
 /**
- * Where large payloads lie outside of the database: a directory, a bucket. Keys are made of
- * letters, digits, `-`, `_`, `.` and `/`.
+ * Keeps large payloads outside of the database: in a directory, in a bucket. An object is written
+ * once and never changed. All processes that share the tasks have to reach the same storage.
+ *
+ * Each method settles within bounded time. It rejects with a `TaskStoreError`, or with another
+ * error, which becomes `BACKEND_UNAVAILABLE`.
  */
 export interface ObjectStorage {
-  /** The promise resolves when the object survives a crash of this process. */
+  /**
+   * Writes an object under a new key. It has to survive a crash once the promise resolves. A key
+   * has at most 400 characters of `a-z`, `0-9`, `-`, `_`, `.` and `/`.
+   */
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** `undefined` = there is no such object. */
   get(key: string): Promise<Uint8Array | undefined>;
   /** An object that does not exist is no error. */
   delete(key: string): Promise<void>;
-  /** A page of the objects under this prefix, in the order of their keys. */
-  list(options: { prefix: string; after?: string | undefined; limit: number }): Promise<ObjectPage>;
+  /** Objects in the order of their keys. One that is being written may be absent. */
+  list(query: ObjectQuery): Promise<ObjectPage>;
+}
+
+export interface ObjectQuery {
+  /** Only keys that begin with this. It ends with a slash. */
+  readonly prefix: string;
+  /** Only keys behind this one. There need not be an object of this key. */
+  readonly after?: string | undefined;
+  /** Most objects to return. */
+  readonly limit: number;
 }
 
 export interface ObjectPage {
   /** `writtenAt` is in milliseconds since the epoch, by the storage's own clock. */
   readonly objects: readonly { readonly key: string; readonly writtenAt: number }[];
-  /** The storage's own clock at this call. */
+  /**
+   * The storage's own clock at this call. The clock of this host may be another one, by which new
+   * objects would look old.
+   */
   readonly now: number;
   /** Whether objects follow after the last one of this page. */
   readonly more: boolean;
