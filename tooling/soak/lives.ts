@@ -71,15 +71,16 @@ async function follow(
   end = "completed",
   act: (task: Json) => Promise<unknown> = async () => undefined,
 ): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const begun = Date.now();
   for (;;) {
     const {
       result: task,
       error,
       text,
     } = await peer.ask("tasks/get", { taskId }, ABLE, AbortSignal.timeout(PATIENCE_MS / 4)).catch(failure);
-    if (error?.code === -32602) throw new LostTask(`an acknowledged task is gone: ${text}`);
-    if (Date.now() > deadline) throw new LostTask(`a task does not end: ${text}`);
+    if (error?.code === -32602)
+      throw new LostTask(`an acknowledged task is gone, ${Date.now() - begun} ms later: ${taskId} ${text}`);
+    if (Date.now() - begun > PATIENCE_MS) throw new LostTask(`a task does not end: ${text}`);
     if (!task) await sleep(PAUSE_MS);
     else if (task["status"] === end) return;
     else if (["completed", "failed", "cancelled"].includes(task["status"] as string))

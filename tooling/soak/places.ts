@@ -15,7 +15,7 @@ const storage = new MemoryStorage();
 /** Each package is imported on first use, so that no other database driver is loaded. */
 export async function openPlace({ store, address }: Place, onError: () => void): Promise<TaskStore> {
   // Tasks are deleted while the soak lasts, so that the store's own size stays the same.
-  const options: TaskStoreOptions = { limits: { ttl: { default: 30_000 } }, sweepIntervalMs: 2000, onError };
+  const options: TaskStoreOptions = { limits: { ttl: { default: 120_000 } }, sweepIntervalMs: 2000, onError };
   switch (store) {
     case "memory":
       return new MemoryTaskStore({ ...options, storage });

@@ -107,7 +107,7 @@ export class Scene implements AsyncDisposable {
     } catch (error) {
       if (error instanceof LostTask) {
         this.tally.lost.push(`${name}: ${error.message}`);
-        console.log(`${this.store}: lost: ${name}: ${error.message}`);
+        console.log(`${new Date().toISOString()} ${this.store}: lost: ${name}: ${error.message}`);
       } else this.tally.refused += 1;
     }
   }

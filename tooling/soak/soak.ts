@@ -20,19 +20,25 @@ export async function runSoak(options: SoakOptions, interrupted: AbortSignal): P
   const rates: { rate: number; maximum: number }[] = [];
   // One after the other, so that each has the machine for itself.
   for (const scene of scenes) rates.push(await rateOf(scene, options, interrupted));
-  const outcomes = await Promise.all(
+  const ends = await Promise.allSettled(
     scenes.map(async (scene, index): Promise<Outcome> => {
       const rate = rates[index] as (typeof rates)[number];
       const before = { cpu: await scene.cpuMs(), at: performance.now() };
-      const samples = await soak(scene, rate.rate, options, interrupted);
+      const samples = await soak(scene, rate.rate, options, interrupted).catch((error: Error) => {
+        // The other stores go on.
+        console.error(`${scene.store}: the soak itself failed`, error);
+        throw error;
+      });
       const cpu = ((await scene.cpuMs()) - before.cpu) / (performance.now() - before.at);
       const { store, host, tally } = scene;
       return { store, title: host.title, ...rate, cpu, samples, tally, found: faultsFound(samples, tally.lost) };
     }),
   );
   interrupted.throwIfAborted();
+  const outcomes = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
   if (options.out !== undefined) await writeFile(options.out, pageOf(outcomes, options));
   for (const { store, found } of outcomes) console.log(`${store}: ${found.length === 0 ? "clean" : found.join("; ")}`);
+  if (outcomes.length < scenes.length) throw new Error("The soak itself failed");
   if (outcomes.some(({ found }) => found.length > 0)) throw new Error("The soak found faults");
 }
 
@@ -47,21 +53,25 @@ async function rateOf(scene: Scene, options: SoakOptions, signal: AbortSignal) {
   return { rate, maximum };
 }
 
+/** Takes `minutes` in all, of which the first sixth is the warm-up. */
 async function soak(scene: Scene, rate: number, options: SoakOptions, signal: AbortSignal): Promise<Samples> {
-  const turns = Math.max(1, Math.round(options.minutes));
-  const turnMs = (options.minutes * MINUTE_MS) / turns;
-  // Each fault once, and a sixth of the time.
-  await under(scene, rate, turnMs, options, signal);
+  const begun = performance.now();
+  const whole = options.minutes * MINUTE_MS;
+  const turnMs = Math.min(MINUTE_MS, whole / 2);
+  const turn = () => under(scene, rate, turnMs, options, signal);
+  const isBefore = (share: number) => performance.now() - begun + turnMs / 2 < share * whole && !signal.aborted;
+  // The start of the comparison has seen each fault.
+  await turn();
   for (let fault = 0; fault < scene.kindsOfFaults; fault += 1) await scene.harm();
-  for (let turn = 1; turn < turns / 6; turn += 1) await under(scene, rate, turnMs, options, signal);
+  while (isBefore(1 / 6)) await turn();
   const start = await settled(scene, await scene.quietSample(), options);
   const minutes: Sample[] = [];
-  while (minutes.length < Math.ceil((turns * 5) / 6) && !signal.aborted) {
-    await under(scene, rate, turnMs, options, signal);
+  do {
+    await turn();
     const sample = await scene.quietSample();
     minutes.push(sample);
     report(scene, minutes.length, sample);
-  }
+  } while (isBefore(1));
   return { start, minutes, end: await settled(scene, start, options) };
 }
 

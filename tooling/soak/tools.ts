@@ -1,6 +1,6 @@
 /** The tools of the watched server. Each leads a task another way. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { TaskContext, TaskHandlers, WorkerOptions } from "@mcp-task-store/core";
+import type { RetryOptions, TaskContext, TaskHandlers, WorkerOptions } from "@mcp-task-store/core";
 import type { TasksExtension } from "@mcp-task-store/server";
 import type { CallToolResult, McpServer } from "@modelcontextprotocol/server";
 
@@ -12,6 +12,9 @@ export const WORKER: WorkerOptions = {
   maxAttempts: 100_000,
   onError: () => undefined,
 };
+
+/** A database that is away fails a handler's calls, and the handler runs again. */
+const retry: RetryOptions = { limit: 1000, delayMs: 100, maxDelayMs: 1000 };
 
 const QUESTION = {
   mode: "form",
@@ -32,25 +35,28 @@ async function work(task: TaskContext): Promise<CallToolResult> {
 
 /** The tools that only the worker process runs. */
 export const workerHandlers: TaskHandlers = {
-  there: work,
-  steps: async (task) => {
-    await task.step("first", () => "kept");
-    await task.sleep("pause", 100);
-    await task.step("second", () => "kept");
-    return result();
+  there: { handler: work, retry },
+  steps: {
+    retry,
+    handler: async (task) => {
+      await task.step("first", () => "kept");
+      await task.sleep("pause", 100);
+      await task.step("second", () => "kept");
+      return result();
+    },
   },
 };
 
 /** @param inside Uses the store of the watched process directly. */
 export function registerTools(tasks: TasksExtension, server: McpServer, inside: () => Promise<void>): void {
-  const required = { task: "required" } as const;
+  const required = { task: "required", retry } as const;
   tasks.registerTool(server, "here", required, (_, task) => work(task));
   tasks.registerTool(server, "asks", required, async (_, task) => {
     await task.elicit(QUESTION);
     return result();
   });
   tasks.registerTool(server, "endless", required, (_, task) => sleep(3_600_000, result(), { signal: task.signal }));
-  tasks.registerTool(server, "again", { ...required, retry: { delayMs: 50 } }, (_, task) => {
+  tasks.registerTool(server, "again", required, (_, task) => {
     if (task.failures === 0) throw new Error("the first attempt fails");
     return result();
   });
