@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { PORTABLE_EXCLUDE, PORTABLE_INCLUDE, portable } from "./portable.ts";
 
 const OFFICIAL = "tooling/test/official-conformance*.test.ts";
 /**
@@ -32,18 +33,22 @@ export default defineConfig({
     expect: { poll: { timeout: 30_000 } },
     projects: [
       project("tests", 0, {
-        include: [
-          "packages/*/test/**/*.test.ts",
-          "tooling/test/**/*.test.ts",
-          // Minutes of killing servers and processes, for `test:faults` and CI.
-          ...(process.env["TEST_FAULTS"] === "1" ? ["tooling/faults/*.test.ts"] : []),
-        ],
-        exclude: ["**/node_modules/**", OFFICIAL],
+        include: portable
+          ? [...PORTABLE_INCLUDE]
+          : [
+              "packages/*/test/**/*.test.ts",
+              "tooling/test/**/*.test.ts",
+              // Minutes of killing servers and processes, for `test:faults` and CI.
+              ...(process.env["TEST_FAULTS"] === "1" ? ["tooling/faults/*.test.ts"] : []),
+            ],
+        exclude: ["**/node_modules/**", OFFICIAL, ...(portable ? Object.keys(PORTABLE_EXCLUDE) : [])],
         // More than the processors, as files that test databases mostly wait for clocks.
         maxWorkers: 5,
       }),
       // After the others, one file at a time, as this suite has its own time limits for answers.
-      project("official", 1, { include: [OFFICIAL], exclude: ["**/node_modules/**", ...KILLED], maxWorkers: 1 }),
+      ...(portable
+        ? []
+        : [project("official", 1, { include: [OFFICIAL], exclude: ["**/node_modules/**", ...KILLED], maxWorkers: 1 })]),
     ],
   },
 });

@@ -37,13 +37,16 @@ async function givenRedis(variable: string): Promise<DatabaseServer> {
   return { url, version: await redisVersion(url), way: variable, stop: async () => {} };
 }
 
-/** The version, such as `7.0.15`. Rejects if no server answers yet. */
+/** The version, such as `7.0.15` or `9.1.2 (Valkey)`. Rejects if no server answers yet. */
 export async function redisVersion(url: string): Promise<string> {
   const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 5_000 });
   // The command rejects too, so this event needs no handling.
   redis.on("error", () => {});
   try {
     const info = await redis.info("server");
+    // Valkey gives the version of Redis that it answers like as well.
+    const valkey = /valkey_version:(\S+)/.exec(info)?.[1];
+    if (valkey !== undefined) return `${valkey} (Valkey)`;
     return /redis_version:(\S+)/.exec(info)?.[1] ?? "unknown";
   } finally {
     redis.disconnect();

@@ -40,6 +40,7 @@ export interface ServerProcessOptions {
 export class ServerProcess implements ServerControl {
   readonly #options: ServerProcessOptions;
   #process: ProcessBelonging | undefined;
+  #child: ChildProcess | undefined;
 
   constructor(options: ServerProcessOptions) {
     this.#options = options;
@@ -49,6 +50,7 @@ export class ServerProcess implements ServerControl {
     const { command, args, folder, signals } = this.#options;
     const { child, belonging } = await launch(folder, command, args, signals.atOnce);
     this.#process = belonging;
+    this.#child = child;
     await this.#untilItAnswers(child);
     child.unref();
   }
@@ -86,6 +88,7 @@ export class ServerProcess implements ServerControl {
     else if (how === "orderly") await remove({ ...this.#process, signal: this.#options.signals.orderly });
     await discard(this.#process);
     this.#process = undefined;
+    await reaped(this.#child as ChildProcess);
   }
 
   async stop(): Promise<void> {
@@ -100,6 +103,15 @@ export async function runIn(folder: string, command: string, args: readonly stri
   const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
   await discard(belonging);
   if (code !== 0) throw new Error(`${command} failed:\n${logOf(folder)}`);
+}
+
+/**
+ * Resolves once the system has forgotten the ended child. Until then a Postgres that starts on its
+ * data takes it for a server that runs.
+ */
+async function reaped(child: ChildProcess): Promise<void> {
+  child.ref();
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
 }
 
 type ProcessBelonging = Belonging & { readonly kind: "process" };

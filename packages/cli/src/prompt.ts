@@ -11,8 +11,9 @@ export async function confirmed(question: string, signal: AbortSignal): Promise<
   if (!process.stdin.isTTY || !process.stderr.isTTY)
     throw new UsageError("there is no terminal to ask on: give --yes to go on without a question, or --dry-run");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // In this mode of the terminal, Ctrl-C is a key and no signal.
-  terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  // In this mode of the terminal, Ctrl-C is a key and no signal. On Windows, `process.kill` would
+  // end the process without its listeners.
+  terminal.on("SIGINT", () => process.emit("SIGINT"));
   try {
     // The end of the input is no answer.
     const ended = once(terminal, "close", { signal }).then(() => "");
