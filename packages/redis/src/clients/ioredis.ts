@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { TaskStoreError } from "@mcp-task-store/core";
 import type { Corkable, Driver, Drivers, IoredisClient, Subscriber } from "../driver.ts";
+import { isReply } from "../errors.ts";
 
 /** A connection of ioredis, or its connections to a cluster. */
 interface Connection {
@@ -205,7 +206,33 @@ class NodeDriver extends IoredisDriver<Node> {
   }
 }
 
+/**
+ * Connections to a cluster. ioredis stays ready while the node of the store's slot is away, and
+ * fails each command as if it had been sent. So this ends with the connection to that node.
+ */
 class ClusterDriver extends IoredisDriver<Cluster> {
+  override async connect(): Promise<void> {
+    await super.connect();
+    await this.eval("return redis.call('EXISTS', KEYS[1])", [this.channel], []);
+  }
+
+  override eval(lua: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return this.#endingWith(super.eval(lua, keys, args));
+  }
+
+  override evalsha(sha1: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return this.#endingWith(super.evalsha(sha1, keys, args));
+  }
+
+  override hmget(key: string, fields: readonly string[]): Promise<unknown> {
+    return this.#endingWith(super.hmget(key, fields));
+  }
+
+  #endingWith(answer: Promise<unknown>): Promise<unknown> {
+    answer.catch((error: unknown) => isReply(error) || void this.close());
+    return answer;
+  }
+
   sockets(): Corkable[] {
     return this.connection.nodes("master").flatMap(({ stream }) => stream ?? []);
   }

@@ -1,0 +1,148 @@
+// A primary is killed, or cut off from its standby, while applications write. Another server takes
+// its place.
+import { isTaskStoreError, type Lease, startWorker, type TaskStore } from "@mcp-task-store/core";
+import { describe, expect, test, vi } from "vitest";
+import { Ledger, type Losses } from "./failover-ledger.ts";
+import { openStore, type Reach } from "./failover-stores.ts";
+import { type System, systems } from "./failover-systems.ts";
+import { watchRejections } from "./support.ts";
+
+/** `test:faults` sets more rounds than a full test run has time for. */
+const ROUNDS = process.env["TEST_FAULT_ROUNDS"] === undefined ? 1 : Math.ceil(Number(process.env["TEST_FAULT_ROUNDS"]) / 20);
+const LANES = 2;
+/** Acknowledged writes of each writer before a fault, and after it. */
+const WRITES = 30;
+const PATIENT = { timeout: 60_000, interval: 20 };
+
+const now = () => performance.timeOrigin + performance.now();
+
+watchRejections();
+
+function say(what: string, { version }: System, losses: readonly Losses[]): void {
+  const sum = (field: keyof Losses) => losses.reduce((total, each) => total + each[field], 0);
+  const range = (field: keyof Losses) => {
+    const all = losses.map((each) => each[field]).toSorted((a, b) => a - b);
+    return all.length === 1 ? `${all[0]} ms` : `${all[0]} to ${all.at(-1)} ms (median ${all[all.length >> 1]})`;
+  };
+  console.log(
+    `faults: ${what} (${version}): ${losses.length} failovers; ${sum("acknowledged")} acknowledged writes, ${sum("lost")} lost ` +
+      `(of the last ${range("tailMs")}), ${sum("unknown")} unknown (${sum("tookEffect")} took effect), ` +
+      `${sum("notApplied")} not applied; first write after ${range("recoveryMs")}`,
+  );
+}
+
+const request = (name: string) => ({ method: "tools/call", params: { name } });
+
+/** The lease of a runner that claims the task; `undefined` if it gets none. */
+async function holderOf(store: TaskStore, taskId: string): Promise<Lease | undefined> {
+  try {
+    const claimed = await store.claimTask({ names: ["claimed"], leaseMs: 600_000 });
+    if (claimed) expect(claimed.lease.taskId).toBe(taskId);
+    return claimed?.lease;
+  } catch (error) {
+    if (isTaskStoreError(error, "BACKEND_UNAVAILABLE")) return undefined;
+    throw error;
+  }
+}
+
+/** What waits in the application while the primary changes: waits, a subscription, a worker. */
+async function waiting(system: System) {
+  const [reach] = Object.values(system.reaches);
+  if (!reach) throw new Error("no way to reach it");
+  const store = await openStore(reach, { onError: () => undefined, fallbackPollMs: 1000 });
+  const other = await openStore(reach, { onError: () => undefined, fallbackPollMs: 1000 });
+  const { taskId } = await other.createTask({ ttl: null }, 1, request("waited"));
+  const waits = [store.waitForTask(taskId), store.waitForResult(taskId)];
+  for (const wait of waits) wait.catch(() => undefined);
+  await store.waitForTask(taskId, { until: "change" });
+  const heard = new Set<string>();
+  await store.subscribe(({ task }) => heard.add(task.taskId));
+  const worker = startWorker(store, { job: async () => ({ content: [] }) }, { claimPollMs: 100, onError: () => undefined });
+  const first = await other.createTask({ claimAfterMs: 0, ttl: null }, 1, request("job"));
+  await other.waitForTask(first.taskId);
+  return {
+    other,
+    /** All of them go on without help. */
+    async goOn(): Promise<void> {
+      await vi.waitFor(async () => {
+        const next = await other.createTask({ claimAfterMs: 0 }, 1, request("job"));
+        expect((await other.waitForTask(next.taskId, { timeoutMs: 2000 })).task.status).toBe("completed");
+        await vi.waitFor(() => expect(heard).toContain(next.taskId), 1000);
+      }, PATIENT);
+      await other.storeTaskResult(taskId, "completed", { done: true });
+      expect(await Promise.all(waits)).toMatchObject([{ task: { status: "completed" } }, { done: true }]);
+    },
+    async close(): Promise<void> {
+      await worker.stop();
+      await Promise.all([store.close(), other.close()]);
+    },
+  };
+}
+
+describe.concurrent.each(systems)("$name", ({ name, loses, start }) => {
+  test(`the primary is killed, ${ROUNDS} times`, async () => {
+    const all: Losses[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const system = await start({ parted: false });
+      const ledger = new Ledger();
+      const application = await waiting(system);
+      try {
+        const writers = Object.keys(system.reaches);
+        for (const writer of writers) ledger.start({ name: writer, reach: system.reaches[writer] as never, lanes: LANES });
+        await ledger.goesOn(writers, WRITES);
+        const faultAt = now();
+        await system.kill();
+        await ledger.goesOn(writers, WRITES);
+        await ledger.stop();
+        await application.goOn();
+        const losses = await ledger.check(application.other, faultAt);
+        all.push(losses);
+        if (!loses) expect(losses.lost).toBe(0);
+        if (round === ROUNDS - 1) say(`${name}, killed`, system, all);
+        if (process.env["TEST_FAULT_MESSAGES"]) console.log(name, ledger.failures);
+      } finally {
+        ledger.kill();
+        await application.close();
+        await system.stop();
+      }
+    }
+  }, 600_000);
+
+  test("the primary is cut off from the others, and goes on", async () => {
+    const system = await start({ parted: true });
+    const ledger = new Ledger();
+    const application = await waiting(system);
+    const old = await openStore(system.old, { onError: () => undefined });
+    let renewed: TaskStore | undefined;
+    try {
+      const { taskId } = await old.createTask({ claimAfterMs: 0, ttl: null }, 1, request("claimed"));
+      const following = Object.keys(system.reaches);
+      for (const [writer, reach] of Object.entries({ ...system.reaches, old: system.old }))
+        ledger.start({ name: writer, reach, lanes: LANES });
+      await ledger.goesOn([...following, "old"], WRITES);
+      const faultAt = now();
+      await system.part();
+      const before = await holderOf(old, taskId);
+      await system.failOver();
+      renewed = await openStore(Object.values(system.reaches)[0] as Reach);
+      const after = await holderOf(renewed, taskId);
+      await system.heal();
+      const healedAt = now();
+      await ledger.goesOn(following, WRITES);
+      await ledger.stop();
+      await application.goOn();
+      const losses = await ledger.check(renewed, faultAt, healedAt);
+      say(`${name}, parted by ${system.network}`, system, [losses]);
+      if (process.env["TEST_FAULT_MESSAGES"]) console.log(name, ledger.failures);
+      if (!loses) expect(losses.lost).toBe(0);
+      // The old primary gave the lease to a runner, and so did the new one. Only one still has it.
+      expect(after).toBeDefined();
+      if (before && after) await expect(renewed.renewLease(before)).rejects.toMatchObject({ code: "LEASE_LOST" });
+      if (after) await renewed.renewLease(after);
+    } finally {
+      ledger.kill();
+      await Promise.all([application.close(), old.close(), renewed?.close()]);
+      await system.stop();
+    }
+  }, 600_000);
+});
