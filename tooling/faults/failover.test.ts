@@ -99,9 +99,9 @@ describe.concurrent.each(systems)("$name", ({ name, loses, start }) => {
         all.push(losses);
         if (!loses) expect(losses.lost).toBe(0);
         if (round === ROUNDS - 1) say(`${name}, killed`, system, all);
-        if (process.env["TEST_FAULT_MESSAGES"]) console.log(name, ledger.failures);
       } finally {
         ledger.kill();
+      if (process.env["TEST_FAULT_MESSAGES"]) console.log(name, ledger.failures);
         await application.close();
         await system.stop();
       }
@@ -133,7 +133,6 @@ describe.concurrent.each(systems)("$name", ({ name, loses, start }) => {
       await application.goOn();
       const losses = await ledger.check(renewed, faultAt, healedAt);
       say(`${name}, parted by ${system.network}`, system, [losses]);
-      if (process.env["TEST_FAULT_MESSAGES"]) console.log(name, ledger.failures);
       if (!loses) expect(losses.lost).toBe(0);
       // The old primary gave the lease to a runner, and so did the new one. Only one still has it.
       expect(after).toBeDefined();
@@ -141,6 +140,7 @@ describe.concurrent.each(systems)("$name", ({ name, loses, start }) => {
       if (after) await renewed.renewLease(after);
     } finally {
       ledger.kill();
+      if (process.env["TEST_FAULT_MESSAGES"]) console.log(name, ledger.failures);
       await Promise.all([application.close(), old.close(), renewed?.close()]);
       await system.stop();
     }

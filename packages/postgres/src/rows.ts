@@ -42,4 +42,4 @@ export function columnsOf(clock: string, payloads: readonly PayloadField[] = [])
 }
 
 /** The token after a take: see `applyPatch` in core. Twice in a statement, it is the same. */
-export const TAKEN_TOKEN = `t.lease_token + 1 + t.lease_token % 2 + 2 * (${STATEMENT} % 1048576)`;
+export const TAKEN_TOKEN = `((t.lease_token + 2097151) / 2097152 + 1) * 2097152 + 1 + 2 * (${STATEMENT} % 1048576)`;
