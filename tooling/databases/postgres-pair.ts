@@ -14,6 +14,8 @@ export interface PostgresPairOptions {
   readonly synchronous: boolean;
   /** The primary is on the first side, and the standby on the second. Default: on this machine. */
   readonly sides?: TwoSides | undefined;
+  /** Without sides, the standby reaches the primary through a proxy, so that `part` can cut it. */
+  readonly proxied?: boolean;
   /** More settings of both servers. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -45,7 +47,12 @@ const SETTINGS = {
 };
 
 /** @throws WayUnavailable without binaries */
-export async function startPostgresPair({ synchronous, sides, settings }: PostgresPairOptions): Promise<PostgresPair> {
+export async function startPostgresPair({
+  synchronous,
+  sides,
+  proxied,
+  settings,
+}: PostgresPairOptions): Promise<PostgresPair> {
   const [place, other] = sides?.sides ?? [{ address: "127.0.0.1" }, { address: "127.0.0.1" }];
   const home = await makeHome();
   const copy = await copyOf(home);
@@ -58,8 +65,7 @@ export async function startPostgresPair({ synchronous, sides, settings }: Postgr
   const all = { ...SETTINGS, ...settings };
   const waits: Record<string, string> = synchronous ? { synchronous_standby_names: "*" } : {};
   const primary = await postgresAt(home, place, { ...all, ...waits }, postgresVersion);
-  // Without sides, replication goes through a proxy, which can be cut.
-  const link = sides ? undefined : await TcpProxy.start(primary.url);
+  const link = proxied && !sides ? await TcpProxy.start(primary.url) : undefined;
   const { hostname, port } = new URL(link?.url ?? primary.url);
   const source = { primary_conninfo: `host=${hostname} port=${port} user=postgres application_name=standby` };
   const standby = await postgresAt(copy, other, { ...all, ...source }, postgresVersion);
@@ -70,8 +76,11 @@ export async function startPostgresPair({ synchronous, sides, settings }: Postgr
   try {
     await primary.server.start();
     await standby.server.start();
-    await untilTrue(primary.url, `SELECT bool_or(state = 'streaming' AND sync_state = '${synchronous ? "sync" : "async"}')
-      FROM pg_stat_replication`);
+    await untilTrue(
+      primary.url,
+      `SELECT bool_or(state = 'streaming' AND sync_state = '${synchronous ? "sync" : "async"}')
+      FROM pg_stat_replication`,
+    );
     return {
       version: await postgresVersion(primary.url),
       way: home.way,

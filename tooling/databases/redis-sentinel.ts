@@ -16,6 +16,8 @@ export interface RedisSentinelOptions {
    * Default: on this machine.
    */
   readonly sides?: TwoSides | undefined;
+  /** Without sides, the others reach the primary through a proxy, so that `part` can cut it. */
+  readonly proxied?: boolean;
   /** @default 1 */
   readonly replicas?: number;
   /** More settings of the primary and the replicas. */
@@ -38,11 +40,11 @@ export interface RedisSentinels {
 
 const NAME = "tasks";
 /** After this time without an answer, a sentinel takes the primary for dead. */
-const DOWN_AFTER_MS = 1000;
+const DOWN_AFTER_MS = 2000;
 
 /** @throws WayUnavailable without binaries */
 export async function startRedisSentinels(options: RedisSentinelOptions = {}): Promise<RedisSentinels> {
-  const { sides, replicas: count = 1, args = [] } = options;
+  const { sides, proxied = false, replicas: count = 1, args = [] } = options;
   const command = executable("redis-server");
   if (command === undefined) throw new WayUnavailable("redis-server not found");
   const [place, other] = sides?.sides ?? [{ address: "127.0.0.1" }, { address: "127.0.0.1" }];
@@ -78,8 +80,7 @@ export async function startRedisSentinels(options: RedisSentinelOptions = {}): P
   };
   try {
     const primary = await start(place, "", settings);
-    // Without sides, the others reach the primary through a proxy, which can be cut.
-    link = sides ? undefined : await TcpProxy.start(primary.url);
+    link = proxied && !sides ? await TcpProxy.start(primary.url) : undefined;
     const { hostname, port } = new URL(link?.url ?? primary.url);
     const following = [...settings, "--replicaof", `${hostname} ${port}`];
     const replicas = await Promise.all(Array.from({ length: count }, () => start(other, "", following)));
@@ -89,7 +90,7 @@ export async function startRedisSentinels(options: RedisSentinelOptions = {}): P
       `sentinel failover-timeout ${NAME} 5000`,
     ].join("\n");
     const sentinels = await Promise.all([1, 2, 3].map(() => start(other, `${watch}\n`, ["--sentinel"])));
-    const ready = /master_link_status:up[^]*slave_repl_offset/;
+    const ready = /master_link_status:up[\s\S]*slave_repl_offset/;
     for (const { url } of replicas)
       await untilAnswered(
         url,

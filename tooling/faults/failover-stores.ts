@@ -1,6 +1,5 @@
-import type { TaskStoreOptions } from "@mcp-task-store/core";
 import type { RedisClient } from "@mcp-task-store/redis";
-import type { Store } from "./stores.ts";
+import type { Store, StoreOptions } from "./stores.ts";
 
 /** How a store reaches servers that may change places, as JSON. */
 export type Reach =
@@ -16,21 +15,23 @@ export type Reach =
       readonly client: "ioredis" | "node-redis" | "valkey-glide";
     };
 
-/**
- * Longest time of an attempt. In production it is several seconds; a test waits less for servers
- * that do not answer.
- */
-const PATIENCE_MS = 1500;
+/** Longest time of an attempt, for a writer that goes on with another task. */
+const HASTE_MS = 1500;
+/** For calls that must not time out, even on a slow machine. */
+export const PATIENCE_MS = 30_000;
 
-export async function openStore(reach: Reach, options: TaskStoreOptions = {}): Promise<Store> {
-  const all = { sweepIntervalMs: false, ...options } as const;
+export async function openStore(
+  reach: Reach,
+  { patienceMs = HASTE_MS, ...options }: StoreOptions = {},
+): Promise<Store> {
+  const all = { sweepIntervalMs: false, onError: () => undefined, ...options } as const;
   if (reach.by === "address") {
     const { PostgresTaskStore } = await import("@mcp-task-store/postgres");
-    const patience = { connectTimeoutMs: PATIENCE_MS, statementTimeoutMs: PATIENCE_MS };
+    const patience = { connectTimeoutMs: patienceMs, statementTimeoutMs: patienceMs };
     return new PostgresTaskStore({ connectionString: reach.url, ...patience, ...all });
   }
   const { RedisTaskStore } = await import("@mcp-task-store/redis");
-  const patience = { commandTimeoutMs: PATIENCE_MS };
+  const patience = { commandTimeoutMs: patienceMs };
   const place = reach.by === "redis" ? { url: reach.url } : { client: await clientOf(reach) };
   const keyPrefix = reach.by === "sentinels" ? undefined : reach.keyPrefix;
   return new RedisTaskStore({ ...place, keyPrefix, ...patience, ...all });
@@ -39,7 +40,8 @@ export async function openStore(reach: Reach, options: TaskStoreOptions = {}): P
 /** A client as an application would set it up. The store only takes over its settings. */
 async function clientOf(reach: Reach & { by: "sentinels" | "cluster" }): Promise<RedisClient> {
   const { Cluster, Redis } = await import("ioredis");
-  if (reach.by === "sentinels") return new Redis({ sentinels: [...reach.sentinels], name: reach.name, lazyConnect: true });
+  if (reach.by === "sentinels")
+    return new Redis({ sentinels: [...reach.sentinels], name: reach.name, lazyConnect: true });
   const { url } = reach;
   if (reach.client === "ioredis") return new Cluster([url], { lazyConnect: true });
   if (reach.client === "node-redis") {

@@ -40,7 +40,7 @@ const PAUSE_MS = 20;
 const now = () => performance.timeOrigin + performance.now();
 
 async function main({ name, reach, lanes }: WriterOrder): Promise<void> {
-  const store = await openStore(reach, { onError: () => undefined });
+  const store = await openStore(reach);
   let stopped = false;
   process.once("message", () => {
     stopped = true;

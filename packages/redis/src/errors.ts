@@ -108,9 +108,7 @@ export function isReply(error: unknown): boolean {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error
-    ? (/^([A-Z]+) /.exec(error.message.replace(REDIRECTED, ""))?.[1] ?? "")
-    : "";
+  return error instanceof Error ? (/^([A-Z]+) /.exec(error.message.replace(REDIRECTED, ""))?.[1] ?? "") : "";
 }
 
 /**
