@@ -102,7 +102,7 @@ export async function startPostgresPair({
   }
 }
 
-/** The same cluster of databases for a standby. No server runs yet, so a copy of the files will do. */
+/** The same databases for a standby. No server runs yet, so a copy of the files will do. */
 async function copyOf({ data, bin, way }: PostgresHome): Promise<PostgresHome> {
   const folder = await serverFolder("postgres");
   const copy = join(folder, "data");

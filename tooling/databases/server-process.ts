@@ -135,7 +135,7 @@ async function launch(
   return { child, belonging: { kind: "process", pid: child.pid as number, signal } };
 }
 
-/** Only root enters a namespace. Each program replaces the one before, so the pid is the server's. */
+/** For root. Each program replaces the one before, so the pid is the server's. */
 function entering(namespace: string, command: string, args: readonly string[]): string[] {
   const { uid = 0, gid = 0 } = serverUser() ?? {};
   const asUser = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];

@@ -37,7 +37,7 @@ export class Ledger {
     });
   }
 
-  /** Resolves when each of the writers has so many more acknowledged writes that began from now on. */
+  /** Resolves when each writer has this many acknowledged writes that began from now on. */
   async goesOn(writers: readonly string[], count: number): Promise<void> {
     const from = performance.timeOrigin + performance.now();
     await vi.waitFor(() => {
@@ -80,8 +80,9 @@ export class Ledger {
   }
 
   /**
-   * Compares with the store. Each task is what its surviving writes made. Lost is the tail alone: of
-   * the writes before the fault, none survived that began after a lost one had been acknowledged.
+   * Compares with the store. Each task is what its surviving writes made. Lost is the tail alone:
+   * of the writes before the fault, none survived that began after a lost one had been
+   * acknowledged.
    * @param faultAt From then on the primary may be another one.
    * @param lossUntil Writes that began later are on the new primary, and none of them is lost.
    * @param following The writers that find the new primary.

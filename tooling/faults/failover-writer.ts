@@ -1,7 +1,7 @@
 // A process that creates tasks, moves them on and ends them, and tells its parent the outcome of
 // each write. After a failed write it goes on with another task, as long as it is asked to.
 import { setTimeout as sleep } from "node:timers/promises";
-import { isTaskStoreError, type TaskStore } from "@mcp-task-store/core";
+import { isTaskStoreError, type TaskStore, type TaskStoreError } from "@mcp-task-store/core";
 import { openStore, type Reach } from "./failover-stores.ts";
 
 export interface WriterOrder {
@@ -61,7 +61,7 @@ async function main({ name, reach, lanes }: WriterOrder): Promise<void> {
       const gone = isTaskStoreError(error, "TASK_NOT_FOUND");
       if (!gone && !isTaskStoreError(error, "BACKEND_UNAVAILABLE")) await report({ wrong: `${taskId}: ${error}` });
       else {
-        const outcome = gone ? "not-applied" : (error.write ?? "not-applied");
+        const outcome = (gone ? undefined : (error as TaskStoreError).write) ?? "not-applied";
         const message = `${(error as Error).message} (${((error as Error).cause as Error | undefined)?.message})`;
         await report({ write: { ...told, outcome, endedAt: now(), message } });
       }

@@ -5,6 +5,7 @@ import Database from "better-sqlite3";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
+import { executable } from "../../../tooling/databases/binaries.ts";
 import { startOwnRedis } from "../../../tooling/databases/index.ts";
 import { startRedisSentinels } from "../../../tooling/databases/redis-sentinel.ts";
 import { PostgresProxy } from "../../postgres/test/support/proxy.ts";
@@ -140,26 +141,29 @@ describe("what a failover may lose", () => {
     expect(postgresDoctor.replicationFinding(standbys, settings).level).toBe(level);
   });
 
-  test("Redis: replicas without and with min-replicas-to-write, and in a cluster", async () => {
-    const started = await startRedisSentinels();
-    const primary = new Redis(started.primary.url);
-    try {
-      const found = await complaints(["--store", started.primary.url]);
-      expect(found["replication"]).toContain("min-replicas-to-write is 0");
-      await primary.config("SET", "min-replicas-to-write", "1");
-      const { replication, ...others } = await complaints(["--store", started.primary.url]);
-      expect([replication, others]).toEqual([undefined, { schema: expect.any(String) }]);
-    } finally {
-      primary.disconnect();
-      await started.stop();
-    }
-    const cluster = { role: "master", connected_slaves: "1", cluster_enabled: "1" };
-    expect(redisDoctor.replicationFinding(new Map(Object.entries(cluster)))).toMatchObject({ level: "note" });
-    expect(redisDoctor.replicationFinding(new Map([["role", "slave"]]))).toEqual([]);
-    const synced = new Map([["aof_enabled", "1"]]);
-    expect(redisDoctor.persistenceFinding(synced, "everysec").level).toBe("note");
-    expect(redisDoctor.persistenceFinding(synced, "always").level).toBe("ok");
-  });
+  test.skipIf(executable("redis-server") === undefined)(
+    "Redis: replicas without and with min-replicas-to-write, and in a cluster",
+    async () => {
+      const started = await startRedisSentinels();
+      const primary = new Redis(started.primary.url);
+      try {
+        const found = await complaints(["--store", started.primary.url]);
+        expect(found["replication"]).toContain("min-replicas-to-write is 0");
+        await primary.config("SET", "min-replicas-to-write", "1");
+        const { replication, ...others } = await complaints(["--store", started.primary.url]);
+        expect([replication, others]).toEqual([undefined, { schema: expect.any(String) }]);
+      } finally {
+        primary.disconnect();
+        await started.stop();
+      }
+      const cluster = { role: "master", connected_slaves: "1", cluster_enabled: "1" };
+      expect(redisDoctor.replicationFinding(new Map(Object.entries(cluster)))).toMatchObject({ level: "note" });
+      expect(redisDoctor.replicationFinding(new Map([["role", "slave"]]))).toEqual([]);
+      const synced = new Map([["aof_enabled", "1"]]);
+      expect(redisDoctor.persistenceFinding(synced, "everysec").level).toBe("note");
+      expect(redisDoctor.persistenceFinding(synced, "always").level).toBe("ok");
+    },
+  );
 });
 
 test("a name whose workers are behind, and one that has none", () => {

@@ -3,8 +3,8 @@ import { durationText } from "../output/text.ts";
 import type { SchemaVersions } from "../stores/versions.ts";
 
 /**
- * `note`: fine for most, and worth knowing. `unknown`: the check could not be made, for instance for
- * want of a privilege.
+ * `note`: fine for most, and worth knowing. `unknown`: the check could not be made, for instance
+ * for want of a privilege.
  */
 export type Level = "ok" | "note" | "warning" | "problem" | "unknown";
 

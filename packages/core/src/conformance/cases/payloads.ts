@@ -165,7 +165,8 @@ export const payloadCases = [
   defineCase("payloads/large", "A result of 10 MB comes back deep-equal.", async (scene) => {
     const store = scene.open();
     const taskId = await newTask(store);
-    // A line of 17 bytes, so that some character lies in two chunks of any size that is a power of two.
+    // A line of 17 bytes, so that some character lies in two chunks of any size that is a power of
+    // two.
     const result = { content: [{ type: "text", text: "0123456789abcé\n".repeat(640_000) }] };
     await store.storeTaskResult(taskId, "completed", result);
     assert((await scene.open().getTaskResult(taskId))["content"] !== undefined);
