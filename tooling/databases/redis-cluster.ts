@@ -55,7 +55,7 @@ export function startOwnRedisCluster(options: RedisClusterOptions = {}): Promise
 function ownWays({ args = [], replicas = 0, sides }: RedisClusterOptions): Way<OwnRedisCluster>[] {
   const settings = [
     ...["--save", "", "--appendonly", "yes"],
-    ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"],
+    ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"],
     ...args,
   ];
   const count = 3 * (1 + replicas);

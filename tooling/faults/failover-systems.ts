@@ -169,7 +169,7 @@ async function prefixOn(url: string): Promise<{ keyPrefix: string; replica: stri
     await until(async () => {
       const ranges = (await redis.cluster("SLOTS")) as unknown as (typeof mine & object)[];
       mine = ranges.find(([, , primary, replica]) => primary[1] === port && replica);
-      return mine !== undefined && /connected_slaves:1/.test(await redis.info("replication"));
+      return mine !== undefined && /^slave0:.*state=online/m.test(await redis.info("replication"));
     });
     const [from = 0, to = 0, , replica] = mine ?? [];
     for (let number = 0; ; number += 1) {

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { TaskStoreError } from "@mcp-task-store/core";
+import { realTime } from "@mcp-task-store/core/backend";
 import type { Corkable, Driver, Drivers, IoredisClient, Subscriber } from "../driver.ts";
 import { isReply } from "../errors.ts";
 
@@ -123,6 +124,7 @@ function clusterOptions(redisOptions: object, timeoutMs: number) {
 function prepared<T extends Connection>(connection: T): T {
   // Failures come as rejections. ioredis prints an error event that has no listener.
   connection.on("error", () => undefined);
+  connection.once("end", () => over.add(connection));
   // A call keeps the process alive until it is answered. A connection does not.
   const unref = (node: Connection) => node.once("connect", () => (node as Node).stream?.unref?.());
   unref(connection);
@@ -144,11 +146,33 @@ async function connect(connection: Connection): Promise<void> {
   }
 }
 
-async function disconnect(connection: Connection): Promise<void> {
-  if (connection.status === "end") return;
-  const ended = new Promise<void>((resolve) => connection.once("end", resolve));
+/** Longest wait for a connection to tell its end. A cluster that was connecting may not do so. */
+const END_MS = 1000;
+
+/** Connections that have ended. A cluster's status may be `close` again after that. */
+const over = new WeakSet<Connection>();
+const ends = new WeakMap<Connection, Promise<void>>();
+
+/** Disconnects for good. Resolves at the end. */
+function disconnect(connection: Connection): Promise<void> {
+  const before = ends.get(connection);
+  if (before) return before;
+  // A cluster that was connecting may become ready after its end.
+  connection.on("ready", () => connection.disconnect());
+  const end = over.has(connection) ? Promise.resolve() : ended(connection);
+  ends.set(connection, end);
+  return end;
+}
+
+async function ended(connection: Connection): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = new Promise<void>((resolve) => {
+    connection.once("end", resolve);
+    timer = realTime.setTimeout(resolve, END_MS);
+  });
   connection.disconnect();
-  await ended;
+  await end;
+  realTime.clearTimeout(timer);
 }
 
 abstract class IoredisDriver<T extends Connection> implements Driver {
