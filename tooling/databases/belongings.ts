@@ -7,6 +7,7 @@ import { end } from "./processes.ts";
 export type Belonging =
   | { readonly kind: "process"; readonly pid: number; readonly signal: NodeJS.Signals }
   | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "network"; readonly name: string }
   | { readonly kind: "containers"; readonly label: string };
 
 /** The label of every container we start. Its value identifies the start. */
@@ -19,6 +20,8 @@ export async function remove(belonging: Belonging): Promise<void> {
     case "directory":
       await releaseSharedMemory(belonging.path);
       return rm(belonging.path, { recursive: true, force: true });
+    case "network":
+      return removeNetwork(belonging.name);
     case "containers":
       return removeContainers(belonging.label);
   }
@@ -41,4 +44,10 @@ async function removeContainers(label: string): Promise<void> {
   for (const { Id } of await dockerode.listContainers({ all: true, filters })) {
     await dockerode.getContainer(Id).remove({ force: true, v: true });
   }
+}
+
+/** The namespaces that `TwoSides` makes, as far as they are there. */
+async function removeNetwork(name: string): Promise<void> {
+  const commands = [`link delete ${name}`, ...[`${name}-2`, `${name}-3`, name].map((each) => `netns delete ${each}`)];
+  for (const command of commands) await run("ip", command.split(" "), { cwd: "/" }).catch(() => undefined);
 }

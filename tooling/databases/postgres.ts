@@ -60,7 +60,7 @@ async function givenPostgres({ version: wanted }: PostgresOptions): Promise<Data
 }
 
 /** The version, such as `18.4`. Rejects if no server answers. */
-async function postgresVersion(url: string): Promise<string> {
+export async function postgresVersion(url: string): Promise<string> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   // The query rejects too, so this event needs no handling.
   client.on("error", () => {});

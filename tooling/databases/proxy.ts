@@ -8,7 +8,7 @@ type Harm = "lose an answer" | "cut a command";
 /** Passes connections on to a server, with faults on demand. */
 export class TcpProxy {
   readonly port: number;
-  readonly #target: URL;
+  #target: URL;
   readonly #sockets = new Set<Socket>();
   #server: Server;
   #slow: { readonly delayMs: number; readonly bytes: number } | undefined;
@@ -33,6 +33,11 @@ export class TcpProxy {
     url.hostname = "127.0.0.1";
     url.port = String(this.port);
     return String(url);
+  }
+
+  /** Connections from now on lead to this server. Those that are open stay. */
+  leadTo(url: string): void {
+    this.#target = new URL(url);
   }
 
   /** The number of open sockets, to clients and to the server. */

@@ -1,6 +1,6 @@
 import { ServerContainer } from "./docker.ts";
 import { freePort } from "./ports.ts";
-import type { ClusterNodes } from "./redis-cluster-nodes.ts";
+import type { ClusterNodes, NodeAddress } from "./redis-cluster-nodes.ts";
 import { redisImage } from "./redis-container.ts";
 
 /**
@@ -10,7 +10,7 @@ import { redisImage } from "./redis-container.ts";
 export async function startContainerNodes(
   count: number,
   args: readonly string[],
-  ping: (port: number) => Promise<unknown>,
+  ping: (node: NodeAddress) => Promise<unknown>,
 ): Promise<ClusterNodes> {
   const image = await redisImage();
   const { GenericContainer, Wait } = await import("testcontainers");
@@ -28,7 +28,8 @@ export async function startContainerNodes(
       .withNetworkMode(`container:${network.id}`)
       .withCommand(["redis-server", ...address, ...args])
       .withWaitStrategy(Wait.forLogMessage("Ready to accept connections"));
-    return { port, control: await ServerContainer.start(node, () => ping(port)) };
+    const at = { host: "127.0.0.1", port };
+    return { ...at, control: await ServerContainer.start(node, () => ping(at)) };
   };
 
   const nodes = await Promise.all(ports.map(start));

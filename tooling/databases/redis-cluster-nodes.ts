@@ -2,23 +2,28 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type { ServerControl } from "./server.ts";
 
+export interface NodeAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Servers that will form a Redis Cluster. */
 export interface ClusterNodes {
   readonly way: string;
-  readonly nodes: readonly { readonly port: number; readonly control: ServerControl }[];
+  readonly nodes: readonly (NodeAddress & { readonly control: ServerControl })[];
   redisCli(args: string[]): Promise<unknown>;
   stop(): Promise<void>;
 }
 
-export function nodeUrl(port: number): string {
-  return `redis://127.0.0.1:${port}`;
+export function nodeUrl({ host, port }: NodeAddress): string {
+  return `redis://${host}:${port}`;
 }
 
 /** Returns when every node knows that the cluster is complete. */
 export async function makeCluster({ nodes, redisCli }: ClusterNodes, replicas: number): Promise<void> {
-  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  const addresses = nodes.map(({ host, port }) => `${host}:${port}`);
   await redisCli(["--cluster", "create", ...addresses, "--cluster-replicas", String(replicas), "--cluster-yes"]);
-  await untilComplete(nodes.map(({ port }) => nodeUrl(port)));
+  await untilComplete(nodes.map(nodeUrl));
 }
 
 export function controlOf({ nodes }: ClusterNodes): ServerControl {
@@ -31,7 +36,7 @@ export function controlOf({ nodes }: ClusterNodes): ServerControl {
     halt: (how) => each((node) => node.halt(how)),
     start: async () => {
       await each((node) => node.start());
-      await untilComplete(nodes.map(({ port }) => nodeUrl(port)));
+      await untilComplete(nodes.map(nodeUrl));
     },
   };
 }

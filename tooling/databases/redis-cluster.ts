@@ -1,7 +1,7 @@
 import { Cluster } from "ioredis";
 import { redisVersion } from "./redis.ts";
 import { startContainerNodes } from "./redis-cluster-containers.ts";
-import { type ClusterNodes, controlOf, makeCluster, nodeUrl } from "./redis-cluster-nodes.ts";
+import { type ClusterNodes, controlOf, makeCluster, type NodeAddress, nodeUrl } from "./redis-cluster-nodes.ts";
 import { startProcessNodes } from "./redis-cluster-processes.ts";
 import {
   type DatabaseServer,
@@ -11,12 +11,18 @@ import {
   type Way,
   WayUnavailable,
 } from "./server.ts";
+import type { TwoSides } from "./two-sides.ts";
 
 export interface RedisClusterOptions {
   /** More settings for each node. */
   readonly args?: readonly string[];
   /** Replicas of each of the three masters. Default: none. */
   readonly replicas?: number;
+  /**
+   * The first node is on the first side, and all others are on the second. Default: on this
+   * machine.
+   */
+  readonly sides?: TwoSides | undefined;
 }
 
 /** `url` is the address of one node, which leads to the others. */
@@ -46,30 +52,31 @@ export function startOwnRedisCluster(options: RedisClusterOptions = {}): Promise
   return firstWay("a Redis Cluster of their own", ownWays(options));
 }
 
-function ownWays({ args = [], replicas = 0 }: RedisClusterOptions): Way<OwnRedisCluster>[] {
+function ownWays({ args = [], replicas = 0, sides }: RedisClusterOptions): Way<OwnRedisCluster>[] {
   const settings = [
     ...["--save", "", "--appendonly", "yes"],
-    ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"],
+    ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"],
     ...args,
   ];
   const count = 3 * (1 + replicas);
-  const ping = (port: number) => redisVersion(nodeUrl(port));
-  return [
-    {
-      advice: "start Docker, and containers will be used",
-      start: async () => clusterOf(await startContainerNodes(count, settings, ping), replicas),
-    },
-    {
-      advice: "install redis-server and redis-cli, on PATH",
-      start: async () => clusterOf(await startProcessNodes(count, settings, ping), replicas),
-    },
-  ];
+  const ping = (node: NodeAddress) => redisVersion(nodeUrl(node));
+  const processes = {
+    advice: "install redis-server and redis-cli, on PATH",
+    start: async () => clusterOf(await startProcessNodes(count, settings, ping, sides), replicas),
+  };
+  // Docker has networks of its own.
+  if (sides) return [processes];
+  const containers = {
+    advice: "start Docker, and containers will be used",
+    start: async () => clusterOf(await startContainerNodes(count, settings, ping), replicas),
+  };
+  return [containers, processes];
 }
 
 async function clusterOf(started: ClusterNodes, replicas: number): Promise<OwnRedisCluster> {
   try {
     await makeCluster(started, replicas);
-    const nodes = started.nodes.map(({ port, control }) => ({ url: nodeUrl(port), control }));
+    const nodes = started.nodes.map((node) => ({ url: nodeUrl(node), control: node.control }));
     const url = nodes[0]?.url ?? "";
     const version = await redisVersion(url);
     return { url, version, way: started.way, nodes, control: controlOf(started), stop: started.stop };

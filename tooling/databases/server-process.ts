@@ -26,6 +26,8 @@ export interface ServerProcessOptions {
   readonly args: readonly string[];
   /** The server's working folder, which also holds `log`. */
   readonly folder: string;
+  /** The network namespace that the server runs in. Default: this process's own. */
+  readonly namespace?: string | undefined;
   /** Resolves once the server answers. */
   ping(): Promise<unknown>;
   readonly signals: {
@@ -47,8 +49,8 @@ export class ServerProcess implements ServerControl {
   }
 
   async start(): Promise<void> {
-    const { command, args, folder, signals } = this.#options;
-    const { child, belonging } = await launch(folder, command, args, signals.atOnce);
+    const { command, args, folder, namespace, signals } = this.#options;
+    const { child, belonging } = await launch(folder, command, args, signals.atOnce, namespace);
     this.#process = belonging;
     this.#child = child;
     await this.#untilItAnswers(child);
@@ -126,20 +128,30 @@ async function launch(
   command: string,
   args: readonly string[],
   signal: NodeJS.Signals,
+  namespace?: string,
 ): Promise<Launched> {
   const log = openSync(join(folder, "log"), "a");
+  const user = serverUser();
+  const [program = "", ...rest] = namespace === undefined ? [command, ...args] : entering(namespace, command, args);
   // Detached, so that Ctrl-C does not end the server before we do.
-  const child = spawn(command, args, {
+  const child = spawn(program, rest, {
     cwd: folder,
     detached: true,
     stdio: ["ignore", log, log],
     env: { PATH: process.env["PATH"], LC_ALL: "C" },
-    ...serverUser(),
+    ...(namespace === undefined ? user : {}),
   });
   closeSync(log);
   if (child.pid !== undefined) keep({ kind: "process", pid: child.pid, signal });
   await once(child, "spawn");
   return { child, belonging: { kind: "process", pid: child.pid as number, signal } };
+}
+
+/** For root. Each program replaces the one before, so the pid is the server's. */
+function entering(namespace: string, command: string, args: readonly string[]): string[] {
+  const { uid = 0, gid = 0 } = serverUser() ?? {};
+  const asUser = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
+  return ["ip", "netns", "exec", namespace, ...asUser, command, ...args];
 }
 
 function logOf(folder: string): string {

@@ -173,8 +173,7 @@ class Walker {
       }
       case "claim": {
         const claimed = await store.claimTask(call);
-        if (claimed) this.#keep(call.slot, claimed.lease);
-        return claimed;
+        return claimed && { ...claimed, lease: this.#keep(call.slot, claimed.lease) };
       }
       case "enqueue": {
         const message = { jsonrpc: "2.0", method: "n", params: { payload: call.payload } } as const;
@@ -202,9 +201,11 @@ class Walker {
     return assert.fail("There is no such step");
   }
 
-  #keep(slot: number, lease: Lease): Lease {
+  /** The lease without its token, which comes from the store's clock. */
+  #keep(slot: number, lease: Lease): Omit<Lease, "token"> {
     this.#leases.set(slot, lease);
-    return lease;
+    const { token: _, ...rest } = lease;
+    return rest;
   }
 
   #withLease(slot: number, write: (lease: Lease) => Promise<unknown>): Promise<unknown> | undefined {

@@ -2,11 +2,16 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SqliteTaskStore } from "@mcp-task-store/sqlite";
 import Database from "better-sqlite3";
+import { Redis } from "ioredis";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
+import { executable } from "../../../tooling/databases/binaries.ts";
 import { startOwnRedis } from "../../../tooling/databases/index.ts";
+import { startRedisSentinels } from "../../../tooling/databases/redis-sentinel.ts";
 import { PostgresProxy } from "../../postgres/test/support/proxy.ts";
 import { clockFinding, type Finding } from "../src/doctor/finding.ts";
+import * as postgresDoctor from "../src/doctor/postgres.ts";
+import * as redisDoctor from "../src/doctor/redis.ts";
 import { diskFinding, roomFinding } from "../src/doctor/sqlite.ts";
 import { workersFinding } from "../src/doctor/tasks.ts";
 import { mcpTasks } from "./support/cli.ts";
@@ -123,6 +128,42 @@ describe("Redis", () => {
       await server.stop();
     }
   });
+});
+
+describe("what a failover may lose", () => {
+  test.each([
+    ["ok", { standbys: 0, synchronous: 0 }, { names: "", commit: "on" }],
+    ["note", { standbys: 2, synchronous: 0 }, { names: "", commit: "on" }],
+    ["ok", { standbys: 2, synchronous: 1 }, { names: "*", commit: "on" }],
+    ["warning", { standbys: 2, synchronous: 1 }, { names: "*", commit: "local" }],
+    ["problem", { standbys: 1, synchronous: 0 }, { names: "other", commit: "on" }],
+  ] as const)("PostgreSQL: %s with %j and %j", (level, standbys, settings) => {
+    expect(postgresDoctor.replicationFinding(standbys, settings).level).toBe(level);
+  });
+
+  test.skipIf(executable("redis-server") === undefined)(
+    "Redis: replicas without and with min-replicas-to-write, and in a cluster",
+    async () => {
+      const started = await startRedisSentinels();
+      const primary = new Redis(started.primary.url);
+      try {
+        const found = await complaints(["--store", started.primary.url]);
+        expect(found["replication"]).toContain("min-replicas-to-write is 0");
+        await primary.config("SET", "min-replicas-to-write", "1");
+        const { replication, ...others } = await complaints(["--store", started.primary.url]);
+        expect([replication, others]).toEqual([undefined, {}]);
+      } finally {
+        primary.disconnect();
+        await started.stop();
+      }
+      const cluster = { role: "master", connected_slaves: "1", cluster_enabled: "1" };
+      expect(redisDoctor.replicationFinding(new Map(Object.entries(cluster)))).toMatchObject({ level: "note" });
+      expect(redisDoctor.replicationFinding(new Map([["role", "slave"]]))).toEqual([]);
+      const synced = new Map([["aof_enabled", "1"]]);
+      expect(redisDoctor.persistenceFinding(synced, "everysec").level).toBe("note");
+      expect(redisDoctor.persistenceFinding(synced, "always").level).toBe("ok");
+    },
+  );
 });
 
 test("a name whose workers are behind, and one that has none", () => {

@@ -78,3 +78,19 @@ test("listening for claims goes on when listening for every change fails, and th
   await store.close();
   expect(present).toMatchObject({ claims: 0 });
 });
+
+test("a subscription hears of a task that takes the id of a deleted one", async () => {
+  await using place = await newPlace();
+  const store = new DurableTaskStore(place.openBackend(), { sweepIntervalMs: false });
+  const { taskId } = await store.createTask({ name: "work" });
+  const heard: (string | undefined)[] = [];
+  await store.subscribe(({ task }) => heard.push(task.statusMessage), { taskId });
+  await store.updateTask(taskId, { statusMessage: "half" });
+  await store.finishTask(taskId, { status: "completed", result: {} });
+  await until(() => heard.length === 3);
+  await store.operations.removeTasks({ id: taskId });
+  await store.createTask({ taskId, name: "work" });
+  await store.updateTask(taskId, { statusMessage: "anew" });
+  await until(() => heard.at(-1) === "anew");
+  await store.close();
+});

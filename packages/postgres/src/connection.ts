@@ -8,6 +8,7 @@ import {
   isLost,
   isOpenTransaction,
   isPreparedElsewhere,
+  isReadOnly,
   isRefusal,
   isRefusedSetting,
   isTimeout,
@@ -70,6 +71,8 @@ export class Connections implements Runner {
    * prepares none.
    */
   #generation = 0;
+  /** Connections that have served a call of the store. */
+  readonly #used = new WeakSet<PgClient>();
   /** Calls go together. On clients unlike pg's, each goes alone. */
   #gathers = true;
   readonly #together = new Together({
@@ -150,6 +153,7 @@ export class Connections implements Runner {
   /** Gives a connection back to the pool. `destroy` closes it, if its state is unknown. */
   giveBack(client: PgClient, destroy = false): void {
     client.removeListener("error", ignore);
+    if (!destroy) this.#used.add(client);
     client.release(destroy);
   }
 
@@ -360,14 +364,17 @@ export class Connections implements Runner {
       return true;
     }
     const unfit = this.#settings.pool !== undefined && mayBeOfSession(error) && (await this.#hasOtherSettings(client));
-    this.giveBack(client, unfit || !isRefusal(error));
+    const readOnly = isReadOnly(error);
+    // The primary may have become a standby, and a new connection may reach its successor.
+    const stale = readOnly && this.#used.has(client);
+    this.giveBack(client, unfit || readOnly || !isRefusal(error));
     const elsewhere = isPreparedElsewhere(error);
     if (elsewhere || isVoid(error)) {
       if (generation === this.#generation) this.#generation = elsewhere ? LAST_GENERATION : generation + 1;
       // The last generation has no prepared statement that could become void.
       return generation < LAST_GENERATION;
     }
-    return isConflict(error) || (unfit && !isTimeout(error));
+    return isConflict(error) || stale || (unfit && !isTimeout(error));
   }
 
   /** Rolls back a transaction that the application left open. The caller closes the connection. */

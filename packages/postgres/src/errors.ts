@@ -13,7 +13,7 @@ const ADVICE: Advice = [
   ["53100", "The disk of the database is full: nothing was written, make room and try again"],
   ["53", "The database has run out of a resource: nothing was written"],
   ["25P02", "The transaction has failed before: roll it back, nothing of it was written"],
-  ["25006", "The database is read-only: connect to the primary, not to a standby"],
+  ["25006", "The database is read-only: nothing was written, connect to the primary, not to a standby"],
   ["28", "The database refused the user or the password"],
   ["3D000", "The database does not exist"],
   ["42501", "The database user lacks a privilege on the store's schema or tables"],
@@ -130,9 +130,14 @@ export function isPreparedElsewhere(error: unknown): boolean {
   return driverCode(error) === "42P05";
 }
 
+/** The server follows another one, which takes the writes, or the session is read-only. */
+export function isReadOnly(error: unknown): boolean {
+  return driverCode(error) === "25006";
+}
+
 /** The cause may be the session's role or one of its settings, which other connections lack. */
 export function mayBeOfSession(error: unknown): boolean {
-  return /^(42501|25006)$/.test(driverCode(error)) || isTimeout(error);
+  return driverCode(error) === "42501" || isReadOnly(error) || isTimeout(error);
 }
 
 /** The server ended the statement, by a timeout of its own or of the session. */

@@ -92,6 +92,8 @@ class Subscription {
   #client: PgClient | undefined;
   /** The listener knows every change before this time of the database's clock. */
   #since = 0;
+  /** The same on this process's monotonic clock. */
+  #polledAt = 0;
   /** Reported changes, which the next poll may find again in the overlap. */
   #told = new Map<string, string>();
   #failures = 0;
@@ -108,6 +110,7 @@ class Subscription {
   /** Listeners miss no change made after this resolves. */
   async start(): Promise<void> {
     const { connections, statements } = this.#options;
+    this.#polledAt = realTime.now();
     const [row] = await connections.run(statements.now);
     this.#since = row?.now ?? 0;
     this.#schedule(0);
@@ -158,7 +161,15 @@ class Subscription {
 
   async #poll(): Promise<void> {
     const { connections, statements } = this.#options;
-    const rows = await connections.run(statements.changedSince, this.#since - OVERLAP_MS);
+    const startedAt = realTime.now();
+    let rows = await connections.run(statements.changedSince, this.#since - OVERLAP_MS);
+    const now = rows[0]?.now ?? this.#since;
+    // The clock of a standby that was promoted is behind the one of its primary.
+    if (now < this.#since) {
+      const elapsed = Math.ceil(startedAt - this.#polledAt);
+      rows = await connections.run(statements.changedSince, now - elapsed - OVERLAP_MS);
+    }
+    this.#polledAt = startedAt;
     const told = new Map<string, string>();
     for (const { now, updatedAt, revision, ...task } of rows) {
       this.#since = now;

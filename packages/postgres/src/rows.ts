@@ -40,3 +40,6 @@ export function columnsOf(clock: string, payloads: readonly PayloadField[] = [])
   const columns = [...FIELDS, ...payloads].map((field) => `t.${COLUMNS[field]} AS "${field}"`);
   return [...columns, `${clock} AS "readAt"`].join(", ");
 }
+
+/** The token after a take: see `applyPatch` in core. Twice in a statement, it is the same. */
+export const TAKEN_TOKEN = `((t.lease_token + 2097151) / 2097152 + 1) * 2097152 + 1 + 2 * (${STATEMENT} % 1048576)`;

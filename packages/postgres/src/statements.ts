@@ -14,7 +14,7 @@ import {
 } from "@mcp-task-store/core/backend";
 import { COLUMNS, namesOf } from "./names.ts";
 import { inScope, Parts } from "./parts.ts";
-import { CLOCK, columnsOf, FIELDS, NOW, STATEMENT } from "./rows.ts";
+import { CLOCK, columnsOf, FIELDS, NOW, STATEMENT, TAKEN_TOKEN } from "./rows.ts";
 import { read, type Statement, write } from "./statement.ts";
 
 /**
@@ -41,7 +41,7 @@ export interface Call<Row> {
 /** The fields of a patch that are stored unchanged. */
 const WRITTEN = ["status", "statusMessage", "inputs", "checkpoint", "outcome"] as const;
 const LEASE_CHANGES = {
-  take: ["attempt = t.attempt + 1", "lease_token = t.lease_token + 1 + t.lease_token % 2"],
+  take: ["attempt = t.attempt + 1", `lease_token = ${TAKEN_TOKEN}`],
   renew: [],
   release: ["attempt = t.attempt - 1", "lease_token = t.lease_token + 2 - t.lease_token % 2"],
 } as const;
@@ -189,7 +189,7 @@ export class Statements {
       ), claimed AS (
         UPDATE ${tasks} AS t SET
           attempt = t.attempt + 1,
-          lease_token = t.lease_token + 1 + t.lease_token % 2,
+          lease_token = ${TAKEN_TOKEN},
           ${appended("$5")},
           lease_expires_at = ${CLOCK} + $2::bigint,
           expires_at = greatest(t.created_at + t.ttl, ${CLOCK} + CASE WHEN t.ttl IS NOT NULL THEN $2::bigint END)

@@ -2,7 +2,7 @@ import { GatheredClaims, HISTORY_LENGTH, type LimitedClaimQuery, type StoredTask
 import type { Connections } from "./connection.ts";
 import { addIndexes } from "./migrate.ts";
 import { namesOf } from "./names.ts";
-import { CLOCK, columnsOf, STATEMENT } from "./rows.ts";
+import { CLOCK, columnsOf, STATEMENT, TAKEN_TOKEN } from "./rows.ts";
 import { read, type Statement, write } from "./statement.ts";
 
 /** Most tasks claimed by one statement. */
@@ -110,8 +110,8 @@ export class Turns {
       ), claimed AS (
         UPDATE ${tasks} AS t SET
           attempt = t.attempt + 1,
-          lease_token = t.lease_token + 1 + t.lease_token % 2,
-          place_token = t.lease_token + 1 + t.lease_token % 2,
+          lease_token = ${TAKEN_TOKEN},
+          place_token = ${TAKEN_TOKEN},
           history = right(concat(t.history, ${CLOCK}, ' ', $6::text, E'\\n'), ${HISTORY_LENGTH}),
           lease_expires_at = ${CLOCK} + $2::bigint,
           expires_at = greatest(t.created_at + t.ttl, ${CLOCK} + CASE WHEN t.ttl IS NOT NULL THEN $2::bigint END)

@@ -2,7 +2,17 @@ import { TaskStoreError } from "@mcp-task-store/core";
 import { type Context, presentContext, realTime, unavailable } from "@mcp-task-store/core/backend";
 import { Deadlines, type Timed, within } from "./deadlines.ts";
 import type { Corkable, Driver } from "./driver.ts";
-import { hasCode, isLasting, isPassing, isReply, toStoreError, unanswered, unreachable } from "./errors.ts";
+import {
+  hasCode,
+  isDemoted,
+  isLasting,
+  isPassing,
+  isReply,
+  notRun,
+  toStoreError,
+  unanswered,
+  unreachable,
+} from "./errors.ts";
 
 /** Whether a command may be sent again if its answer is lost. */
 export type Repeatable = "repeatable" | "once";
@@ -144,7 +154,7 @@ export class Connections {
       (error) => {
         this.#sent.delete(sent);
         this.#answers += 1;
-        if (hasCode(error, "READONLY")) this.#leave(driver);
+        if (isDemoted(error)) this.#leave(driver);
         this.#failed(call, error);
       },
     );
@@ -186,7 +196,7 @@ export class Connections {
     // The next call may find a live server.
     else if (call.answers === this.#answers) void this.#driver?.close();
     const late = new Error(`No answer within ${this.#timeoutMs} ms`);
-    if (!call.sent) call.request.reject(unreachable(call.cause ?? late));
+    if (!call.sent) call.request.reject(notRun(call.cause ?? late));
     else if (call.request.repeatable === "once") call.request.reject(unanswered(late));
     else call.request.reject(unavailable("Redis has not answered", late));
   }
@@ -194,7 +204,7 @@ export class Connections {
   #giveUp(call: Call): void {
     this.#refuse(
       call,
-      this.#closed ? new TaskStoreError("STORE_CLOSED", "The connection to Redis is closed") : unreachable(call.cause),
+      this.#closed ? new TaskStoreError("STORE_CLOSED", "The connection to Redis is closed") : notRun(call.cause),
     );
   }
 

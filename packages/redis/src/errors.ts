@@ -15,6 +15,11 @@ const ADVICE: Advice = [
     "CLUSTERDOWN",
     "The Redis cluster does not serve the store's slot: nothing was changed, try again after the failover",
   ],
+  [
+    "MOVED",
+    "The store's keys are on another node of the Redis cluster: nothing was changed, give the store a client for clusters",
+  ],
+  ["ASK", "The Redis cluster is moving the store's slot: nothing was changed, try again"],
   ["TRYAGAIN", "The Redis cluster is moving the store's slot: nothing was changed, try again"],
   ["NOREPLICAS", "Redis has fewer good replicas than min-replicas-to-write asks for: nothing was changed"],
   ["BUSY", "Redis is busy with a script of another application: nothing was changed, try again"],
@@ -27,8 +32,16 @@ const ADVICE: Advice = [
 /** Redis did nothing for now, so another attempt may succeed. */
 const PASSING = new Set(["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"]);
 
+/** How ioredis begins the error after many answers of a cluster that led to no result. */
+const REDIRECTED = /^Too many Cluster redirections\. Last error: (?:ReplyError|Error): /;
+
 /** Redis refused the connection, and will refuse the next one for the same reason. */
 const LASTING = new Set(["NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO"]);
+
+/** Redis did not run the command up to its deadline, for this reason. */
+export function notRun(cause: unknown): TaskStoreError {
+  return isReply(cause) ? toStoreError(cause) : unreachable(cause);
+}
 
 /** No command was sent. */
 export function unreachable(cause: unknown): TaskStoreError {
@@ -69,7 +82,12 @@ export function hasCode(error: unknown, code: string): boolean {
 }
 
 export function isPassing(error: unknown): boolean {
-  return PASSING.has(codeOf(error));
+  return PASSING.has(codeOf(error)) || (error instanceof Error && REDIRECTED.test(error.message));
+}
+
+/** The server was a primary, and follows another one now. */
+export function isDemoted(error: unknown): boolean {
+  return hasCode(error, "READONLY") || hasCode(error, "MASTERDOWN");
 }
 
 export function isLasting(error: unknown): boolean {
@@ -82,13 +100,15 @@ export function isLasting(error: unknown): boolean {
  */
 export function isReply(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return error.name === "ReplyError" || (/^[A-Z]+ /.test(error.message) && !("code" in error));
+  return (
+    error.name === "ReplyError" ||
+    REDIRECTED.test(error.message) ||
+    (/^[A-Z]+ /.test(error.message) && !("code" in error))
+  );
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error
-    ? (/^(?:Too many Cluster redirections\. Last error: ReplyError: )?([A-Z]+) /.exec(error.message)?.[1] ?? "")
-    : "";
+  return error instanceof Error ? (/^([A-Z]+) /.exec(error.message.replace(REDIRECTED, ""))?.[1] ?? "") : "";
 }
 
 /**

@@ -104,7 +104,8 @@ describe("a server", () => {
     const { taskId } = await store.createTask({}, 1, REQUEST);
     const { hostname, port } = new URL(primary.url);
     await redis.replicaof(hostname, port);
-    await refusal(store.storeTaskResult(taskId, "completed", RESULT));
+    const error = await refusal(store.storeTaskResult(taskId, "completed", RESULT));
+    expect(error).toMatchObject({ write: "not-applied", message: expect.stringContaining("read-only replica") });
     await redis.replicaof("NO", "ONE");
     // It may have copied the empty primary meanwhile.
     await expect(store.createTask({}, 1, REQUEST)).resolves.toMatchObject({ status: "working" });
@@ -169,6 +170,23 @@ test("a write whose answer was lost is done once, and the driver never repeats i
   expect(revision - 1).toBeLessThanOrEqual(acknowledged + unknown);
 });
 
+test("a node of a cluster that does not have the store's keys says so, and writes nothing", async () => {
+  const cluster = await startOwnRedisCluster();
+  onTestFinished(() => cluster.stop());
+  const errors: TaskStoreError[] = [];
+  for (const { url } of cluster.nodes)
+    await openStore({ url })
+      .createTask({}, 1, REQUEST)
+      .catch((error: TaskStoreError) => errors.push(error));
+  expect(errors).toHaveLength(2);
+  for (const error of errors)
+    expect(error).toMatchObject({
+      code: "BACKEND_UNAVAILABLE",
+      write: "not-applied",
+      message: /a client for clusters/,
+    });
+});
+
 test("waits continue on the replica that takes over for a cluster's dead primary", async () => {
   const cluster = await startOwnRedisCluster({ replicas: 1 });
   onTestFinished(() => cluster.stop());
@@ -191,6 +209,11 @@ test("waits continue on the replica that takes over for a cluster's dead primary
   const watching = operator(node?.url ?? "");
   await until(async () => (await watching.wait(1, 1000)) === 1);
   await node?.control.halt("killed");
+  // The first call may have been sent before the connection ended. Others have no node to go to.
+  await writer.updateTaskStatus(taskId, "working", "two").catch(() => undefined);
+  await writer.updateTaskStatus(taskId, "working", "three").catch((error: unknown) => {
+    expect(error).toMatchObject({ write: "not-applied" });
+  });
 
   await until(() =>
     writer.storeTaskResult(taskId, "completed", RESULT).then(

@@ -11,6 +11,7 @@ import type { StoreSettings } from "../stores/settings.ts";
 
 const MARKS = {
   ok: ["✓", "green"],
+  note: ["i", "cyan"],
   warning: ["!", "yellow"],
   problem: ["✗", "red"],
   unknown: ["?", "gray"],
@@ -30,7 +31,7 @@ export default defineCommand({
     const seen = findings.some(({ check, level }) => level === "problem" && /^(schema|connection|file)$/.test(check));
     // Without its tables a store does not open, and the reason is known.
     if (!seen) findings.push(...(await taskFindings(open, signal)));
-    const healthy = findings.every(({ level }) => level === "ok" || level === "unknown");
+    const healthy = !findings.some(({ level }) => level === "warning" || level === "problem");
     if (output.json) output.document({ healthy, findings: findings.map((each) => safe(output, each)) });
     else print(output, findings);
     return healthy ? EXIT.ok : EXIT.bad;

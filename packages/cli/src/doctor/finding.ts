@@ -2,8 +2,11 @@ import { failureText } from "../failures.ts";
 import { durationText } from "../output/text.ts";
 import type { SchemaVersions } from "../stores/versions.ts";
 
-/** `unknown`: the check could not be made, for instance for want of a privilege. */
-export type Level = "ok" | "warning" | "problem" | "unknown";
+/**
+ * `note`: fine for most, and worth knowing. `unknown`: the check could not be made, for instance
+ * for want of a privilege.
+ */
+export type Level = "ok" | "note" | "warning" | "problem" | "unknown";
 
 /** What one check has found. */
 export interface Finding {
@@ -18,6 +21,10 @@ export type Found = Omit<Finding, "check">;
 
 export function ok(message: string): Found {
   return { level: "ok", message, advice: null };
+}
+
+export function note(message: string, advice: string): Found {
+  return { level: "note", message, advice };
 }
 
 export function unknown(message: string): Found {

@@ -6,7 +6,18 @@ import type { Address } from "../stores/address.ts";
 import { withPostgres } from "../stores/raw.ts";
 import type { StoreSettings } from "../stores/settings.ts";
 import { schemaVersions } from "../stores/versions.ts";
-import { type Checks, clockFinding, type Found, indexFinding, ok, problem, schemaFinding, warning } from "./finding.ts";
+import {
+  type Checks,
+  clockFinding,
+  type Found,
+  indexFinding,
+  note,
+  ok,
+  problem,
+  schemaFinding,
+  unknown,
+  warning,
+} from "./finding.ts";
 
 const OLDEST_VERSION = 150_000;
 const LISTEN_MS = 2000;
@@ -31,6 +42,7 @@ export function postgresChecks(client: Client, settings: StoreSettings): Checks 
   return {
     server: () => server(client),
     durability: () => durability(client),
+    replication: () => replication(client),
     schema: async () => {
       const versions = (await schemaVersions(settings)) ?? { found: 0, known: 0 };
       return schemaFinding(versions, `in the schema ${schema}`);
@@ -83,6 +95,47 @@ async function durability(client: Client): Promise<Found> {
       "turn it on for the store's user, unless tasks may be lost",
     );
   return ok("acknowledged tasks survive a crash");
+}
+
+async function replication(client: Client): Promise<Found | Found[]> {
+  const found = await row<{ standbys: number; synchronous: number; hidden: number; standby: boolean }>(
+    client,
+    `SELECT count(state)::int AS standbys, count(*) FILTER (WHERE sync_state IN ('sync', 'quorum'))::int AS synchronous,
+       count(*) FILTER (WHERE state IS NULL)::int AS hidden, pg_is_in_recovery() AS standby FROM pg_stat_replication`,
+  );
+  // Another check says so.
+  if (found.standby) return [];
+  if (found.hidden > 0) return unknown("the role may not see the standbys: grant it pg_read_all_stats");
+  const settings = await settingsOf(client, ["synchronous_standby_names", "synchronous_commit"]);
+  return replicationFinding(found, {
+    names: settings["synchronous_standby_names"] ?? "",
+    commit: settings["synchronous_commit"] ?? "on",
+  });
+}
+
+/** @param settings `synchronous_standby_names` and `synchronous_commit`. */
+export function replicationFinding(
+  { standbys, synchronous }: { readonly standbys: number; readonly synchronous: number },
+  settings: { readonly names: string; readonly commit: string },
+): Found {
+  if (settings.names === "") {
+    if (standbys === 0) return ok("no standby follows the server");
+    return note(
+      `${count(standbys, "standby")} of the server, none of them synchronous: a failover loses the tasks that they lack`,
+      "set synchronous_standby_names, if no acknowledged task may be lost",
+    );
+  }
+  if (settings.commit === "off" || settings.commit === "local")
+    return warning(
+      `synchronous_commit is ${settings.commit}: stores do not wait for the synchronous standby, and a failover loses tasks`,
+      "turn synchronous_commit on for the store's user",
+    );
+  if (synchronous === 0)
+    return problem(
+      "no synchronous standby is connected: every write waits for one",
+      "connect a standby of synchronous_standby_names, or empty that setting",
+    );
+  return ok("a synchronous standby has every acknowledged task");
 }
 
 async function indexes(client: Client, schema: string): Promise<Found | Found[]> {

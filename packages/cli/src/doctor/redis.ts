@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { type Checks, clockFinding, type Found, ok, problem, warning } from "./finding.ts";
+import { type Checks, clockFinding, type Found, note, ok, problem, warning } from "./finding.ts";
 
 const OLDEST_VERSION = 7;
 
@@ -18,6 +18,7 @@ export function redisChecks(client: Redis): Checks {
       const answer = await client.config("GET", "appendfsync").catch(() => []);
       return persistenceFinding(await info(), (answer as string[])[1]);
     },
+    replication: async () => replicationFinding(await info()),
     clock: () => clock(client),
   };
 }
@@ -69,7 +70,40 @@ export function persistenceFinding(info: ReadonlyMap<string, string>, fsync: str
       "appendfsync is no: a crash of the machine loses what the system had not written yet",
       "CONFIG SET appendfsync everysec, and the same in redis.conf",
     );
+  if (fsync === "everysec")
+    return note(
+      "appendfsync is everysec: a crash of the machine loses up to two seconds of writes",
+      "CONFIG SET appendfsync always, and the same in redis.conf, if no acknowledged task may be lost",
+    );
   return ok(`the append-only file is on${fsync === undefined ? "" : `, appendfsync ${fsync}`}`);
+}
+
+/** @param info The fields of INFO. */
+export function replicationFinding(info: ReadonlyMap<string, string>): Found | Found[] {
+  // Another check says so.
+  if (info.get("role") !== "master") return [];
+  const replicas = Number(info.get("connected_slaves") ?? 0);
+  if (replicas === 0) return ok("no replica follows the server");
+  if (info.get("cluster_enabled") === "1")
+    return note(
+      "a failover of the cluster loses the last writes, and those of a primary that is cut off, up to cluster-node-timeout",
+      "take PostgreSQL with a synchronous standby, if no acknowledged task may be lost",
+    );
+  // INFO has the field if both settings for it are set.
+  if (!info.has("min_slaves_good_slaves"))
+    return warning(
+      "min-replicas-to-write is 0: a primary that is cut off goes on taking writes, all of which the failover loses",
+      "CONFIG SET min-replicas-to-write 1, the same in redis.conf, and two replicas or more",
+    );
+  if (replicas === 1)
+    return note(
+      "there is one replica: once it is the primary, it refuses writes until it has a replica itself",
+      "add a replica",
+    );
+  return note(
+    "a failover loses the last writes, and those of a primary that is cut off, up to min-replicas-max-lag",
+    "take PostgreSQL with a synchronous standby, if no acknowledged task may be lost",
+  );
 }
 
 async function clock(client: Redis): Promise<Found> {

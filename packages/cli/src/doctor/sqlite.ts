@@ -5,7 +5,17 @@ import { failureText } from "../failures.ts";
 import type { Address } from "../stores/address.ts";
 import type { StoreSettings } from "../stores/settings.ts";
 import { schemaVersions } from "../stores/versions.ts";
-import { type Checks, type Found, indexFinding, ok, problem, schemaFinding, unknown, warning } from "./finding.ts";
+import {
+  type Checks,
+  type Found,
+  indexFinding,
+  note,
+  ok,
+  problem,
+  schemaFinding,
+  unknown,
+  warning,
+} from "./finding.ts";
 
 const MB = 2 ** 20;
 /** Larger files take too long to read. */
@@ -40,6 +50,11 @@ export function sqliteChecks(database: SqliteDatabase, settings: StoreSettings):
       return [diskFinding(process.platform === "linux" ? type : undefined), roomFinding(bavail * bsize)];
     },
     journal: () => journal(database, path),
+    durability: () =>
+      note(
+        "the file does not show the synchronous setting of servers: with their default, a power cut loses the last writes",
+        'open stores with synchronous: "full", if no acknowledged task may be lost',
+      ),
     schema: async () => {
       const versions = (await schemaVersions(settings)) ?? { found: 0, known: 0 };
       return schemaFinding(versions, `with the prefix ${tablePrefix} in the file`);

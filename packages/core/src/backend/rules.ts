@@ -1,3 +1,4 @@
+import { TOKEN_BLOCK } from "../contract/lease-token.ts";
 import { isTerminal } from "../contract/task.ts";
 import type { PayloadField, StoredTask } from "./stored-task.ts";
 import type { ChangedTask, Guard, NewTask, OwnerScope, Patch } from "./task-backend.ts";
@@ -102,13 +103,18 @@ export function isVisibleChange(patch: Patch): boolean {
 const ATTEMPTS = { take: 1, renew: 0, release: -1 } as const;
 
 /**
- * How much the token grows. It is odd from a take until the lease is given back, also after the
- * lease has lapsed, and even otherwise.
+ * The next token. It is odd from a take until the lease is given back, also after the lease has
+ * lapsed, and even otherwise.
+ *
+ * A take's place in its block comes from the time. A failover of a database may lose a take, and a
+ * new task may have the id of a deleted one. If tokens were counted, the next runner would get the
+ * token that a runner of before still has, and both would write.
  */
 const TOKENS = {
-  take: (token: number) => 1 + (token % 2),
-  renew: () => 0,
-  release: (token: number) => 2 - (token % 2),
+  take: (token: number, now: number) =>
+    (Math.ceil(token / TOKEN_BLOCK) + 1) * TOKEN_BLOCK + 1 + 2 * (Math.floor(now) % (TOKEN_BLOCK / 2)),
+  renew: (token: number) => token,
+  release: (token: number) => token + 2 - (token % 2),
 };
 
 /**
@@ -148,7 +154,7 @@ export function applyPatch(task: StoredTask, patch: Patch, now: number): StoredT
     pollInterval: task.pollInterval,
     revision: visible ? task.revision + 1 : task.revision,
     attempt: task.attempt + (lease ? ATTEMPTS[lease.action] : 0),
-    leaseToken: task.leaseToken + (lease ? TOKENS[lease.action](task.leaseToken) : 0),
+    leaseToken: lease ? TOKENS[lease.action](task.leaseToken, now) : task.leaseToken,
     leaseExpiresAt,
     position: task.position,
     readAt: now,

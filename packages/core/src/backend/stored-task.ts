@@ -32,8 +32,8 @@ export interface StoredTask {
   /** How many runners have taken the lease and not given it back. */
   readonly attempt: number;
   /**
-   * Fencing token; grows each time the lease is taken or given back. 0 = never taken, even = given
-   * back.
+   * Fencing token; grows each time the lease is taken or given back, see `applyPatch`. 0 = never
+   * taken, even = given back.
    */
   readonly leaseToken: number;
   /** From this time on, any runner may take the lease; `null` once the task is terminal. */

@@ -67,7 +67,8 @@ export interface Patch {
   readonly lease?: {
     /**
      * `take`: new token, one more attempt. `renew`: same token. `release`: new token, so that the
-     * old one is void, and one attempt less. A token is odd from a take to a release.
+     * old one is void, and one attempt less. A token is odd from a take to a release. A take's
+     * comes from the time, too, and so differs from that of a take that a failover lost.
      */
     readonly action: "take" | "renew" | "release";
     /** The lease lapses this many milliseconds from now. */

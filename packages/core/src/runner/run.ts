@@ -7,6 +7,7 @@ import {
   type TaskStoreError,
 } from "../contract/errors.ts";
 import { errorObjectOf, INTERNAL_ERROR } from "../contract/json-rpc.ts";
+import { isFirstTake } from "../contract/lease-token.ts";
 import { isOver, type LeasedTask, NO_STEPS } from "../contract/leased-task.ts";
 import type { ReleaseOptions } from "../contract/options.ts";
 import type { TaskOutcome, TaskRecord, TaskSteps } from "../contract/record.ts";
@@ -68,7 +69,7 @@ export class Run {
     const { signal, timeoutMs, onLost } = this.#options;
     if (onLost === "fail" && this.#leased.lease.attempt > 1)
       return this.giveUp("The process that ran this task was lost");
-    if (this.#leased.lease.token > 1) {
+    if (!isFirstTake(this.#leased.lease.token)) {
       const read = await persisted(this.#leased.lease.leaseMs, () => this.#leased.steps());
       // Without them, the handler would do again what is done.
       if ("error" in read) return this.#cannotStart(read.error);

@@ -1,3 +1,4 @@
+import { isFirstTake } from "../contract/lease-token.ts";
 import type { LeasedTask } from "../contract/leased-task.ts";
 import type { TaskRecord } from "../contract/record.ts";
 import { isTraced, type TraceMessage, traced } from "../process/tracing.ts";
@@ -15,7 +16,7 @@ async function published(
 ): Promise<RunOutcome> {
   const { taskId, lease } = leased;
   // A failure of the store costs the trace a link, and the task nothing.
-  const formerTrace = lease.token > 1 ? await leased.formerTrace().catch(() => undefined) : undefined;
+  const formerTrace = isFirstTake(lease.token) ? undefined : await leased.formerTrace().catch(() => undefined);
   const { attempt } = lease;
   const message: TraceMessage = { operation: "run", method: "run", taskId, name, attempt, request, formerTrace };
   return traced(message, () => {

@@ -15,8 +15,8 @@ import type { ChangeHub, Watcher } from "./change-hub.ts";
 import { toSnapshot } from "./snapshot.ts";
 
 /**
- * How many tasks' last revisions a subscription to all tasks remembers. Beyond that, its listener
- * may get the oldest states twice.
+ * How many tasks' last states a subscription to all tasks remembers. Beyond that, its listener may
+ * get the oldest states twice.
  */
 const REMEMBERED = 10_000;
 
@@ -113,16 +113,20 @@ export class Waiting {
     }
     const { names, statuses } = options;
     const inContext = presentContext();
-    const told = new Map<string, number>();
+    const told = new Map<string, string>();
     const watcher: Watcher = {
       ...(options.taskId === undefined ? {} : { taskId: options.taskId }),
       wants: ({ owner, name, status }) =>
         isInScope(scope, owner) && (names?.includes(name) ?? true) && (statuses?.includes(status) ?? true),
       onTask: (task) => {
-        if (!task || (told.get(task.taskId) ?? 0) >= task.revision) return;
+        if (!task) return;
+        // Reads come in order. A smaller revision is a new state: a failover lost the ones before,
+        // or another task has the id.
+        const state = `${task.revision} ${task.updatedAt} ${task.status}`;
+        if (told.get(task.taskId) === state) return;
         // Inserted anew, so that the oldest entry is the first one.
         told.delete(task.taskId);
-        told.set(task.taskId, task.revision);
+        told.set(task.taskId, state);
         if (told.size > REMEMBERED) told.delete(told.keys().next().value as string);
         try {
           inContext(listener, toSnapshot(task));

@@ -1,4 +1,4 @@
-import type { Caps, LimitedClaimQuery, NewTask, StoredTask } from "@mcp-task-store/core/backend";
+import type { Caps, Guard, LimitedClaimQuery, NewTask, Patch, StoredTask } from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant, pause } from "./mutant.ts";
 
 /** A backend that does this before or instead of each claim with limits. */
@@ -87,6 +87,14 @@ class PlacesById extends MutableBackend {
     if (before !== undefined && "inserted" in outcome)
       this.raw.prepare("update places set position = ? where position = ?").run(outcome.inserted.position, before);
     return outcome;
+  }
+  override async update(taskId: string, guard: Guard, patch: Patch) {
+    const written = await super.update(taskId, guard, patch);
+    if (written.applied && patch.lease?.action === "take")
+      this.raw
+        .prepare("update places set token = ? where position = ?")
+        .run(written.task.leaseToken, written.task.position);
+    return written;
   }
 }
 

@@ -96,6 +96,16 @@ class AtOnce extends MutableBackend {
   }
 }
 
+class CountedTokens extends MutableBackend {
+  override async update(taskId: string, guard: Guard, patch: Patch) {
+    const before = this.peek(taskId)?.leaseToken ?? 0;
+    const written = await super.update(taskId, guard, patch);
+    if (!written.applied || patch.lease?.action !== "take") return written;
+    const task = this.mend(written.task, () => ({ leaseToken: before + 1 + (before % 2) }));
+    return { applied: true, task } as const;
+  }
+}
+
 export const leaseMutants: Mutant[] = [
   {
     id: "one-token",
@@ -109,6 +119,12 @@ export const leaseMutants: Mutant[] = [
       "crash/take-over",
     ],
     backend: onLease(() => ({ leaseToken: 1 })),
+  },
+  {
+    id: "counted-tokens",
+    breaks: "Tokens are counted, so the first runner of each task has the same one",
+    kills: ["leases/reused-id"],
+    backend: CountedTokens,
   },
   {
     id: "no-attempts",

@@ -94,7 +94,7 @@ class GlideDriver implements Driver {
   async close(): Promise<void> {
     this.#closed = true;
     this.#client?.close();
-    this.#fail(new Error("The connection is closed"));
+    this.#fail(new NotSent("TRYAGAIN The connection is closed"));
   }
 
   eval(lua: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
@@ -171,8 +171,8 @@ const CODES: Readonly<Record<string, string>> = {
 
 function toReply(error: unknown): ReplyError | undefined {
   if (!(error instanceof Error)) return undefined;
-  // A command that valkey-glide did not send, since it was just reconnecting.
-  if (error.message.startsWith("Connection in recovery"))
+  // A command that valkey-glide did not send, since it was reconnecting or knows no connection.
+  if (/^Connection in recovery|ConnectionNotFoundForRoute/.test(error.message))
     return new NotSent(`TRYAGAIN ${error.message}`, { cause: error });
   const [, name = "", text = ""] =
     /^(?:An error was signalled by the server: - )?(\w+): (.*)/s.exec(error.message) ?? [];

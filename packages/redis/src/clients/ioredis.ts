@@ -1,6 +1,8 @@
 import { createRequire } from "node:module";
 import { TaskStoreError } from "@mcp-task-store/core";
+import { realTime } from "@mcp-task-store/core/backend";
 import type { Corkable, Driver, Drivers, IoredisClient, Subscriber } from "../driver.ts";
+import { isReply } from "../errors.ts";
 
 /** A connection of ioredis, or its connections to a cluster. */
 interface Connection {
@@ -122,6 +124,7 @@ function clusterOptions(redisOptions: object, timeoutMs: number) {
 function prepared<T extends Connection>(connection: T): T {
   // Failures come as rejections. ioredis prints an error event that has no listener.
   connection.on("error", () => undefined);
+  connection.once("end", () => over.add(connection));
   // A call keeps the process alive until it is answered. A connection does not.
   const unref = (node: Connection) => node.once("connect", () => (node as Node).stream?.unref?.());
   unref(connection);
@@ -143,11 +146,33 @@ async function connect(connection: Connection): Promise<void> {
   }
 }
 
-async function disconnect(connection: Connection): Promise<void> {
-  if (connection.status === "end") return;
-  const ended = new Promise<void>((resolve) => connection.once("end", resolve));
+/** Longest wait for a connection to tell its end. A cluster that was connecting may not do so. */
+const END_MS = 1000;
+
+/** Connections that have ended. A cluster's status may be `close` again after that. */
+const over = new WeakSet<Connection>();
+const ends = new WeakMap<Connection, Promise<void>>();
+
+/** Disconnects for good. Resolves at the end. */
+function disconnect(connection: Connection): Promise<void> {
+  const before = ends.get(connection);
+  if (before) return before;
+  // A cluster that was connecting may become ready after its end.
+  connection.on("ready", () => connection.disconnect());
+  const end = over.has(connection) ? Promise.resolve() : ended(connection);
+  ends.set(connection, end);
+  return end;
+}
+
+async function ended(connection: Connection): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = new Promise<void>((resolve) => {
+    connection.once("end", resolve);
+    timer = realTime.setTimeout(resolve, END_MS);
+  });
   connection.disconnect();
-  await ended;
+  await end;
+  realTime.clearTimeout(timer);
 }
 
 abstract class IoredisDriver<T extends Connection> implements Driver {
@@ -205,7 +230,33 @@ class NodeDriver extends IoredisDriver<Node> {
   }
 }
 
+/**
+ * Connections to a cluster. ioredis stays ready while the node of the store's slot is away, and
+ * fails each command as if it had been sent. So this ends with the connection to that node.
+ */
 class ClusterDriver extends IoredisDriver<Cluster> {
+  override async connect(): Promise<void> {
+    await super.connect();
+    await this.eval("return redis.call('EXISTS', KEYS[1])", [this.channel], []);
+  }
+
+  override eval(lua: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return this.#endingWith(super.eval(lua, keys, args));
+  }
+
+  override evalsha(sha1: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return this.#endingWith(super.evalsha(sha1, keys, args));
+  }
+
+  override hmget(key: string, fields: readonly string[]): Promise<unknown> {
+    return this.#endingWith(super.hmget(key, fields));
+  }
+
+  #endingWith(answer: Promise<unknown>): Promise<unknown> {
+    answer.catch((error: unknown) => isReply(error) || void this.close());
+    return answer;
+  }
+
   sockets(): Corkable[] {
     return this.connection.nodes("master").flatMap(({ stream }) => stream ?? []);
   }

@@ -120,6 +120,21 @@ export const leaseCases = [
   ),
 
   defineCase(
+    "leases/reused-id",
+    "The lease of a task that is gone is void for a task that takes its id.",
+    async (scene) => {
+      const store = scene.open();
+      await newTask(store, { taskId: "reused", ttl: scene.span(1500) });
+      const stale = await store.acquireLease("reused", { leaseMs: scene.span(1500) });
+      await scene.advance(scene.span(1600));
+      await newTask(store, { taskId: "reused" });
+      const lease = await store.acquireLease("reused", { leaseMs: LONG });
+      for (const write of fencedWrites(store, stale)) await refused(write(), "LEASE_LOST");
+      await store.renewLease(lease);
+    },
+  ),
+
+  defineCase(
     "leases/unfenced-writers",
     "Writers without a token (plain SDK calls, cancel) are not fenced.",
     async (scene) => {

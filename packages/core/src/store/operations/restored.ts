@@ -13,6 +13,8 @@ import { isTaskStatus, isTerminal } from "../../contract/task.ts";
 const MAX_TIME = 4e15;
 /** Largest count, with room to go on counting in every database. */
 const MAX_COUNT = 1e9;
+/** Leaves room for takes that follow. */
+const MAX_TOKEN = 2 ** 52;
 
 type Fields = Record<string, unknown>;
 
@@ -43,8 +45,8 @@ export function toRestored(given: ExportedTask, maxBytes: number): RestoredTask 
     return time;
   };
   const optionalTime = (field: string, value: unknown) => (value === null ? null : timeOf(field, value));
-  const count = (field: "revision" | "attempt" | "leaseToken") => {
-    right(field, Number.isSafeInteger(given[field]) && given[field] >= 0 && given[field] <= MAX_COUNT);
+  const count = (field: "revision" | "attempt" | "leaseToken", most = MAX_COUNT) => {
+    right(field, Number.isSafeInteger(given[field]) && given[field] >= 0 && given[field] <= most);
     return given[field];
   };
   const { ttl, pollInterval } = given;
@@ -64,7 +66,7 @@ export function toRestored(given: ExportedTask, maxBytes: number): RestoredTask 
     pollInterval,
     revision: count("revision"),
     attempt: count("attempt"),
-    leaseToken: count("leaseToken"),
+    leaseToken: count("leaseToken", MAX_TOKEN),
     leaseExpiresAt: optionalTime("leaseExpiresAt", given.leaseExpiresAt),
     request: encodeJson(given.request, "request", maxBytes),
     inputs: textOf("inputs", given.inputs),

@@ -24,8 +24,10 @@ if ends or action ~= '' then
   end
   if action == 'take' then attempt = text(attempt + 1) end
   if action == 'release' then attempt = text(attempt - 1) end
-  -- Odd from a take to a release.
-  if action == 'take' then token = text(token + 1 + token % 2) end
+  -- Odd from a take to a release. A take's comes from the time, too: see `applyPatch`.
+  if action == 'take' then
+    token = text((math.ceil(token / 2097152) + 1) * 2097152 + 1 + 2 * (now % 1048576))
+  end
   if action == 'release' then token = text(token + 2 - token % 2) end
   if nextExpiry then expires = nextExpiry end
 end
