@@ -41,7 +41,10 @@ export class Claims {
     // The rest may be before the hint.
     this.#hint = { names: "", since: 0, until: 0 };
     try {
-      return [...found, ...(await this.#claimFrom(0, { ...query, limit: query.limit - found.length }))];
+      const more = await this.#claimFrom(0, { ...query, limit: query.limit - found.length });
+      // A lease that lapsed in the meantime may have come to this claim once more.
+      const again = new Set(more.map(({ taskId }) => taskId));
+      return [...found.filter(({ taskId }) => !again.has(taskId)), ...more];
     } catch (error) {
       // What was claimed has to reach the caller.
       if (found.length === 0) throw error;
