@@ -10,6 +10,7 @@ export class TcpProxy {
   readonly port: number;
   #target: URL;
   readonly #sockets = new Set<Socket>();
+  readonly #toServer = new Set<Socket>();
   #server: Server;
   #slow: { readonly delayMs: number; readonly bytes: number } | undefined;
   #harm: Harm | undefined;
@@ -72,6 +73,14 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /**
+   * Ends the clients' direction of every connection, which stays open for answers, as after a
+   * shutdown of one side.
+   */
+  halfClose(): void {
+    for (const socket of this.#toServer) socket.end();
+  }
+
   /** The next command arrives in half, or runs and loses its answer. Then its connection is cut. */
   harmNext(harm: Harm | undefined): void {
     this.#harm = harm;
@@ -83,7 +92,9 @@ export class TcpProxy {
   }
 
   #pass(client: Socket): void {
-    const server = connect(Number(this.#target.port), this.#target.hostname);
+    const server = connect({ port: Number(this.#target.port), host: this.#target.hostname, allowHalfOpen: true });
+    this.#toServer.add(server);
+    server.on("close", () => this.#toServer.delete(server));
     for (const [socket, other] of [
       [client, server],
       [server, client],

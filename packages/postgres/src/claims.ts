@@ -38,10 +38,12 @@ export class Claims {
     if (names !== key || realTime.now() >= until) return this.#claimFrom(0, query);
     const found = await this.#claimFrom(since, query);
     if (found.length === query.limit) return found;
-    // The rest may be before the hint.
+    // The rest may be before the hint. After it, this call could meet a task again that it has just
+    // taken, if that lease has lapsed by now.
     this.#hint = { names: "", since: 0, until: 0 };
     try {
-      return [...found, ...(await this.#claimFrom(0, { ...query, limit: query.limit - found.length }))];
+      const rest = { ...query, limit: query.limit - found.length };
+      return [...found, ...(await this.#claimFrom(0, rest, found.length > 0 ? since : null))];
     } catch (error) {
       // What was claimed has to reach the caller.
       if (found.length === 0) throw error;
@@ -49,9 +51,14 @@ export class Claims {
     }
   }
 
-  async #claimFrom(since: number, { names, leaseMs, limit, history }: ClaimQuery): Promise<StoredTask[]> {
+  /** Claims tasks whose leases lapsed from `since` to `until`, `null` = now. */
+  async #claimFrom(
+    since: number,
+    { names, leaseMs, limit, history }: ClaimQuery,
+    until: number | null = null,
+  ): Promise<StoredTask[]> {
     for (let attempt = 1; ; attempt += 1) {
-      const values = [names, Math.ceil(leaseMs), limit, since, history ?? ""] as const;
+      const values = [names, Math.ceil(leaseMs), limit, since, history ?? "", until] as const;
       const rows = await this.#connections.run(this.#statements.claim, ...values);
       const first = rows[0]?.since ?? null;
       const tasks = rows.filter(isClaimed).map(({ since: _, ...task }) => task);

@@ -1,8 +1,12 @@
+import { TaskStoreError } from "@mcp-task-store/core";
 import type { PushOutcome } from "@mcp-task-store/core/backend";
 import type { Connections, Runner } from "./connection.ts";
 import { namesOf } from "./names.ts";
 import { CLOCK, NOW } from "./rows.ts";
 import { read, type Statement, write } from "./statement.ts";
+
+/** Most attempts to take messages that other consumers take at the same time. */
+const ATTEMPTS = 50;
 
 /** The queues of messages, each in the order of `id`. */
 export class Messages {
@@ -11,7 +15,7 @@ export class Messages {
   readonly #push: Statement<[taskId: string, body: string, ttl: number], never>;
   readonly #lock: Statement<[queue: string], never>;
   readonly #count: Statement<[taskId: string], { count: number }>;
-  readonly #shift: Statement<[taskId: string, limit: number | null], { body: string }>;
+  readonly #shift: Statement<[taskId: string, limit: number | null], { overtaken: boolean; body: string | null }>;
   readonly #restore: Statement<[taskId: string, body: string, expiresAt: number], never>;
   readonly #peek: Statement<[taskIds: readonly string[]], { taskId: string; message: string; expiresAt: number }>;
   readonly #rewrite: Statement<[taskId: string, from: string, to: string], { id: number }>;
@@ -39,13 +43,17 @@ export class Messages {
     // FOR UPDATE without SKIP LOCKED keeps the queue FIFO: if another consumer rolled back the rows
     // that this one skipped, later messages would overtake them. Every consumer locks in id order,
     // so consumers cannot deadlock.
+    // A statement that waits for a lock sees no message that was committed meanwhile. If it finds
+    // fewer than there were at its start, it takes none, and the call looks again.
+    const front = `SELECT id FROM ${messages} WHERE task_id = $1 AND expires_at > ${NOW} ORDER BY id LIMIT $2`;
     this.#shift = write(
       "shift",
-      `WITH taken AS (
-        DELETE FROM ${messages} WHERE id = ANY (ARRAY(
-          SELECT id FROM ${messages} WHERE task_id = $1 AND expires_at > ${NOW} ORDER BY id LIMIT $2 FOR UPDATE))
+      `WITH found AS MATERIALIZED (${front} FOR UPDATE), overtaken AS MATERIALIZED (
+        SELECT (SELECT count(*) FROM found) < (SELECT count(*) FROM (${front}) AS front) AS overtaken
+      ), taken AS (
+        DELETE FROM ${messages} WHERE id = ANY (ARRAY(SELECT id FROM found, overtaken WHERE NOT overtaken))
         RETURNING id, body
-      ) SELECT body FROM taken ORDER BY id`,
+      ) SELECT overtaken, body FROM overtaken LEFT JOIN taken ON true ORDER BY id`,
     );
     // Locks in id order, as a shift does.
     this.#rewrite = write(
@@ -79,8 +87,11 @@ export class Messages {
   }
 
   async shift(taskId: string, limit: number | null): Promise<string[]> {
-    const rows = await this.#connections.run(this.#shift, taskId, limit === null ? null : Math.floor(limit));
-    return rows.map(({ body }) => body);
+    for (let attempt = 1; ; attempt += 1) {
+      const rows = await this.#connections.run(this.#shift, taskId, limit === null ? null : Math.floor(limit));
+      if (rows[0]?.overtaken !== true) return rows.flatMap(({ body }) => body ?? []);
+      if (attempt >= ATTEMPTS) throw overtaken(taskId);
+    }
   }
 
   /** Adds a message with an expiry of its own. */
@@ -102,4 +113,9 @@ export class Messages {
     const [{ count } = { count: 0 }] = await this.#connections.run(this.#deleteExpired, limit);
     return count;
   }
+}
+
+function overtaken(taskId: string): TaskStoreError {
+  const message = "Other consumers took the messages of this queue each time; try again";
+  return new TaskStoreError("BACKEND_UNAVAILABLE", message, { taskId, write: "not-applied" });
 }

@@ -81,7 +81,7 @@ export class Statements {
     { duplicate: boolean; activeTasks: boolean; activeTasksPerOwner: boolean }
   >;
   readonly claim: Statement<
-    [names: readonly string[], leaseMs: number, limit: number, since: number, history: string],
+    [names: readonly string[], leaseMs: number, limit: number, since: number, history: string, until: number | null],
     ClaimRow
   >;
   readonly deleteExpired: Statement<[limit: number], { count: number }>;
@@ -172,7 +172,7 @@ export class Statements {
     // statistics. (A claim among 600 waiting tasks: 83 µs, 36 buffers; otherwise 295 µs, 598.)
     const claimable = (name: string, limit: string) =>
       `${tasks} AS t WHERE (t.name, t.lease_expires_at) >= (${name}, $4::bigint)
-        AND (t.name, t.lease_expires_at) <= (${name}, ${STATEMENT})
+        AND (t.name, t.lease_expires_at) <= (${name}, least(${STATEMENT}, $6::bigint))
         AND t.lease_expires_at IS NOT NULL AND (t.expires_at IS NULL OR t.expires_at > ${STATEMENT}) ORDER BY t.name, t.lease_expires_at LIMIT ${limit}`;
     this.claim = write(
       "claim",

@@ -25,12 +25,17 @@ export function failuresStep(failures: number, encode: Encode): Step {
 /** @throws `TASK_NOT_FOUND`, `NOT_SUPPORTED` */
 export async function readSteps(gateway: BackendGateway, taskId: string, options: OwnerOptions): Promise<TaskSteps> {
   checkOptions("readSteps", options, OWNER_OPTIONS);
-  const task = await gateway.read(taskId, gateway.scope(options.owner));
-  if (!task) throw notFound(taskId);
+  const scope = gateway.scope(options.owner);
+  const checkIsThere = async () => {
+    if (!(await gateway.read(taskId, scope))) throw notFound(taskId);
+  };
+  await checkIsThere();
   const kept = await gateway.call((backend) => {
     if (!backend.stepsOf) throw notSupported("keep steps", "stepsOf");
     return backend.stepsOf([taskId]);
   });
+  // Steps end with their task, which may have gone since the check.
+  if (kept.length === 0) await checkIsThere();
   const results = new Map<string, unknown>();
   let failures = 0;
   for (const { name, body } of kept) {

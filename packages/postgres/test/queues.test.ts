@@ -1,0 +1,68 @@
+import type { QueuedMessage } from "@mcp-task-store/core";
+import { PostgresTaskStore } from "@mcp-task-store/postgres";
+import { expect, test } from "vitest";
+import { useDatabase } from "../../../tooling/databases/fixtures.ts";
+import { poolOf, sql } from "./support/sql.ts";
+
+// A statement sees what was committed when it began. While it waits for a lock, more is committed.
+
+const database = useDatabase();
+
+const message = (timestamp: number): QueuedMessage => ({
+  type: "notification",
+  timestamp,
+  message: { jsonrpc: "2.0", method: "notifications/message" },
+});
+
+/** Waits until so many statements wait for a lock. */
+async function untilWaiting(many: number): Promise<void> {
+  const waiting = () =>
+    sql(database.url, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()");
+  await expect.poll(async () => (await waiting()).length).toBe(many);
+}
+
+test.each(["dequeue", "dequeueAll"] as const)(
+  "%s finds what came while it waited for another consumer",
+  async (call) => {
+    await using store = new PostgresTaskStore({ connectionString: database.url });
+    await store.messages.enqueue(call, message(1));
+    const consumer = await poolOf(database.url).connect();
+    await consumer.query("BEGIN");
+    await consumer.query("DELETE FROM mcp_tasks.task_messages WHERE task_id = $1", [call]);
+    const found = store.messages[call](call);
+    await untilWaiting(1);
+    await using other = new PostgresTaskStore({ connectionString: database.url });
+    await other.messages.enqueue(call, message(2));
+    await consumer.query("COMMIT");
+    consumer.release();
+    // The queue was never empty.
+    expect([await found].flat()).toEqual([message(2)]);
+  },
+);
+
+test("dequeueAll takes all of a queue or none", async () => {
+  await using store = new PostgresTaskStore({ connectionString: database.url });
+  for (const number of [1, 2]) await store.messages.enqueue("queue", message(number));
+  const consumer = await poolOf(database.url).connect();
+  await consumer.query("BEGIN");
+  await consumer.query("DELETE FROM mcp_tasks.task_messages WHERE task_id = 'queue' AND body LIKE '%:1,%'");
+  const found = store.messages.dequeueAll("queue");
+  await untilWaiting(1);
+  await using other = new PostgresTaskStore({ connectionString: database.url });
+  await other.messages.enqueue("queue", message(3));
+  await consumer.query("COMMIT");
+  consumer.release();
+  expect(await found).toEqual([message(2), message(3)]);
+});
+
+test("no claim returns a task twice, even if its lease lapses during the claim", async () => {
+  await using store = new PostgresTaskStore({ connectionString: database.url });
+  await store.createTask({ name: "short", claimAfterMs: 0 });
+  let taken = 0;
+  for (let round = 0; round < 30; round += 1) {
+    // After a first claim, claims look from where it found something, and then from the start.
+    const claimed = await store.claimTasks({ names: ["short"], limit: 3, leaseMs: 1 });
+    taken += claimed.length;
+    expect(claimed.map(({ lease }) => lease.attempt)).toEqual(claimed.length === 0 ? [] : [taken]);
+  }
+});

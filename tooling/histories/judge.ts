@@ -1,0 +1,65 @@
+// Checks the histories of a run, one task or queue after another.
+import { check, type Verdict } from "./checker.ts";
+import { byRegister } from "./history.ts";
+import { isQueueCall, type Operation, type QueueCall, type TaskCall } from "./operation.ts";
+import { queueModel } from "./queue-model.ts";
+import { shrink } from "./shrink.ts";
+import { taskModel } from "./task-model.ts";
+
+/** A task or queue whose operations have no order. */
+export interface Violation {
+  readonly register: string;
+  /** The operations that show it. */
+  readonly operations: readonly Operation[];
+  /** How many operations the whole history has. */
+  readonly of: number;
+}
+
+export interface Findings {
+  readonly operations: number;
+  readonly unknown: number;
+  /** Tasks and queues. */
+  readonly registers: number;
+  readonly violations: readonly Violation[];
+  /** Registers whose search gave up. */
+  readonly undecided: readonly string[];
+}
+
+/** Violations that are made small. More of them would tell little, and take long. */
+const SHRUNK = 3;
+
+export function judge(operations: readonly Operation[]): Findings {
+  const violations: Violation[] = [];
+  const undecided: string[] = [];
+  const registers = byRegister(operations);
+  for (const [register, history] of registers) {
+    const { verdict } = verdictOn(history);
+    if (verdict === "undecided") undecided.push(register);
+    if (verdict !== "violation") continue;
+    const shown = violations.length < SHRUNK ? small(history) : history;
+    violations.push({ register, operations: shown, of: history.length });
+  }
+  const unknown = operations.filter(({ call, answer }) => answer === "unknown" && call.do !== "sweep").length;
+  return { operations: operations.length, unknown, registers: registers.size, violations, undecided };
+}
+
+/** Whether the operations on one register can have an order. */
+export function verdictOn(history: readonly Operation[]): Verdict<Operation> {
+  return isQueue(history)
+    ? check(queueModel, history as readonly Operation<QueueCall>[])
+    : check(taskModel, history as readonly Operation<TaskCall>[]);
+}
+
+function small(history: readonly Operation[]): readonly Operation[] {
+  const doubted = <Op extends Operation>(op: Op): Op => ({
+    ...op,
+    answer: "unknown",
+    returned: Infinity,
+    time: [op.time[0], Infinity],
+  });
+  return isQueue(history)
+    ? shrink(queueModel, history as readonly Operation<QueueCall>[], doubted)
+    : shrink(taskModel, history as readonly Operation<TaskCall>[], doubted);
+}
+
+const isQueue = (history: readonly Operation[]) => history.some(({ call }) => isQueueCall(call));

@@ -1,0 +1,109 @@
+// Faults for a store, to see that a run finds them.
+import type { TaskStore } from "@mcp-task-store/core";
+
+type Method = (this: TaskStore, ...args: never[]) => unknown;
+
+/** Replaces methods of a store. Others go to the store itself. */
+function withMethods(store: TaskStore, methods: Partial<Record<keyof TaskStore, unknown>>): TaskStore {
+  return new Proxy(store, {
+    get(target, key) {
+      const own = methods[key as keyof TaskStore];
+      if (own !== undefined) return own;
+      const value = Reflect.get(target, key, target) as unknown;
+      return typeof value === "function" ? (value as Method).bind(target) : value;
+    },
+  });
+}
+
+/** Counts calls: true for one of so many. */
+function oneOf(many: number): () => boolean {
+  let count = 0;
+  return () => ++count % many === 0;
+}
+
+const PLANTS = {
+  /** Writes under any lease, lost or not. */
+  "unfenced writes": (store) =>
+    withMethods(store, {
+      updateTask: ((id, change, { lease: _, ...options } = {}) =>
+        store.updateTask(id, change, options)) satisfies TaskStore["updateTask"],
+    }),
+  /** Acknowledges a write that it does not make. */
+  "lost writes": (store) => {
+    const isLost = oneOf(3);
+    return withMethods(store, {
+      updateTaskStatus: (async (id, ...change) => {
+        if (!isLost()) await store.updateTaskStatus(id, ...change);
+      }) satisfies TaskStore["updateTaskStatus"],
+    });
+  },
+  /** Reads from memory for a while after a read. */
+  "stale reads": (store) => {
+    const read = new Map<string, Promise<unknown>>();
+    const isStale = oneOf(5);
+    return withMethods(store, {
+      getRecord: (id: string, options: object) => {
+        const before = read.get(id);
+        if (before && isStale()) return before;
+        const now = store.getRecord(id, options);
+        read.set(id, now);
+        return now;
+      },
+    });
+  },
+  /** Gives the lease of a task to a second runner. */
+  "two runners": (store) =>
+    withMethods(store, {
+      acquireLease: (async (id, options) => {
+        const record = await store.operations.getRecord(id);
+        if (record && record.claimableAt !== undefined && record.attempt > 0) await store.operations.requeueTask(id);
+        return store.acquireLease(id, options);
+      }) satisfies TaskStore["acquireLease"],
+    }),
+  /** Does a write a second time. */
+  "repeated writes": (store) => {
+    const isRepeated = oneOf(20);
+    return withMethods(store, {
+      updateTask: (async (id, change, options) => {
+        const done = await store.updateTask(id, change, options);
+        if (isRepeated()) await store.updateTask(id, change, options).catch(() => undefined);
+        return done;
+      }) satisfies TaskStore["updateTask"],
+    });
+  },
+  /** Leaves messages in the queue that it gives out. */
+  "messages given twice": (store) => {
+    const isLeft = oneOf(10);
+    const { messages } = store;
+    return withMethods(store, {
+      messages: {
+        enqueue: messages.enqueue.bind(messages),
+        dequeueAll: messages.dequeueAll.bind(messages),
+        dequeue: async (id: string) => {
+          const message = await messages.dequeue(id);
+          if (message && isLeft()) await messages.enqueue(id, message);
+          return message;
+        },
+      },
+    });
+  },
+  /** Says of a failed call that it changed nothing, although its outcome is unknown. */
+  "unknown called refused": (store) =>
+    withMethods(store, {
+      updateTask: (async (id, change, options) => {
+        await store.updateTask(id, change, options);
+        throw Object.assign(new Error("gone"), {
+          name: "TaskStoreError",
+          code: "BACKEND_UNAVAILABLE",
+          write: "not-applied",
+        });
+      }) satisfies TaskStore["updateTask"],
+    }),
+} satisfies Record<string, (store: TaskStore) => TaskStore>;
+
+export type PlantName = keyof typeof PLANTS;
+export const PLANT_NAMES = Object.keys(PLANTS) as readonly PlantName[];
+
+export function planted(store: TaskStore, plant: PlantName | undefined): TaskStore {
+  return plant === undefined ? store : PLANTS[plant](store);
+}
