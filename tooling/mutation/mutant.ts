@@ -17,7 +17,7 @@ export interface Mutant {
   readonly change: string;
   /** The file with the change. */
   text(): string;
-  /** Distinguishes mutants, also those of one line with the same change. */
+  /** The same after changes of other lines. */
   readonly id: string;
 }
 
@@ -26,7 +26,9 @@ const SHOWN = 70;
 
 /** The mutants that the edits of a file make, in the order of the file. */
 export function mutantsOf(file: string, source: string, edits: readonly Edit[]): Mutant[] {
-  const known = new Map<string, Mutant>();
+  const mutants: Mutant[] = [];
+  const known = new Set<string>();
+  const alike = new Map<string, number>();
   const lines = source.split("\n");
   const starts: number[] = [];
   let length = 0;
@@ -39,13 +41,18 @@ export function mutantsOf(file: string, source: string, edits: readonly Edit[]):
     if (replaced === by) continue;
     const line = starts.findLastIndex((each) => each <= start) + 1;
     const change = `${shown(replaced)} -> ${shown(by)}`;
-    const id = `${file}:${line} ${start} ${change}`;
-    if (known.has(id)) continue;
+    const place = `${start} ${change}`;
+    if (known.has(place)) continue;
+    known.add(place);
+    const lineText = (lines[line - 1] as string).trim();
+    const text = `${file} ${lineText} ${change}`;
+    const count = (alike.get(text) ?? 0) + 1;
+    alike.set(text, count);
     // Made on demand, since most mutants are never run.
-    const text = () => source.slice(0, start) + by + source.slice(end);
-    known.set(id, { file, line, lineText: (lines[line - 1] as string).trim(), change, text, id });
+    const changed = () => source.slice(0, start) + by + source.slice(end);
+    mutants.push({ file, line, lineText, change, text: changed, id: `${text} ${count}` });
   }
-  return [...known.values()];
+  return mutants;
 }
 
 function shown(text: string): string {

@@ -9,7 +9,7 @@ import { trial } from "./trial.ts";
 import type { Verdict } from "./verdicts.ts";
 
 /** Cases at a time in one process. They mostly wait. */
-const CONCURRENCY: Readonly<Record<Place, number>> = { memory: 4, example: 4, sqlite: 3, postgres: 4, redis: 8 };
+const CONCURRENCY: Readonly<Record<Place, number>> = { memory: 4, example: 4, sqlite: 3, postgres: 4, redis: 5 };
 
 /** Mutants on one kind of store, which share a server. */
 export class Session {

@@ -10,12 +10,13 @@ import { sqlPieces, typescriptEdits, withoutTypes } from "./typescript.ts";
 
 export const BACKENDS = ["core", "memory", "sqlite", "postgres", "redis"] as const;
 export type Backend = (typeof BACKENDS)[number];
-export const TARGETS = ["typescript", "operations", "sql", "lua"] as const;
+export const TARGETS = ["rules", "store", "operations", "typescript", "sql", "lua"] as const;
 export type Target = (typeof TARGETS)[number];
 
-/** The rules, and what stores of all backends do. */
-const CORE = ["packages/core/src/backend/rules.ts", "packages/core/src/store/*.ts"];
-/** What operators do with tasks. */
+const RULES = ["packages/core/src/backend/rules.ts"];
+/** What stores of all backends do. */
+const STORE = ["packages/core/src/store/*.ts"];
+/** What operators do with tasks, on all of them. */
 const OPERATIONS = ["packages/core/src/store/operations/*.ts", "packages/core/src/backend/search.ts"];
 /** Errors, options, and what no store on this machine runs. */
 const LEFT_OUT = /\/(?:errors|options|schema|driver|names|index|entry|task-store|traced-methods|.*\.generated)\.ts$/;
@@ -34,7 +35,7 @@ export const PLACES_OF: Readonly<Record<Backend, readonly Place[]>> = {
 
 /** What is mutated of each backend. Core's part is that of all of them. */
 export const TARGETS_OF: Readonly<Record<Backend, readonly Target[]>> = {
-  core: ["typescript", "operations"],
+  core: ["rules", "store", "operations"],
   memory: ["typescript"],
   sqlite: ["sql", "typescript"],
   postgres: ["sql", "typescript"],
@@ -48,8 +49,10 @@ export function allMutants(backend: Backend, target: Target): Mutant[] {
 
 export function filesOf(backend: Backend, target: Target): string[] {
   const patterns: Readonly<Record<Target, readonly string[]>> = {
-    typescript: backend === "core" ? CORE : [`packages/${backend}/src/**/*.ts`],
+    rules: RULES,
+    store: STORE,
     operations: OPERATIONS,
+    typescript: [`packages/${backend}/src/**/*.ts`],
     sql: [`packages/${backend}/src/**/*.ts`, `packages/${backend}/migrations/*.sql`],
     lua: ["packages/redis/src/commands/**/*.lua"],
   };

@@ -10,6 +10,11 @@ import type { Verdict } from "./verdicts.ts";
 const loader = new URL("loader.ts", import.meta.url).href;
 const program = fileURLToPath(new URL("program.ts", import.meta.url));
 
+/** The process groups that run. They end with this process, however it ends. */
+const running = new Set<number>();
+process.on("exit", () => running.forEach(end));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
+
 /**
  * Runs the suite in a process of its own, with another text for a module. The process ends with
  * all that it has started, after this time at the latest.
@@ -34,10 +39,12 @@ export async function trial(
       ...(module && { MUTANT_FILE: file }),
     },
   });
+  const pid = child.pid as number;
+  running.add(pid);
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    end(child.pid);
+    end(pid);
   }, limitMs);
   let verdict: Exclude<Line, { readonly passed: string }> | undefined;
   child.stdin.on("error", () => undefined).end(JSON.stringify(task));
@@ -50,7 +57,8 @@ export async function trial(
   })();
   await new Promise((resolve) => child.once("exit", resolve));
   clearTimeout(timer);
-  end(child.pid);
+  end(pid);
+  running.delete(pid);
   await reading;
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   const ms = Math.round(performance.now() - begun);
@@ -62,8 +70,7 @@ export async function trial(
 }
 
 /** Ends the process and those that it started. */
-function end(pid: number | undefined): void {
-  if (pid === undefined) return;
+function end(pid: number): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch {

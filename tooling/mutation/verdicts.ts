@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../packages.ts";
@@ -13,7 +12,7 @@ export interface Verdict {
   readonly ms: number;
 }
 
-/** The verdicts of earlier runs. They hold while the file of a mutant stays as it was. */
+/** The verdicts of earlier runs. They hold while the line of a mutant stays as it was. */
 export class Verdicts {
   readonly #file: string;
   readonly #known = new Map<string, Verdict>();
@@ -23,24 +22,19 @@ export class Verdicts {
     mkdirSync(folder, { recursive: true });
     this.#file = join(folder, `${backend}-${target}.jsonl`);
     for (const line of lines(this.#file)) {
-      const { key, ...verdict } = JSON.parse(line) as Verdict & { key: string };
-      this.#known.set(key, verdict);
+      const { id, ...verdict } = JSON.parse(line) as Verdict & { id: string };
+      this.#known.set(id, verdict);
     }
   }
 
   get(mutant: Mutant): Verdict | undefined {
-    return this.#known.get(keyOf(mutant));
+    return this.#known.get(mutant.id);
   }
 
   add(mutant: Mutant, verdict: Verdict): void {
-    this.#known.set(keyOf(mutant), verdict);
-    const { file, line, change } = mutant;
-    appendFileSync(this.#file, `${JSON.stringify({ key: keyOf(mutant), file, line, change, ...verdict })}\n`);
+    this.#known.set(mutant.id, verdict);
+    appendFileSync(this.#file, `${JSON.stringify({ id: mutant.id, ...verdict })}\n`);
   }
-}
-
-function keyOf({ file, text }: Mutant): string {
-  return createHash("sha256").update(file).update("\0").update(text()).digest("hex").slice(0, 24);
 }
 
 function lines(file: string): string[] {

@@ -299,7 +299,7 @@ export const eventCases = [
       const both = await take(store);
       await store.events.settle(
         NOTIFIER,
-        both.map(({ lease }) => ({ lease, outcome: "setAside", error: "x".repeat(1000) })),
+        both.map(({ lease }) => ({ lease, outcome: "setAside", error: `${"x".repeat(299)}😀${"x".repeat(700)}` })),
       );
       await store.cancelTask(taskId);
       assert.deepEqual(kindsOf(await deliverAll(store)), ["end"]);
@@ -312,6 +312,7 @@ export const eventCases = [
       const { events } = await store.operations.listEvents({ notifier: NOTIFIER });
       const [one] = events.filter(({ task }) => task.taskId === taskId);
       assert(one?.setAside && one.error?.startsWith("xxx") && one.error.length <= 300);
+      assert(one.error?.isWellFormed(), "The error ends with half a character");
       const { operations } = scene.open();
       assert.equal(await operations.redeliverEvents({ notifier: NOTIFIER, ids: [one.id, "none"] }), 1);
       const again = await takeOne(store);
@@ -615,7 +616,9 @@ export const eventCases = [
   defineEventCase(
     "events/watch",
     "The listener of `watch` is called soon after a change of its kinds by another handle, and not once it ended.",
-    async (scene, store) => {
+    async (scene) => {
+      const errors: unknown[] = [];
+      const store = scene.open({ onError: (error) => errors.push(error) });
       const taskId = await newTask(store);
       const called: string[] = [];
       const first = Promise.withResolvers<void>();
@@ -634,10 +637,15 @@ export const eventCases = [
       endOther();
       const calls = called.length;
       const second = Promise.withResolvers<void>();
+      const endBroken = await store.events.watch(["end"], () => {
+        throw new Error("The listener is broken");
+      });
       const endSecond = await store.events.watch(["end"], second.resolve);
       await other.cancelTask(await newTask(other));
       await scene.soon(second.promise, "The call of another listener");
       assert.equal(called.length, calls, "A listener was called after its end");
+      assert(errors.length > 0, "onError did not get the error of a listener");
+      endBroken();
       endSecond();
     },
   ),
