@@ -55,7 +55,8 @@ class Queue {
 
   settle({ seq, token, becomes, error }: Settlement, now: number): void {
     const entry = this.entries.get(seq);
-    if (!entry || entry.event.token !== token || entry.event.setAside) return;
+    // An event that is set aside has another token than each of its leases.
+    if (entry?.event.token !== token) return;
     const { event } = entry;
     switch (becomes) {
       case "delete":

@@ -106,7 +106,8 @@ export class Events implements EventBackend {
       SELECT (SELECT count(*) FROM due) AS looked, taken.*
       FROM (SELECT) AS one LEFT JOIN taken ON true ORDER BY taken.seq`,
     );
-    const mine = "e.notifier = $1 AND e.seq = s.seq AND e.token = s.token AND NOT e.set_aside";
+    // An event that is set aside has another token than each of its leases.
+    const mine = "e.notifier = $1 AND e.seq = s.seq AND e.token = s.token";
     this.#settle = write(
       "settle_events",
       `WITH said AS MATERIALIZED (

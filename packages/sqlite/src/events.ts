@@ -67,9 +67,8 @@ export class Events implements EventBackend {
     this.#block = sql(`UPDATE ${events} SET due_at = NULL WHERE seq = ?`);
     this.#unblock = sql(`UPDATE ${events} SET due_at = ? WHERE seq = ?`);
     this.#lend = sql(`UPDATE ${events} SET due_at = ?, attempt = attempt + 1, token = token + 1 WHERE seq = ?`);
-    this.#taskOf = sql(
-      `SELECT task_id AS taskId FROM ${events} WHERE notifier = ? AND seq = ? AND token = ? AND set_aside = 0`,
-    );
+    // An event that is set aside has another token than each of its leases.
+    this.#taskOf = sql(`SELECT task_id AS taskId FROM ${events} WHERE notifier = ? AND seq = ? AND token = ?`);
     this.#delete = sql(`DELETE FROM ${events} WHERE seq = ?`);
     this.#putAside = sql(
       `UPDATE ${events} SET set_aside = 1, due_at = NULL, token = token + 1, error = ? WHERE seq = ?`,

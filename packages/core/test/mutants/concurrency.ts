@@ -162,6 +162,25 @@ export const concurrencyMutants: Mutant[] = [
     }),
   },
   {
+    id: "names-in-their-order",
+    breaks: "A claim takes tasks of the first name for as long as there are some",
+    kills: ["concurrency/names-in-turn"],
+    store: (store) => ({
+      async claimTask(options) {
+        for (const name of options.names) {
+          const limits = options.concurrency?.[name];
+          const claimed = await store.claimTask({
+            ...options,
+            names: [name],
+            concurrency: limits ? { [name]: limits } : undefined,
+          });
+          if (claimed) return claimed;
+        }
+        return null;
+      },
+    }),
+  },
+  {
     id: "places-for-ever",
     breaks: "A task keeps its place after its end",
     kills: ["concurrency/frees-places"],

@@ -370,6 +370,53 @@ export const eventMutants: Mutant[] = [
     events: OfAProcess,
   },
   {
+    id: "the-newest-for-the-oldest",
+    breaks: "Operators see the time of the newest event that waits",
+    kills: ["events/oldest"],
+    events: class extends FileEvents {
+      override async registered() {
+        const found = await super.registered();
+        return found.map((each) => {
+          const waiting = this.events("notifier = ? and not set_aside order by seq desc", each.name);
+          return { ...each, oldestAt: waiting[0]?.at ?? null };
+        });
+      }
+    },
+  },
+  {
+    id: "events-set-aside-wait",
+    breaks: "An event that is set aside counts as the oldest that waits",
+    kills: ["events/oldest"],
+    events: class extends FileEvents {
+      override async registered() {
+        const found = await super.registered();
+        return found.map((each) => {
+          const all = this.events("notifier = ? order by seq", each.name);
+          return { ...each, oldestAt: all[0]?.at ?? null };
+        });
+      }
+    },
+  },
+  {
+    id: "watchers-of-nothing",
+    breaks: "No listener of `watch` is called",
+    kills: ["events/watch"],
+    store: () => ({ events: { watch: async () => () => undefined } }),
+  },
+  {
+    id: "watchers-for-ever",
+    breaks: "A listener of `watch` is called after its end",
+    kills: ["events/watch"],
+    store: (store) => ({
+      events: {
+        async watch(on, listener) {
+          await store.events.watch(on, listener);
+          return () => undefined;
+        },
+      },
+    }),
+  },
+  {
     id: "events-end-with-a-handle",
     breaks: "Events are gone when a handle closes",
     kills: ["events/durable"],

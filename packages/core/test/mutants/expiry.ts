@@ -78,6 +78,13 @@ class Unbounded extends MutableBackend {
   }
 }
 
+class FullSteps extends MutableBackend {
+  override async deleteExpired() {
+    const { deleted } = await super.deleteExpired(100);
+    return { deleted, more: deleted === 100 };
+  }
+}
+
 class Hoarding extends MutableBackend {
   override async deleteExpired() {
     return { deleted: 0, more: false };
@@ -241,6 +248,12 @@ export const expiryMutants: Mutant[] = [
     breaks: "A sweep deletes everything at once",
     kills: ["expiry/sweep-is-bounded"],
     backend: Unbounded,
+  },
+  {
+    id: "full-steps",
+    breaks: "The last step of a sweep deletes as much as the others",
+    kills: ["expiry/sweep-in-steps"],
+    backend: FullSteps,
   },
   {
     id: "hoarding",

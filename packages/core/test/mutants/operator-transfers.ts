@@ -1,4 +1,10 @@
-import type { ListQuery, RestoredTask, StoredTask } from "@mcp-task-store/core/backend";
+import {
+  type ListQuery,
+  type RestoredTask,
+  type SearchQuery,
+  type StoredTask,
+  searchByList,
+} from "@mcp-task-store/core/backend";
 import { MutableBackend, type Mutant } from "./mutant.ts";
 
 /** A backend that changes tasks before it restores them. */
@@ -51,6 +57,21 @@ class CommitsLate extends MutableBackend {
   }
 }
 
+/** A search that knows the tasks which were created in the store. */
+class SearchesItsOwn extends MutableBackend {
+  readonly #restored = new Set<string>();
+  override async restore(tasks: readonly RestoredTask[]) {
+    for (const { taskId } of tasks) this.#restored.add(taskId);
+    return super.restore(tasks);
+  }
+  async search(query: SearchQuery) {
+    const page = await searchByList(this, query);
+    const { statuses } = query.filter;
+    const isMissed = ({ taskId }: StoredTask) => statuses?.length === 1 && this.#restored.has(taskId);
+    return { ...page, tasks: page.tasks.filter((task) => !isMissed(task)) };
+  }
+}
+
 export const operatorTransferMutants: Mutant[] = [
   {
     id: "import-anew",
@@ -99,6 +120,12 @@ export const operatorTransferMutants: Mutant[] = [
     breaks: "A task may become visible after a later one, and the backend says nothing of it",
     kills: ["operators/follow"],
     backend: CommitsLate,
+  },
+  {
+    id: "imports-are-not-found",
+    breaks: "A search for failed tasks knows only those that were created in the store",
+    kills: ["operators/import-in-use"],
+    backend: SearchesItsOwn,
   },
   {
     id: "import-without-token",

@@ -263,4 +263,13 @@ export const stateMutants: Mutant[] = [
     kills: ["errors/refused-options"],
     options: ({ pageSize, ...options }) => (pageSize ? { ...options, pageSize } : options),
   },
+  {
+    id: "unknown-options-are-ignored",
+    breaks: "A call ignores options that it does not have",
+    kills: ["errors/unknown-options"],
+    store: (store) => ({
+      awaitInput: (taskId, name, { owner, signal, timeoutMs } = {}) =>
+        store.awaitInput(taskId, name, { owner, signal, timeoutMs: timeoutMs ?? 1 }),
+    }),
+  },
 ];

@@ -23,9 +23,10 @@ end
 for i = 2, #ARGV, 4 do
   local seq, tokenWanted, what, newError = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local body = redis.call('HGET', queue .. ':body', seq)
-  local attempt, token, aside, err, fixed
-  if body then attempt, token, aside, err, fixed = unpacked(body) end
-  if token == tokenWanted and aside == '0' then
+  local attempt, token, _, err, fixed
+  if body then attempt, token, _, err, fixed = unpacked(body) end
+  -- An event that is set aside has another token than each of its leases.
+  if token == tokenWanted then
     if newError ~= '' then err = newError end
     token = text(token + 1)
     if what == 'delete' then

@@ -11,15 +11,15 @@ import { type Address, clientAt, openWith } from "./remote.ts";
 const commandTimeoutMs = 4000;
 
 /**
- * Runs the suite on the shared server of this kind, by this client. Each case has its own prefix
- * and proxies.
+ * Runs the suite on the shared server of this kind, or on the one at the URL, by this client. Each
+ * case has its own prefix and proxies.
  */
-export function harness(kind: Address["kind"], by: Address["by"]): Harness {
+export function harness(kind: Address["kind"], by: Address["by"], url?: string): Harness {
   return {
     name: `${kind} (${by})`,
     capabilities: { durable: true, multiProcess: true, outage: true },
     async isolate() {
-      const { address, client, proxies, destroy } = await place(kind, by);
+      const { address, client, proxies, destroy } = await place(kind, by, url);
       return {
         open: (options) => openWith(address, client, { commandTimeoutMs, ...options }),
         remote: { module: new URL("remote.ts", import.meta.url).href, argument: address },
@@ -33,9 +33,9 @@ export function harness(kind: Address["kind"], by: Address["by"]): Harness {
   };
 }
 
-/** A prefix on the shared server of this kind, whose nodes are behind proxies. */
-export async function place(kind: Address["kind"], by: Address["by"]) {
-  const { url } = await sharedServer({ product: kind });
+/** A prefix on the server, whose nodes are behind proxies. */
+export async function place(kind: Address["kind"], by: Address["by"], given?: string) {
+  const url = given ?? (await sharedServer({ product: kind })).url;
   const nodes = kind === "Redis" ? [url] : await nodesOf(url);
   const proxies = await Promise.all(nodes.map((node) => TcpProxy.start(node)));
   const natMap = nodes.map((node, index) => [

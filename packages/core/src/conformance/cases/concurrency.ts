@@ -117,6 +117,25 @@ export const concurrencyCases = [
   ),
 
   define(
+    "concurrency/names-in-turn",
+    "Names take turns in a claim, with limits and without, so that one's backlog does not keep others waiting.",
+    async (scene) => {
+      const store = scene.open();
+      await waiting(store, 8);
+      for (const _ of range(8)) await store.createTask({ name: "mill", ttl: LONG, claimAfterMs: 0 });
+      const limits = { running: 100 };
+      for (const concurrency of [{ grind: limits, mill: limits }, { grind: limits }, { mill: limits }]) {
+        const names = new Set<string>();
+        for (const _ of range(2)) {
+          const claimed = await store.claimTask({ names: ["grind", "mill"], leaseMs: LONG, concurrency });
+          names.add(claimed?.record.name ?? "none");
+        }
+        assert.deepEqual(names, new Set(["grind", "mill"]));
+      }
+    },
+  ),
+
+  define(
     "concurrency/frees-places",
     "A task that ends, is given back, is made claimable again, or whose lease lapses, leaves its place to the next.",
     async (scene) => {

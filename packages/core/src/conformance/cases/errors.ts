@@ -4,6 +4,7 @@ import {
   assertCode,
   createTask,
   endedTask,
+  LONG,
   message,
   newTask,
   outcomes,
@@ -202,6 +203,64 @@ export const errorCases = [
       ];
       // The constructor may throw, or the first call may reject.
       for (const each of options) await refused((async () => scene.open(each).listTasks())(), "INVALID_ARGUMENT");
+    },
+  ),
+
+  defineCase(
+    "errors/unknown-options",
+    "An option that a call does not have is refused with INVALID_ARGUMENT, and nothing is written.",
+    async (scene) => {
+      const store = scene.open();
+      const taskId = await newTask(store, { claimAfterMs: 0 });
+      await store.requestInputs(taskId, { q: { method: "elicitation/create" } });
+      const lease = await store.acquireLease(taskId, { leaseMs: LONG });
+      const before = await store.getRecord(taskId);
+      const wrong = { notAnOption: 1 } as never;
+      const also = (options: object) => ({ ...options, ...(wrong as object) }) as never;
+      const { operations, events } = store;
+      const filter = { where: wrong };
+      const calls = [
+        store.createTask(also({ name: "grind" })),
+        store.createTask(also({}), 1, { method: "tools/call", params: { name: "grind" } }),
+        store.getRecord(taskId, wrong),
+        store.readSteps(taskId, wrong),
+        store.updateTask(taskId, also({ statusMessage: "half" })),
+        store.updateTask(taskId, { statusMessage: "half" }, wrong),
+        store.finishTask(taskId, also({ status: "completed", result: RESULT })),
+        store.finishTask(taskId, { status: "completed", result: RESULT }, wrong),
+        store.cancelTask(taskId, wrong),
+        store.requestInputs(taskId, { other: { method: "elicitation/create" } }, wrong),
+        store.provideInputs(taskId, { q: 1 }, wrong),
+        store.awaitInput(taskId, "q", wrong),
+        store.waitForTask(taskId, wrong),
+        store.waitForResult(taskId, wrong),
+        store.subscribe(() => undefined, wrong),
+        store.acquireLease(taskId, also({ leaseMs: LONG })),
+        store.renewLease(lease, wrong),
+        store.releaseLease(lease, wrong),
+        store.claimTask(also({ names: ["grind"] })),
+        store.claimTasks(also({ names: ["grind"], limit: 1 })),
+        store.deleteExpired(wrong),
+        operations.listRecords(wrong),
+        operations.listRecords(filter),
+        operations.getRecord(taskId, wrong),
+        operations.stats(wrong),
+        operations.cancelTasks({}, wrong),
+        operations.cancelTasks(wrong),
+        operations.removeTasks({}, wrong),
+        operations.rerunTask(taskId, wrong),
+        operations.listEvents(also({ notifier: "mill" })),
+        operations.redeliverEvents(also({ notifier: "mill", all: true })),
+        events.register(also({ name: "mill", on: ["end"] })),
+        events.take(also({ notifier: "mill", limit: 1, leaseMs: LONG })),
+        (async () => operations.exportTasks(wrong)[Symbol.asyncIterator]().next())(),
+      ];
+      for (const [index, { error }] of (await scene.soon(outcomes(calls))).entries()) {
+        assert(error, `Call ${index + 1} took an option that it does not have`);
+        assertCode(error, "INVALID_ARGUMENT");
+      }
+      assert.deepStrictEqual(await store.getRecord(taskId), before);
+      assert.equal((await store.listTasks()).tasks.length, 1);
     },
   ),
 

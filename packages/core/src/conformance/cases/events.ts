@@ -4,7 +4,7 @@ import type { ExportedTask } from "../../contract/operations.ts";
 import { ANY_OWNER } from "../../contract/owner.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
 import { startNotifier } from "../../notifier/start-notifier.ts";
-import { endedTask, LONG, newTask, outcomes, QUESTION, RESULT, range, refused } from "../kit/assertions.ts";
+import { createTask, endedTask, LONG, newTask, outcomes, QUESTION, RESULT, range, refused } from "../kit/assertions.ts";
 import { type CaseBody, type ConformanceCase, defineCase, type Requirement } from "../kit/case.ts";
 
 const NOTIFIER = "mill";
@@ -299,7 +299,7 @@ export const eventCases = [
       const both = await take(store);
       await store.events.settle(
         NOTIFIER,
-        both.map(({ lease }) => ({ lease, outcome: "setAside", error: "x".repeat(1000) })),
+        both.map(({ lease }) => ({ lease, outcome: "setAside", error: `${"x".repeat(299)}😀${"x".repeat(700)}` })),
       );
       await store.cancelTask(taskId);
       assert.deepEqual(kindsOf(await deliverAll(store)), ["end"]);
@@ -312,6 +312,7 @@ export const eventCases = [
       const { events } = await store.operations.listEvents({ notifier: NOTIFIER });
       const [one] = events.filter(({ task }) => task.taskId === taskId);
       assert(one?.setAside && one.error?.startsWith("xxx") && one.error.length <= 300);
+      assert(one.error?.isWellFormed(), "The error ends with half a character");
       const { operations } = scene.open();
       assert.equal(await operations.redeliverEvents({ notifier: NOTIFIER, ids: [one.id, "none"] }), 1);
       const again = await takeOne(store);
@@ -342,6 +343,34 @@ export const eventCases = [
       const left = await deliverAll(store);
       assert.deepEqual(kindsOf(left).toSorted(), ["created", "end"]);
       assert.deepEqual(await kept(store), [0, 0]);
+    },
+  ),
+
+  defineEventCase(
+    "events/oldest",
+    "Operators see when the oldest event that waits came to be; events that are set aside do not wait.",
+    async (scene, store) => {
+      const oldest = async () => (await store.operations.notifiers())[0]?.oldestAt;
+      await register(store);
+      assert.equal(await oldest(), undefined);
+      const first = await createTask(store);
+      await scene.advance(20);
+      await createTask(store);
+      await scene.advance(20);
+      const third = await createTask(store);
+      assert.equal(await oldest(), first.createdAt);
+      const [one, two, three] = await take(store);
+      assert(one && two && three);
+      // Events under a lease wait as well.
+      assert.equal(await oldest(), first.createdAt);
+      await store.events.settle(NOTIFIER, [
+        { lease: one.lease, outcome: "setAside", error: "Gone" },
+        { lease: two.lease, outcome: "delivered" },
+      ]);
+      assert.equal(await oldest(), third.createdAt);
+      await deliver(store, [three]);
+      assert.equal(await oldest(), undefined);
+      assert.deepEqual(await kept(store), [0, 1]);
     },
   ),
 
@@ -582,6 +611,43 @@ export const eventCases = [
       assert.deepEqual(ids.toSorted(), tasks.toSorted());
     },
     ["multiProcess"],
+  ),
+
+  defineEventCase(
+    "events/watch",
+    "The listener of `watch` is called soon after a change of its kinds by another handle, and not once it ended.",
+    async (scene) => {
+      const errors: unknown[] = [];
+      const store = scene.open({ onError: (error) => errors.push(error) });
+      const taskId = await newTask(store);
+      const called: string[] = [];
+      const first = Promise.withResolvers<void>();
+      const end = await store.events.watch(["end"], () => {
+        called.push("first");
+        first.resolve();
+      });
+      const created = Promise.withResolvers<void>();
+      const endOther = await store.events.watch(["created"], () => created.resolve());
+      const other = scene.open();
+      await newTask(other);
+      await scene.soon(created.promise, "The call of the listener for new tasks");
+      await other.cancelTask(taskId);
+      await scene.soon(first.promise, "The call of the listener for ends");
+      end();
+      endOther();
+      const calls = called.length;
+      const second = Promise.withResolvers<void>();
+      const endBroken = await store.events.watch(["end"], () => {
+        throw new Error("The listener is broken");
+      });
+      const endSecond = await store.events.watch(["end"], second.resolve);
+      await other.cancelTask(await newTask(other));
+      await scene.soon(second.promise, "The call of another listener");
+      assert.equal(called.length, calls, "A listener was called after its end");
+      assert(errors.length > 0, "onError did not get the error of a listener");
+      endBroken();
+      endSecond();
+    },
   ),
 
   defineEventCase(

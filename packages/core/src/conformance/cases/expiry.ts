@@ -351,6 +351,19 @@ export const expiryCases = [
     },
   ),
 
+  defineCase(
+    "expiry/sweep-in-steps",
+    "A sweep that takes several steps deletes at most `limit` tasks in all, and the next one the rest.",
+    async (scene) => {
+      const store = scene.open();
+      await Promise.all(range(230).map(() => newTask(store, { ttl: 20 })));
+      await scene.advance(60);
+      assert.equal(await store.deleteExpired({ limit: 150 }), 150);
+      assert.equal(await store.deleteExpired(), 80);
+      assert.equal(await store.deleteExpired(), 0);
+    },
+  ),
+
   defineCase("expiry/sweep-spares-the-living", "A sweep deletes expired tasks and nothing else.", async (scene) => {
     const store = scene.open();
     const ttl = scene.span(1000);

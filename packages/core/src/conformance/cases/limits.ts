@@ -17,7 +17,8 @@ export const limitCases = [
   defineCase("limits/active-tasks", "A cap of N active tasks in the whole store never yields N+1.", async (scene) => {
     const store = scene.open({ limits: { activeTasks: 3 } });
     for (const owner of ["ada", "grace", undefined]) await newTask(store, {}, owner);
-    await refused(newTask(store), "LIMIT_EXCEEDED");
+    const { message } = await refused(newTask(store), "LIMIT_EXCEEDED");
+    assert.match(message, /^The store has 3/);
     await refused(newTask(scene.open({ limits: { activeTasks: 3 } }), {}, "another"), "LIMIT_EXCEEDED");
     assert.equal((await walk(store)).length, 3);
   }),
@@ -29,7 +30,8 @@ export const limitCases = [
       const store = scene.open({ limits: { activeTasksPerOwner: 2 } });
       for (const owner of ["ada", undefined, "grace"]) {
         for (const _ of range(2)) await newTask(store, {}, owner);
-        await refused(newTask(store, {}, owner), "LIMIT_EXCEEDED");
+        const { message } = await refused(newTask(store, {}, owner), "LIMIT_EXCEEDED");
+        assert.match(message, /^The owner has 2/);
       }
       assert.equal((await walk(store)).length, 6);
     },

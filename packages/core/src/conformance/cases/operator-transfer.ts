@@ -3,7 +3,18 @@ import type { ExportedTask } from "../../contract/operations.ts";
 import { ANY_OWNER } from "../../contract/owner.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
 import { copyTasks } from "../../store/operations/copy.ts";
-import { endedTask, LONG, message, newTask, QUESTION, RESULT, range, recordOf, refused } from "../kit/assertions.ts";
+import {
+  endedTask,
+  ifSupported,
+  LONG,
+  message,
+  newTask,
+  QUESTION,
+  RESULT,
+  range,
+  recordOf,
+  refused,
+} from "../kit/assertions.ts";
 import { defineCase } from "../kit/case.ts";
 import { quiet } from "../kit/quiet.ts";
 
@@ -106,6 +117,38 @@ export const operatorTransferCases = [
       ])
         await refused(other.operations.importTasks([wrong as ExportedTask]), "INVALID_ARGUMENT");
       assert.equal((await other.operations.listRecords()).records.length, 2);
+    },
+  ),
+
+  defineCase(
+    "operators/import-in-use",
+    "A store that has searched, counted and limited tasks before finds, counts and claims imported ones as well.",
+    async (scene) => {
+      const store = scene.open();
+      const waiting = [
+        await newTask(store, { claimAfterMs: 0 }, "ada"),
+        await newTask(store, { claimAfterMs: 0 }, "ada"),
+      ];
+      const failed = await endedTask(store, "failed");
+      await endedTask(store, "completed");
+      const tasks = throughText(await exported(store));
+      const place = await scene.elsewhere();
+      const other = place.open({ limits: { activeTasks: 4 } });
+      const found = async (status: "active" | "failed") => {
+        const { records } = await other.operations.listRecords({ where: { status }, order: "oldest" });
+        return records.map(({ task }) => task.taskId);
+      };
+      const claim = { names: ["grind"], leaseMs: LONG, limit: 5, concurrency: { grind: { running: 9 } } };
+      const own = await newTask(other, { claimAfterMs: LONG });
+      assert.deepEqual([await found("active"), await found("failed")], [[own], []]);
+      const limited = await ifSupported(other.claimTasks(claim));
+      if (!(await imported(other, tasks))) return;
+      assert.deepEqual([await found("active"), await found("failed")], [[own, ...waiting], [failed]]);
+      await newTask(other, { claimAfterMs: LONG });
+      await refused(newTask(other), "LIMIT_EXCEEDED");
+      if (!limited) return;
+      const claimed = await other.claimTasks(claim);
+      assert.deepEqual(claimed.map(({ lease }) => lease.taskId).toSorted(), waiting.toSorted());
     },
   ),
 

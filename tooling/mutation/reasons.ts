@@ -1,0 +1,169 @@
+import type { Mutant } from "./mutant.ts";
+
+/** Why no case can catch a mutant. It is found by its text, and so survives changes around it. */
+export interface Reason {
+  /** The end of the file's path. */
+  readonly file: string;
+  /** The line's text, or a part of it. */
+  readonly line: string;
+  /** The change as it is printed, or a part of it. Default: every change of the line. */
+  readonly change?: string;
+  readonly reason: string;
+}
+
+/** By package, in the order of the files. */
+export const reasons: readonly Reason[] = [
+  {
+    file: "core/src/store/change-hub.ts",
+    line: 'this.#byTask.size === 0 ? "claims" : "changes"',
+    reason: "Without waits, listening for claims alone only saves signals: packages/core/test/listening.test.ts",
+  },
+  {
+    file: "core/src/store/change-hub.ts",
+    line: "this.#bareLast = bare.length > 0",
+    change: "> -> >=",
+    reason: "One read of no tasks more, before a read with payloads",
+  },
+  {
+    file: "core/src/store/creation.ts",
+    line: "isLater(answer) ? await answer : answer",
+    change: "-> true",
+    reason: "An await more, which a test of speed alone would see",
+  },
+  {
+    file: "core/src/store/dedupe.ts",
+    line: "if (!task) throw exists(wanted.taskId);",
+    reason: "The task of a key would have to expire between two steps, several times in a row",
+  },
+  {
+    file: "core/src/store/limited-claims.ts",
+    line: "if (limited.size > 0 && !backend.claimLimited)",
+    change: "0 -> 1",
+    reason: "Over a backend that has no limits, and cases of limits end there at once",
+  },
+  {
+    file: "core/src/store/limited-claims.ts",
+    line: "this.#turn = (this.#turn + 1) % steps.length;",
+    change: "+ -> -",
+    reason: "The names take turns the other way round",
+  },
+  {
+    file: "core/src/store/limited-claims.ts",
+    line: "if (free.length > 0) steps.push(",
+    change: "-> true",
+    reason: "A claim of no names more, which takes nothing",
+  },
+  {
+    file: "core/src/store/listening.ts",
+    line: 'this.#possible(needed) === "claims" && this.#hears === "changes"',
+    reason: "Listening for claims alone only saves signals: packages/core/test/listening.test.ts",
+  },
+  {
+    file: "core/src/store/listening.ts",
+    line: 'return hears === "claims" && backend.listenForClaims',
+    reason: "Listening for claims alone only saves signals: packages/core/test/listening.test.ts",
+  },
+  {
+    file: "core/src/store/message-queue.ts",
+    line: "turn.then(forget, forget);",
+    reason: "Only memory: a turn of a queue that is empty would be kept",
+  },
+  {
+    file: "core/src/store/waiting.ts",
+    line: "over = true;",
+    change: "-> ;",
+    reason: "Only memory: a wait that ended during its first read would stay with the hub",
+  },
+  {
+    file: "core/src/store/waiting.ts",
+    line: "if (scope !== null && !known) watcher.onTask(",
+    change: "-> false",
+    reason: "The hub's read tells the same; the first one makes a foreign id take as long as an unknown one",
+  },
+  {
+    file: "sqlite/src/events.ts",
+    line: "task_id = ? AND set_aside = 0 ORDER BY seq LIMIT 1",
+    change: "LIMIT 1 -> nothing",
+    reason: "Only the first row is read",
+  },
+  {
+    file: "sqlite/src/events.ts",
+    line: "SET set_aside = 1, due_at = NULL",
+    change: ", due_at = NULL -> nothing",
+    reason: "The next look for events takes its time away, as that of an event that waits for another one",
+  },
+  {
+    file: "sqlite/src/events.ts",
+    line: "min(NEW.updated_at, strftime('%s', 'now') * 1000)",
+    change: "1000 -> 1001",
+    reason: "Later than any updated_at, which is then the smaller one; a store's own clock may run ahead",
+  },
+  {
+    file: "sqlite/src/events.ts",
+    line: "0, 0, NEW.revision, 0, NEW.task_id",
+    change: "0 -> 1",
+    reason: "The first one is the token, of which any will do; the attempt and set_aside have cases",
+  },
+  {
+    file: "sqlite/src/messages.ts",
+    line: "WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
+    change: "? -> ? + 1",
+    reason: "One more expired message in a step of a sweep, which core adds up",
+  },
+  {
+    file: "sqlite/src/on-demand.ts",
+    line: "ORDER BY lease_expires_at, position LIMIT 1",
+    change: "1 -> 1 + 1",
+    reason: "Only the first row is read",
+  },
+  {
+    file: "sqlite/src/search.ts",
+    line: "t.status = 'input_required' AND t.updated_at <= ?",
+    change: "AND t.updated_at <= ? -> AND (1 OR ?)",
+    reason: "Core checks the tasks of a search again, so it may find too many",
+  },
+  {
+    file: "sqlite/src/statements.ts",
+    line: "SELECT max(position) FROM",
+    change: "0 -> 1",
+    reason: "The first number of an empty store: any will do",
+  },
+  {
+    file: "sqlite/src/statements.ts",
+    line: "INSERT OR IGNORE INTO ${changes}",
+    change: "0 -> 1",
+    reason: "Tells of a change of a task that did not change, or of none",
+  },
+  {
+    file: "sqlite/src/statements.ts",
+    line: "WHERE position > ? UNION ALL",
+    change: "> -> >=",
+    reason: "Tells of a change twice",
+  },
+  {
+    file: "sqlite/src/statements.ts",
+    line: "WHERE id <> ? AND listens_until > ?",
+    change: "> -> >=",
+    reason: "A listener counts for one millisecond more",
+  },
+  {
+    file: "sqlite/src/statements.ts",
+    line: "WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
+    change: "DESC",
+    reason: "Reads show no expired task, in whatever order a sweep deletes them",
+  },
+  {
+    file: "sqlite/src/turns.ts",
+    line: "AND lease_expires_at > ? LIMIT ?)",
+    change: "> -> >=",
+    reason: "A place is free one millisecond later; a case cannot hit it",
+  },
+];
+
+export function excuses({ file, line, change = "" }: Reason, mutant: Mutant): boolean {
+  return mutant.file.endsWith(file) && mutant.lineText.includes(line) && mutant.change.includes(change);
+}
+
+export function reasonFor(mutant: Mutant): Reason | undefined {
+  return reasons.find((each) => excuses(each, mutant));
+}
