@@ -144,7 +144,7 @@ describe.each(ISOLATIONS)("isolation %s", (isolation) => {
     const changed = reader.read();
     let heard = 0;
     void changed.then(() => (heard += 1));
-    const everyone = { owner: ANY_OWNER };
+    const everyone = { owner: ANY_OWNER } as const;
     for (const taskId of [adas, unowned]) {
       // A watcher of everything hears of the change, so this visitor would have by then.
       const known = Promise.withResolvers<void>();
