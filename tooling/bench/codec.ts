@@ -3,7 +3,7 @@
  * stored. Rounds of all variants take turns, so that a busy machine slows all of them.
  */
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { aesGcm, compress, type PayloadCodec, type TaskStore } from "@mcp-task-store/core";
@@ -59,8 +59,8 @@ for (const [store, open] of Object.entries(openers)) {
 }
 await rm(folder, { recursive: true });
 
-const prose = { text: "The dough rests for an hour at 24 °C, and then it is shaped into loaves. ".repeat(140) };
-const payloads = { "a request": REQUEST, "a result": RESULT, "a number": 1, "10 kB of prose": prose };
+const page = await readFile(new URL("../docs/encryption.md", import.meta.url), "utf8");
+const payloads = { "a request": REQUEST, "a result": RESULT, "a number": 1, "a page of documentation": { text: page } };
 for (const [name, value] of Object.entries(payloads)) {
   const text = JSON.stringify(value);
   const sizes = await Promise.all(

@@ -1,5 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { PAYLOAD_FIELDS, type Patch, type Rewrite, type TaskBackend } from "@mcp-task-store/core/backend";
+import {
+  PAYLOAD_FIELDS,
+  type Patch,
+  type Rewrite,
+  type StoredTask,
+  type TaskBackend,
+} from "@mcp-task-store/core/backend";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Place, stores } from "./fixtures/stores.ts";
 
@@ -32,9 +38,8 @@ describe.each(stores)("rewrite, over $name", (kind) => {
 
   /** Everything that the backend keeps for the task, but for the time of the read. */
   async function stored(backend: TaskBackend, taskId: string) {
-    const [{ readAt: _, ...task }] = (await backend.readMany([taskId], [...PAYLOAD_FIELDS, "history"])) as [
-      { readAt: number },
-    ];
+    const [found] = await backend.readMany([taskId], [...PAYLOAD_FIELDS, "history"]);
+    const { readAt: _, ...task } = found as StoredTask;
     const steps = await backend.stepsOf?.([taskId]);
     steps?.sort((one, other) => (one.name < other.name ? -1 : 1));
     return { task, steps, messages: await backend.messagesOf?.([taskId]) };
@@ -79,7 +84,7 @@ describe.each(stores)("rewrite, over $name", (kind) => {
       "message",
     ] as const;
     const texts: Rewrite[] = fields.map((field) => ({ field, from, to }));
-    const { history } = before.task as { history?: string };
+    const { history } = before.task;
     texts.push({ field: "history", from: `${history}`, to: `${history}more` });
     const reader = await opened(place);
     expect(await backend.rewrite(taskId, texts)).toEqual(texts.map(() => true));
@@ -189,7 +194,7 @@ describe.each(stores)("rewrite, over $name", (kind) => {
       await new Promise(setImmediate);
       const { task, steps } = await stored(writer, taskId);
       const forms = [`${round}`, `rewritten ${round}`];
-      expect(forms).toContain((task as { checkpoint?: string }).checkpoint);
+      expect(forms).toContain(task.checkpoint);
       expect(forms).toContain(steps?.[0]?.body);
     }
     ended = true;

@@ -105,6 +105,37 @@ describe("a rotation", () => {
     await expect(store.getRecord(ada, { owner: "ada" })).rejects.toMatchObject({ code: "PAYLOAD_UNREADABLE" });
   });
 
+  test("decrypts by a codec that only reads", async () => {
+    await using place = await newPlace();
+    const [taskId = ""] = await fill(place.open({ codec: { encrypt: encrypt("old") } }), 1);
+    const { operations } = place.open({ codec: { encrypt: aesGcm({ keys: KEYS, current: null }) } });
+    expect(await operations.rotatePayloads()).toMatchObject({ rotated: 1, current: 0 });
+    expect(await operations.rotatePayloads()).toMatchObject({ rotated: 0, current: 1 });
+    expect(await argumentsOf(place.open(), [taskId])).toEqual([{ index: 0 }]);
+  });
+
+  test("counts what others write by another key again and again, and ends", async () => {
+    await using place = await newPlace();
+    const old = place.open({ codec: { encrypt: encrypt("old") } });
+    const [taskId = ""] = await fill(old, 1);
+    let writes = 0;
+    await old.updateTask(taskId, { checkpoint: 0 }, { owner: "ada" });
+    const stage = encrypt("new");
+    const busy: PayloadCodec = {
+      encrypt: {
+        ...stage,
+        async encode(bytes, place) {
+          if (place.field === "checkpoint") await old.updateTask(taskId, { checkpoint: ++writes }, { owner: "ada" });
+          return stage.encode(bytes, place);
+        },
+      },
+    };
+    const { operations } = place.open({ codec: busy });
+    expect(await operations.rotatePayloads()).toMatchObject({ rotated: 1, changed: 1, unreadable: 0 });
+    expect((await old.getRecord(taskId, { owner: "ada" }))?.checkpoint).toBe(writes);
+    expect(writes).toBeGreaterThan(1);
+  });
+
   test("rejects while a key is out of reach, and can be begun again", async () => {
     await using place = await newPlace();
     await fill(place.open(), 3);

@@ -76,7 +76,7 @@ describe("PostgreSQL", () => {
   const place = postgres.use();
   const second = sqlite.use();
 
-  test("every command prints what the schema says", async () => {
+  test("every command prints what the schema says", { timeout: 240_000 }, async () => {
     await place.store.events.register({ name: "audit", on: ["created", "end"] });
     const { failed, completed, held, asking, other } = await fill(place.store);
     const looks: string[][] = [

@@ -5,7 +5,7 @@ import { ANY_OWNER, type TaskStore, type TaskStoreOptions } from "@mcp-task-stor
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { json, mcpTasks } from "./support/cli.ts";
 import { codecFile, codecOf } from "./support/codecs.ts";
-import { type Place, places } from "./support/places.ts";
+import { type Place, places, sqlite } from "./support/places.ts";
 
 let folder: string;
 let both: string;
@@ -94,7 +94,7 @@ describe.each(places)("rotate, on $name", (kind) => {
 });
 
 describe("on SQLite", () => {
-  const place = (places[0] as (typeof places)[number]).use();
+  const [place, second] = [sqlite.use(), sqlite.use()];
   let secret: string;
   beforeAll(async () => {
     const store = place.open({ codec: codecOf(["old"]) });
@@ -103,6 +103,8 @@ describe("on SQLite", () => {
     secret = (await store.createTask({ name: "sync", arguments: { word: "hunter2" }, owner: "bob" })).taskId;
     await store.updateTask(secret, { statusMessage: "hunter2", checkpoint: "hunter2" }, { owner: ANY_OWNER });
     await store.requestInputs(secret, { word: { method: "elicitation/create", params: { message: "hunter2" } } });
+    const done = await store.createTask({ name: "done" });
+    await store.finishTask(done.taskId, { status: "completed", result: {} });
     await store.close();
   });
 
@@ -159,9 +161,12 @@ describe("on SQLite", () => {
       payloads: { request: { params: { arguments: { word: "hunter2" } } }, checkpoint: "hunter2" },
     });
     expect((await json(["list", "--where", "args.word=hunter2 name=sync"], inFolder)).tasks).toHaveLength(1);
-    expect(await json(["export", "all.ndjson"], inFolder)).toMatchObject({ exported: 51 });
+    expect(await json(["export", "all.ndjson"], inFolder)).toMatchObject({ exported: 52 });
     expect(await readFile(join(folder, "all.ndjson"), "utf8")).toContain("hunter2");
-    // A copy does not decrypt by accident.
+    // A copy encrypts, and does not decrypt by accident.
+    expect(await json(["copy", "--to", second.url], inFolder)).toMatchObject({ copied: 1, left: 51 });
+    const [copy] = (await second.store.operations.listRecords({ fields: ["request"] })).records;
+    expect(copy?.unreadable).toEqual(["request"]);
     const copied = await mcpTasks(["copy", "--to", join(folder, "2.db"), ...place.args, "--codec", both], { cwd: "/" });
     expect(copied).toMatchObject({ code: 2, stderr: expect.stringContaining("--to-codec") });
     // --codec none undoes it.
@@ -174,9 +179,9 @@ describe("on SQLite", () => {
     expect(code).toBe(130);
     const [, cursor = ""] = /^go on with --cursor (\S+)$/m.exec(stderr) ?? [];
     const rest = await json(["rotate", ...place.args, "--codec", both, "--cursor", cursor]);
-    expect(rest.tasks).toBeLessThan(51);
+    expect(rest.tasks).toBeLessThan(52);
     expect(await json(["rotate", ...place.args, "--codec", both])).toMatchObject({
-      tasks: 51,
+      tasks: 52,
       rotated: 0,
       unreadable: 0,
     });
@@ -186,7 +191,7 @@ describe("on SQLite", () => {
     const other = await codecFile(folder, ["other"]);
     const { code, stderr } = await mcpTasks(["rotate", ...place.args, "--codec", other]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/left 54 payloads as they are\. [^\n]*no key "new"/);
+    expect(stderr).toMatch(/left 56 payloads as they are\. [^\n]*no key "new"/);
   });
 
   test("a codec that is none is wrong usage", async () => {

@@ -55,7 +55,7 @@ export function rewriteTexts(
   );
   const found = statements.read(taskId, null, fields);
   const task = found && !isExpired(found, now) ? found : undefined;
-  return texts.map(({ field, from, to }) => {
+  const rewritten = texts.map(({ field, from, to }) => {
     if (field === "message") return messages.rewrite(taskId, from, to);
     if (!task) return false;
     if (isStepText(field)) return statements.rewriteStep(task.position, field, from, to);
@@ -63,4 +63,7 @@ export function rewriteTexts(
     statements.rewrite(task.position, field, to);
     return true;
   });
+  // Texts of an old key, which nothing reads.
+  if (task) statements.forgetReplaced.run(task.position);
+  return rewritten;
 }

@@ -2,6 +2,7 @@ import { isTerminal } from "@mcp-task-store/core";
 import {
   isVisibleChange,
   type OwnerScope,
+  PAYLOAD_FIELDS,
   type Patch,
   type PayloadField,
   type Step,
@@ -69,7 +70,8 @@ export class Statements {
   readonly putPayload: Statement<[position: number, field: string, body: string], never>;
   readonly deleteTask: Statement<[position: number], never>;
   readonly deletePayloads: Statement<[position: number], never>;
-  readonly forgetPayload: Statement<[position: number, field: string], never>;
+  /** Deletes large payloads that small ones have replaced. */
+  readonly forgetReplaced: Statement<[position: number], never>;
   readonly replacePayload: Statement<[to: string, position: number, field: string, from: string], never>;
   readonly steps: Statement<[position: number], { name: string; body: string }>;
 
@@ -131,7 +133,11 @@ export class Statements {
     );
     this.deleteTask = sql(`DELETE FROM ${tasks} WHERE position = ?`);
     this.deletePayloads = sql(`DELETE FROM ${payloads} WHERE position = ?`);
-    this.forgetPayload = sql(`DELETE FROM ${payloads} WHERE position = ? AND field = ?`);
+    const replaced = PAYLOAD_FIELDS.map((field) => `(p.field = '${field}' AND t.${field} IS NOT NULL)`);
+    this.forgetReplaced = sql(
+      `DELETE FROM ${payloads} AS p WHERE p.position = ?
+        AND EXISTS (SELECT * FROM ${tasks} t WHERE t.position = p.position AND (${replaced.join(" OR ")}))`,
+    );
     this.replacePayload = sql(`UPDATE ${payloads} SET body = ? WHERE position = ? AND field = ? AND body = ?`);
     this.steps = sql(
       `SELECT substr(field, ${STEP.length + 1}) AS name, body FROM ${payloads}
@@ -255,11 +261,8 @@ export class Statements {
     this.#updateOf(columns).run(...values, task.position);
   }
 
-  /**
-   * Stores another form of a payload. What the table of payloads had before goes, read or unread.
-   */
+  /** Stores another form of a payload. */
   rewrite(position: number, field: TaskText, body: string): void {
-    this.forgetPayload.run(position, field);
     const value = field === "statusMessage" ? body : this.#columnOf(position, field, body);
     this.#updateOf([field]).run(value, position);
   }

@@ -25,7 +25,7 @@ export async function codecFile(
   const lines = [
     `import { aesGcm } from ${JSON.stringify(import.meta.resolve("@mcp-task-store/core"))};`,
     `const stage = aesGcm({ keys: { ${keys.join(", ")} }, current: ${JSON.stringify(ids.at(-1))} });`,
-    "let left = " + (ends?.after ?? Infinity) + ";",
+    `let left = ${ends?.after ?? Number.POSITIVE_INFINITY};`,
     "const encode = (...given) => {",
     `  if (left-- === 0) process.kill(process.pid, ${JSON.stringify(ends?.signal ?? "SIGKILL")});`,
     "  return stage.encode(...given);",

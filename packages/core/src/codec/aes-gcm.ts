@@ -9,10 +9,10 @@ export type PayloadKey = Uint8Array | webcrypto.CryptoKey;
 export interface AesGcmOptions {
   /**
    * The keys by their ids, or a function that finds one. The function gets the place of the payload
-   * with the task's owner, so that each owner can have keys of their own. It returns `undefined` for
-   * a key that does not exist any more: such payloads are `PAYLOAD_UNREADABLE`. It throws for a key
-   * that it cannot get now: such calls reject with `BACKEND_UNAVAILABLE`, and may be repeated. It is
-   * called for each payload, so it should remember keys.
+   * with the task's owner, so that each owner can have keys of their own. It returns `undefined`
+   * for a key that does not exist any more: such payloads are `PAYLOAD_UNREADABLE`. It throws for a
+   * key that it cannot get now: such calls reject with `BACKEND_UNAVAILABLE`, and may be repeated.
+   * It is called for each payload, so it should remember keys.
    */
   keys:
     | Readonly<Record<string, PayloadKey>>

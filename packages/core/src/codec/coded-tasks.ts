@@ -85,7 +85,7 @@ export class CodedTasks {
     return coded;
   }
 
-  /** The tasks, which were read with these payloads. It returns at once if there is no more to do. */
+  /** The tasks, which were read with these payloads. Returns at once if there is nothing to do. */
   tasks<Tasks extends readonly StoredTask[]>(
     tasks: Tasks,
     payloads: readonly PayloadField[],
@@ -94,7 +94,7 @@ export class CodedTasks {
     return Promise.all(tasks.map((task) => this.#task(task, payloads)));
   }
 
-  /** The task, which was read with these payloads. It returns at once if there is no more to do. */
+  /** The task, which was read with these payloads. Returns at once if there is nothing to do. */
   task<Task extends StoredTask | undefined>(task: Task, payloads: readonly PayloadField[]): Task | Promise<StoredTask> {
     if (!task || (payloads.length === 0 && !isCoded(task.statusMessage))) return task;
     return this.#task(task, payloads);

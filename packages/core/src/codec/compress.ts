@@ -17,8 +17,11 @@ const OPTIONS: OptionTable<CompressOptions> = { aboveBytes: checks.whole(0) };
 /** Up to this size, the work takes less time than handing it to another thread. */
 const AT_ONCE = 32_768;
 
+/** No text of JavaScript is longer, so what would become larger was never a payload. */
+const MOST_BYTES = 2 ** 29;
+
 const deflate = promisify(zlib.deflateRaw);
-const inflate = promisify(zlib.inflateRaw);
+const inflate = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.inflateRaw);
 
 /**
  * Compresses payloads with DEFLATE. A payload that would not become smaller stays as it is.
@@ -39,7 +42,8 @@ export function compress(options: CompressOptions = {}): PayloadStage {
     },
     async decode({ bytes }) {
       try {
-        return bytes.length <= AT_ONCE / 4 ? zlib.inflateRawSync(bytes) : await inflate(bytes);
+        const most = { maxOutputLength: MOST_BYTES };
+        return bytes.length <= AT_ONCE / 4 ? zlib.inflateRawSync(bytes, most) : await inflate(bytes, most);
       } catch (error) {
         throw unreadable("it is damaged", undefined, error);
       }

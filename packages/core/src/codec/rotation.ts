@@ -182,9 +182,9 @@ async function lookAtHistory(codec: Coder, from: string, place: Place): Promise<
   };
 }
 
-/** A store in memory without a codec keeps objects, which are not encrypted either. */
+/** A store in memory without a codec keeps objects, which no codec has written. */
 function isCurrent(codec: Coder, stored: string): boolean {
-  return isCoded(stored) && codec.isCurrent(stored);
+  return typeof stored === "string" && codec.isCurrent(stored);
 }
 
 /** The text as the codec writes it now, or why it cannot be read or written. */

@@ -49,8 +49,8 @@ export interface PayloadStage {
    */
   decode(staged: StagedPayload, place: PayloadPlace): Uint8Array | Promise<Uint8Array>;
   /**
-   * Whether a payload with this note is as the stage would write it now; `undefined` = the stage has
-   * not changed it. The rotation of keys rewrites the others.
+   * Whether a payload with this note is as the stage would write it now; `undefined` = the stage
+   * has not changed it. The rotation of keys rewrites the others.
    * @default every payload that the stage has changed is
    */
   isCurrent?(note: string | undefined): boolean;

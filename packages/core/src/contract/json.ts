@@ -60,8 +60,8 @@ export function isFrame(text: string): boolean {
 }
 
 /**
- * Stands for a payload that cannot be read. `decodeJson` throws for it, so that it hurts those alone
- * that need the payload.
+ * Stands for a payload that cannot be read. `decodeJson` throws for it, so that it hurts those
+ * alone that need the payload.
  */
 export function unreadableText(message: string): string {
   return UNREADABLE + message;

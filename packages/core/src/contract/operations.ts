@@ -320,7 +320,7 @@ export interface TaskOperations {
    * interrupted and begun again.
    *
    * All processes need the new key before, and should encrypt by it. Messages of tasks that do not
-   * exist stay as they are.
+   * exist stay as they are. With `current: null`, it decrypts what is encrypted.
    * @throws `INVALID_ARGUMENT` for a store whose codec does not encrypt, `INVALID_CURSOR`,
    * `BACKEND_UNAVAILABLE`
    * @example

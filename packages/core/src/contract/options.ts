@@ -318,8 +318,8 @@ export interface TaskStoreOptions {
   claimAfterMs?: number | undefined;
   limits?: Limits | undefined;
   /**
-   * Compresses, encrypts and moves the payloads of tasks on their way to the database. Payloads that
-   * were stored without it stay readable. All stores of the same tasks need the same one.
+   * Compresses, encrypts and moves the payloads of tasks on their way to the database. Payloads
+   * that were stored without it stay readable. All stores of the same tasks need the same one.
    * @default payloads are stored as they are
    */
   codec?: PayloadCodec | undefined;

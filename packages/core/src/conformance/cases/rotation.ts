@@ -37,7 +37,7 @@ async function exported(store: TaskStore): Promise<ExportedTask[]> {
   return tasks;
 }
 
-/** A held task with a payload in each field that a running task has, and messages of these numbers. */
+/** A held task with a payload in each field that a running task has, and with messages. */
 async function heldTaskOf(store: TaskStore, value: unknown, messages: readonly number[]) {
   const lease = await heldTask(store, { ttl: LONG, context: { value } });
   const { taskId } = lease;
