@@ -36,6 +36,7 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
   const see: Owners["see"] = codec.needsOwner ? (...tasks) => owners.see(...tasks) : () => undefined;
   const inOrder = new InOrder();
   let report: (error: unknown) => void = () => undefined;
+  let closed = false;
   const outside = new Outside(backend, codec, (error) => report(error));
 
   async function insert(task: NewTask, caps: Parameters<TaskBackend["insert"]>[1]): Promise<InsertOutcome> {
@@ -167,7 +168,10 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     async open(host) {
       const opened = await backend.open(host);
       codec.storeId = opened.storeId;
-      report = (error) => host.report(error);
+      report = (error) => {
+        // A sweep that is interrupted by the end of the store has not failed.
+        if (!closed) host.report(error);
+      };
       return opened;
     },
     insert,
@@ -236,6 +240,7 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     }),
     async close() {
       await outside.settled();
+      closed = true;
       await backend.close();
     },
   };

@@ -206,6 +206,29 @@ describe.each(stores)("offload over $name", (kind) => {
     expect(lists).toBeLessThanOrEqual(2);
   });
 
+  test("a store that closes during a sweep reports no failure", async () => {
+    await newTask(objects.store, "request");
+    objects.age();
+    const { promise: listing, resolve: listed } = Promise.withResolvers<void>();
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const slow: ObjectStorage = {
+      ...objects.storage,
+      async list(query) {
+        listed();
+        await gate;
+        return objects.storage.list(query);
+      },
+    };
+    // The place fails for a store that reports a failure.
+    const store = objects.open(slow);
+    const sweep = store.deleteExpired();
+    await listing;
+    await store.close();
+    open();
+    await sweep.catch(() => undefined);
+    expect(objects.files()).toHaveLength(1);
+  });
+
   test("ids of every kind keep their payloads, and long ones in the database", async () => {
     const { store, other } = objects;
     const ids = ["A", "a", "con", "CON.txt", "_41", "..", "../x", "ä/ß 漢", "~", "x".repeat(160), "nul"];
