@@ -4,7 +4,7 @@ import { startPostgresProcess } from "./postgres-process.ts";
 import { type DatabaseServer, firstWay, type OwnServer, type Way, WayUnavailable } from "./server.ts";
 
 export interface PostgresOptions {
-  /** The major version; `undefined` = any. */
+  /** The major version; `undefined` = the one of `TEST_POSTGRES_VERSION`, or else any. */
   readonly version?: number;
   /** "fast" turns off syncs, so a crash of the machine loses commits. `way` mentions it. */
   readonly durability?: "production" | "fast";
@@ -15,17 +15,24 @@ export interface PostgresOptions {
 /**
  * A Postgres server for tests that do not harm it: the one of `TEST_POSTGRES_URL`, or a new one.
  */
-export function startPostgres(options: PostgresOptions = {}): Promise<DatabaseServer> {
-  const given: Way<DatabaseServer> = {
+export function startPostgres(given: PostgresOptions = {}): Promise<DatabaseServer> {
+  const options = withVersion(given);
+  const named: Way<DatabaseServer> = {
     advice: "set TEST_POSTGRES_URL to a server where tests may create databases",
     start: () => givenPostgres(options),
   };
-  return firstWay(productName(options), [given, ...ownWays(options)]);
+  return firstWay(productName(options), [named, ...ownWays(options)]);
 }
 
 /** A Postgres server for one test, which may pause, kill and restart it. */
-export function startOwnPostgres(options: PostgresOptions = {}): Promise<OwnServer> {
+export function startOwnPostgres(given: PostgresOptions = {}): Promise<OwnServer> {
+  const options = withVersion(given);
   return firstWay(`${productName(options)} of their own`, ownWays(options));
+}
+
+function withVersion(options: PostgresOptions): PostgresOptions {
+  const version = process.env["TEST_POSTGRES_VERSION"];
+  return version && options.version === undefined ? { ...options, version: Number(version) } : options;
 }
 
 function ownWays(options: PostgresOptions): Way<OwnServer>[] {

@@ -24,6 +24,9 @@ export interface Sample {
   readonly counted: Counted;
 }
 
+/** The listeners of a signal that outlives every wait that it could end. */
+export const SHARED_SIGNAL = "listeners of a shared signal";
+
 /** Objects that are part of what a library forgets to release. */
 const CLASSES: Readonly<Record<string, new (...args: never[]) => object>> = {
   AbortSignal: AbortSignal as never,
@@ -87,7 +90,7 @@ function listeners(http: Server, shared: AbortSignal): Record<string, number> {
   return {
     "listeners of process": of(process),
     "listeners of the HTTP server": of(http),
-    "listeners of a shared signal": getEventListeners(shared, "abort").length,
+    [SHARED_SIGNAL]: getEventListeners(shared, "abort").length,
   };
 }
 

@@ -23,6 +23,8 @@ export interface Tally {
 }
 
 const MOST_UNDER_WAY = 60;
+/** The longest life of a task that its client does not know of: see `ttl` in `places.ts`. */
+const QUIET_MS = 240_000;
 
 /** A watched server on one store, its worker, and the load on it. */
 export class Scene implements AsyncDisposable {
@@ -135,7 +137,7 @@ export class Scene implements AsyncDisposable {
    */
   async quietSample(): Promise<Sample> {
     await Promise.all(this.#underWay);
-    const deadline = Date.now() + 120_000;
+    const deadline = Date.now() + QUIET_MS;
     for (;;) {
       await this.#watched.ask("close idle clients");
       const sample = await this.sample();

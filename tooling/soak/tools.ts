@@ -16,6 +16,9 @@ export const WORKER: WorkerOptions = {
 /** A database that is away fails a handler's calls, and the handler runs again. */
 const retry: RetryOptions = { limit: 1000, delayMs: 100, maxDelayMs: 1000 };
 
+/** A task whose client never learned of it ends after this time. */
+const UNKNOWN_MS = 60_000;
+
 const QUESTION = {
   mode: "form",
   message: "Go on?",
@@ -52,10 +55,12 @@ export function registerTools(tasks: TasksExtension, server: McpServer, inside: 
   const required = { task: "required", retry } as const;
   tasks.registerTool(server, "here", required, (_, task) => work(task));
   tasks.registerTool(server, "asks", required, async (_, task) => {
-    await task.elicit(QUESTION);
+    await task.elicit(QUESTION, { timeoutMs: UNKNOWN_MS }).catch((error: Error) => {
+      if (error.name !== "TimeoutError") throw error;
+    });
     return result();
   });
-  tasks.registerTool(server, "endless", required, (_, task) => sleep(3_600_000, result(), { signal: task.signal }));
+  tasks.registerTool(server, "endless", required, (_, task) => sleep(UNKNOWN_MS, result(), { signal: task.signal }));
   tasks.registerTool(server, "again", required, (_, task) => {
     if (task.failures === 0) throw new Error("the first attempt fails");
     return result();

@@ -1,4 +1,4 @@
-import type { Sample } from "./sample.ts";
+import { type Sample, SHARED_SIGNAL } from "./sample.ts";
 
 export interface Samples {
   /** Of a quiet store after the warm-up. */
@@ -64,6 +64,9 @@ function tolerance(name: string): number {
 export function faultsFound({ start, minutes, end }: Samples, lost: readonly string[]): string[] {
   const found = lost.map((text) => `lost: ${text}`);
   found.push(...leftOver(start, end));
+  // Every wait that the signal could end is over.
+  const listeners = end.held[SHARED_SIGNAL] ?? 0;
+  if (listeners > 0) found.push(`${SHARED_SIGNAL}: ${listeners}`);
   if (end.tasks.active > 0) found.push(`${end.tasks.active} tasks are still active`);
   if (end.tasks.undelivered > 0) found.push(`${end.tasks.undelivered} events are not delivered`);
   for (const kind of Object.keys(LEAST_NOISE) as MemoryKind[]) {

@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { UsageError } from "../command.ts";
 import { repositoryRoot, run } from "../packages.ts";
 import { parseOptions } from "../soak/options.ts";
-import type { Sample } from "../soak/sample.ts";
+import { type Sample, SHARED_SIGNAL } from "../soak/sample.ts";
 import { faultsFound, growthOf, leftOver } from "../soak/verdict.ts";
 
 // The timeout is only a bound. One store stands for all here: its server can be killed.
@@ -13,7 +13,7 @@ test("a short soak kills workers and servers, loses nothing, and writes a page",
   const folder = await mkdtemp(join(tmpdir(), "soak-test-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const out = join(folder, "results.md");
-  const args = ["--store", "redis", "--minutes", "0.01", "--rate", "5", "--faults", "100", "--out", out];
+  const args = ["--store", "redis", "--minutes", "0.01", "--rate", "40", "--faults", "100", "--out", out];
   const stdout = await run(process.execPath, ["tooling/soak/main.ts", ...args], { cwd: repositoryRoot });
   expect(stdout).toContain("redis: clean");
   const page = await readFile(out, "utf8");
@@ -62,6 +62,7 @@ describe("the verdict", () => {
       "sockets: 2 at the start, 3 at the end",
       "timers: 0 at the start, 1 at the end",
     ]);
+    expect(faultsFound({ ...samples, end: sample(0, { [SHARED_SIGNAL]: 1 }) }, [])).toContain(`${SHARED_SIGNAL}: 1`);
     // Objects of the engine come and go.
     expect(leftOver(sample(0), sample(0, { sockets: 1, "objects Promise": 50 }))).toEqual([]);
     expect(leftOver(sample(0), sample(0, { "objects Promise": 51 }))).toHaveLength(1);
