@@ -18,11 +18,13 @@ async function main(chosen: Options): Promise<void> {
         const verdicts = new Verdicts(backend, target);
         const all = allMutants(backend, target).filter(({ file }) => file.includes(chosen.only ?? ""));
         const sample = sampleOf(all, chosen.sample, chosen.seed);
-        const waiting = sample.filter((mutant) => isWaiting(mutant, verdicts, chosen));
+        // With those of earlier samples.
+        const inReport = () => all.filter((mutant) => sample.includes(mutant) || verdicts.get(mutant));
+        const waiting = inReport().filter((mutant) => isWaiting(mutant, verdicts, chosen));
         if (waiting.length > 0 && sessions.length === 0)
           for (const place of PLACES_OF[backend]) sessions.push(await Session.start(place));
         await runAll(waiting, sessions, verdicts, chosen.parallel);
-        report(backend, target, sample, all.length, verdicts, chosen);
+        report(backend, target, inReport(), all.length, verdicts);
       }
     } finally {
       for (const session of sessions) await session.stop();
@@ -71,17 +73,16 @@ async function runOne(mutant: Mutant, sessions: readonly Session[]): Promise<Ver
 function report(
   backend: Backend,
   target: Target,
-  sample: readonly Mutant[],
+  judged: readonly Mutant[],
   all: number,
   verdicts: Verdicts,
-  { seed }: Options,
 ): void {
-  const excused = sample.filter((mutant) => reasonFor(mutant));
-  const counted = sample.filter((mutant) => !reasonFor(mutant));
+  const excused = judged.filter((mutant) => reasonFor(mutant));
+  const counted = judged.filter((mutant) => !reasonFor(mutant));
   const of = (status: string) => counted.filter((mutant) => verdicts.get(mutant)?.status === status);
   const [killed, survived, invalid] = [of("killed"), of("survived"), of("invalid")];
   const share = (100 * killed.length) / (killed.length + survived.length);
-  console.log(`\n${backend}, ${target}: ${sample.length} of ${all} mutants (seed ${seed})`);
+  console.log(`\n${backend}, ${target}: ${judged.length} of ${all} mutants`);
   console.log(
     `  killed ${killed.length}, survived ${survived.length}, excused ${excused.length}, invalid ${invalid.length}: ${share.toFixed(1)} % killed`,
   );

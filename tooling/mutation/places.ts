@@ -1,3 +1,4 @@
+import { Redis } from "ioredis";
 import { createDatabase } from "../databases/fixtures.ts";
 import { startOwnRedis, startPostgres } from "../databases/index.ts";
 import type { Place } from "./harnesses.ts";
@@ -7,7 +8,7 @@ export interface Server {
   readonly url: string;
   /** The database and its version. */
   readonly name: string;
-  /** After a mutant that did not end: its server may not answer others. */
+  /** After a mutant. One that does not end may keep the server from answering the next. */
   recover(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -27,6 +28,7 @@ export async function serverFor(place: Place): Promise<Server> {
     // Its own, since a script that does not end blocks the whole server.
     const server = await startOwnRedis();
     const recover = async () => {
+      if (await answers(server.url)) return;
       await server.control.halt("killed");
       await server.control.start();
     };
@@ -34,3 +36,19 @@ export async function serverFor(place: Place): Promise<Server> {
   }
   return { url: "", name: place, recover: nothing, stop: nothing };
 }
+
+/** Whether the server answers. It refuses while a script runs for long. */
+async function answers(url: string): Promise<boolean> {
+  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, commandTimeout: ANSWER_MS });
+  redis.on("error", () => undefined);
+  try {
+    await redis.connect();
+    return (await redis.ping()) === "PONG";
+  } catch {
+    return false;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const ANSWER_MS = 10_000;

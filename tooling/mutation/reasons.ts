@@ -158,6 +158,54 @@ export const reasons: readonly Reason[] = [
     change: "> -> >=",
     reason: "A place is free one millisecond later; a case cannot hit it",
   },
+  {
+    file: "core/src/store/waiting.ts",
+    line: "over = true;",
+    change: "true -> false",
+    reason: "Only memory: a wait that ended during its first read would stay with the hub",
+  },
+  {
+    file: "postgres/src/events.ts",
+    line: "WHERE NOT blocked ORDER BY due_at, seq LIMIT $3",
+    change: "seq -> seq DESC",
+    reason: "Of events of several tasks that are due in the same millisecond, any may come first",
+  },
+  {
+    file: "postgres/src/statements.ts",
+    line: "lease_token = t.lease_token + 2 - t.lease_token % 2",
+    change: "- -> +",
+    reason: "Another larger even number",
+  },
+  {
+    file: "postgres/src/turns.ts",
+    line: "AND ($2::bigint IS NULL OR ${count(",
+    change: "AND -> OR",
+    reason: "A look before the claim, which decides by itself",
+  },
+  {
+    file: "postgres/src/turns.ts",
+    line: "SELECT CASE WHEN EXISTS (SELECT FROM ${pauses} WHERE name = $1)",
+    change: "= -> <>",
+    reason: "The look before the claim has asked the same: it takes a pause between the two",
+  },
+  {
+    file: "redis/src/commands/claim-limited.lua",
+    line: "local firstField = #ARGV + 1",
+    change: "1 -> 0",
+    reason: "Takes the place of the last argument, which was read before",
+  },
+  {
+    file: "redis/src/commands/insert.lua",
+    line: "if capOfOwner and redis.call('ZCOUNT'",
+    change: "'(' .. created -> created",
+    reason: "A task counts for one millisecond more",
+  },
+  {
+    file: "redis/src/commands/list.lua",
+    line: "gone = gone + 1",
+    change: "-> nothing",
+    reason: "Bounds how long the script runs",
+  },
 ];
 
 export function excuses({ file, line, change = "" }: Reason, mutant: Mutant): boolean {

@@ -53,7 +53,7 @@ export class Session {
   async run(mutant: Mutant): Promise<Verdict> {
     const module = moduleOf(mutant.file, mutant.text());
     const verdict = await trial(this.#task(this.#order.for(mutant)), module, this.#limitMs);
-    if (verdict.by === "time limit") await this.#server.recover();
+    if (verdict.status === "killed") await this.#server.recover();
     if (verdict.status === "killed") this.#order.killed(mutant, verdict.by);
     return verdict;
   }

@@ -98,6 +98,17 @@ class PlacesById extends MutableBackend {
   }
 }
 
+class SweepsOwners extends MutableBackend {
+  override async deleteExpired(limit: number) {
+    const hide = "update tasks set claimable_at = null where active and json_extract(record, '$.owner') is ?";
+    const owners = this.raw.prepare(
+      "select distinct json_extract(record, '$.owner') as owner from tasks where expires_at <= ?",
+    );
+    for (const { owner } of owners.all(this.now())) this.raw.prepare(hide).run(owner as string | null);
+    return super.deleteExpired(limit);
+  }
+}
+
 export const concurrencyMutants: Mutant[] = [
   {
     id: "limits-of-a-handle",
@@ -246,6 +257,12 @@ export const concurrencyMutants: Mutant[] = [
       claimTasks: (options) =>
         store.claimTasks(options).catch(() => store.claimTasks({ ...options, concurrency: undefined })),
     }),
+  },
+  {
+    id: "owners-end-with-a-task",
+    breaks: "The sweep of one task takes all tasks of its owner from the claims",
+    kills: ["concurrency/beside-removed"],
+    backend: SweepsOwners,
   },
   {
     id: "racy-limits",

@@ -247,6 +247,29 @@ export const concurrencyCases = [
   ),
 
   define(
+    "concurrency/beside-removed",
+    "When tasks of an owner expire or are removed, claims with limits still take the owner's other ones.",
+    async (scene) => {
+      const store = scene.open();
+      const limits = { running: 100 };
+      // Limits are in use before the tasks come.
+      assert.deepEqual(await claim(store, limits), []);
+      const kept: string[] = [];
+      for (const owner of ["ada", undefined]) {
+        const [ended = "", ...others] = await waiting(store, 2, owner);
+        await newTask(store, { claimAfterMs: 0, ttl: 20 }, owner);
+        await store.cancelTask(ended, { owner });
+        kept.push(...others);
+      }
+      await scene.advance(60);
+      await store.deleteExpired();
+      await ifSupported(scene.open().operations.removeTasks({ status: "cancelled" }));
+      const claimed = await claim(store, limits, 10);
+      assert.deepEqual(claimed.map(({ lease }) => lease.taskId).toSorted(), kept.toSorted());
+    },
+  ),
+
+  define(
     "concurrency/claim-after",
     "A claim with limits takes no task before its `claimAfterMs` have passed, and no expired one.",
     async (scene) => {

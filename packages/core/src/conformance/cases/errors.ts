@@ -170,6 +170,7 @@ export const errorCases = [
         store.acquireLease(taskId, { leaseMs: 0 }),
         store.claimTask({ names: [] }),
         store.requestInputs(taskId, {}),
+        store.requestInputs(taskId, null as never),
         store.requestInputs(taskId, { q: {} as never }),
         store.waitForTask(taskId, { until: "never" as never }),
         store.waitForTask(taskId, { until: ["done" as never] }),

@@ -287,6 +287,9 @@ export const eventCases = [
       assert.deepEqual([again.event.id, again.event.attempt], [first.event.id, 1]);
       await deliver(store, [first]);
       assert.deepEqual(await kept(store), [2, 0]);
+      // A delivery that failed may be repeated at once, and counts.
+      await store.events.settle(NOTIFIER, [{ lease: again.lease, outcome: "failed", error: "busy", retryMs: 0 }]);
+      assert.equal((await takeOne(store)).event.attempt, 2);
     },
   ),
 
