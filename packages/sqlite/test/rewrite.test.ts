@@ -20,7 +20,9 @@ test("a rotation leaves no text of an old key in the tables, also none that was 
   await using store = new SqliteTaskStore({ database, codec: { encrypt } });
   await store.operations.rotatePayloads();
   const texts = database
-    .prepare("SELECT body FROM mcp_payloads UNION ALL SELECT concat(request, checkpoint, status_message) FROM mcp_tasks")
+    .prepare(
+      "SELECT body FROM mcp_payloads UNION ALL SELECT concat(request, checkpoint, status_message) FROM mcp_tasks",
+    )
     .pluck()
     .all();
   expect(texts.join()).not.toContain("hunter2");
