@@ -17,7 +17,7 @@ const OPTIONS: OptionTable<CompressOptions> = { aboveBytes: checks.whole(0) };
 /** Up to this size, the work takes less time than handing it to another thread. */
 const AT_ONCE = 32_768;
 
-/** No text of JavaScript is longer, so what would become larger was never a payload. */
+/** Node has no longer text, so what would become larger was never a payload. */
 const MOST_BYTES = 2 ** 29;
 
 const deflate = promisify(zlib.deflateRaw);
