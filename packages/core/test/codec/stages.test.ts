@@ -99,15 +99,21 @@ test("a stored payload says which stages have changed it, and by which key", asy
   expect(await plain.encode('"short"', PLACE)).toBe('"short"');
 });
 
-test.each(["~", "~aes-gcm", "~aes-gcm|one", "~aes-gcm|%|x|AAAA", "~other|one||AAAA", "~!A message of its own", "~!A message of its own|||", "~|||"])(
-  "the broken text %s cannot be read, and nothing of it is shown",
-  async (stored) => {
-    const codec = new Codec({ encrypt: aesGcm({ keys: { one: key }, current: "one" }) });
-    const read = await codec.decode(stored, PLACE);
-    expect(read).toMatch(/^~!A payload of the task cannot be read or written: /);
-    expect(read).not.toContain("of its own");
-  },
-);
+test.each([
+  "~",
+  "~aes-gcm",
+  "~aes-gcm|one",
+  "~aes-gcm|%|x|AAAA",
+  "~other|one||AAAA",
+  "~!A message of its own",
+  "~!A message of its own|||",
+  "~|||",
+])("the broken text %s cannot be read, and nothing of it is shown", async (stored) => {
+  const codec = new Codec({ encrypt: aesGcm({ keys: { one: key }, current: "one" }) });
+  const read = await codec.decode(stored, PLACE);
+  expect(read).toMatch(/^~!A payload of the task cannot be read or written: /);
+  expect(read).not.toContain("of its own");
+});
 
 test("what has left the database says by which key it is encrypted", async () => {
   const objects = new Map<string, Uint8Array>();
