@@ -1,5 +1,6 @@
-// The search for an order, after Wing & Gong ("Testing and Verifying Concurrent Objects", 1993) with
-// the memory of Lowe ("Testing for Linearizability", 2017).
+// The search for an order, after Wing & Gong ("Testing and Verifying Concurrent Objects", 1993),
+// with the memory of Lowe ("Testing for Linearizability", 2017). The npm registry has no library
+// for it.
 
 /** What the search needs to know of an operation. */
 export interface Timed {
@@ -30,7 +31,7 @@ export type Verdict<Op> =
 /** Configurations that a search visits before it gives up. */
 export const CONFIGURATIONS = 300_000;
 
-/** Whether the operations on one object can have taken effect one after another, each in its time. */
+/** Whether the operations on an object can have taken effect one by one, each in its time. */
 export function check<State, Op extends Timed>(
   model: Model<State, Op>,
   operations: readonly Op[],

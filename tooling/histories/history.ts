@@ -18,7 +18,7 @@ export interface Return {
   readonly answers: Readonly<Record<string, Answer>>;
 }
 
-/** How far the database's clock was ahead of the monotonic clock, at least and at most, in a time. */
+/** How far the database's clock was ahead of the monotonic clock, at least and at most. */
 export type Ahead = (from: number, to: number) => Span;
 
 /** Databases cut times to milliseconds, and a host's clocks are not quite in step. */
@@ -59,8 +59,8 @@ function parse(line: string): Invocation | Return | undefined {
 }
 
 /**
- * Operations by register. Calls for a queue through one store take effect in the order in which they
- * were made, as the contract says.
+ * Operations by register. Calls for a queue through one store take effect in the order in which
+ * they were made, as the contract says.
  */
 export function byRegister(operations: readonly Operation[]): Map<string, Operation[]> {
   const registers = new Map<string, Operation[]>();

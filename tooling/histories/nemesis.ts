@@ -1,4 +1,4 @@
-// Harms the processes of a run, their connections and their server, in an order that the seed decides.
+// Harms the processes of a run, their connections and their server. The seed decides the order.
 import { setTimeout as pause } from "node:timers/promises";
 import type { TcpProxy } from "../databases/proxy.ts";
 import { PATIENCE_MS, type Place } from "./places.ts";

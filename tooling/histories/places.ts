@@ -60,9 +60,9 @@ export async function openStore(name: StoreName, address: string, options: TaskS
 }
 
 /**
- * How the clock of each process's host jumps. Processes that share an SQLite file share a host, whose
- * clock decides. The clock of a server decides elsewhere, so that each process may have a host of
- * its own, whose clock is an hour wrong.
+ * How the clock of each process's host jumps. Processes that share an SQLite file share a host,
+ * whose clock decides. The clock of a server decides elsewhere, so that each process may have a
+ * host of its own, whose clock is an hour wrong.
  */
 export function jumpsOf(name: StoreName, seed: number, process: number): Jumps {
   if (name === "sqlite") return { seed, offsets: [0, 0, 0, 300, -300, 5000] };

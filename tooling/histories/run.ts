@@ -115,7 +115,7 @@ class Crew {
     }
   }
 
-  /** Until all calls are made. The nemesis counts calls, so that slow machines have as many acts. */
+  /** Until all calls are made. The nemesis counts calls, so slow machines have as many acts. */
   async work(): Promise<void> {
     const { operations, nemesis = true } = this.#options;
     const reach = {
