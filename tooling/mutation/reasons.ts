@@ -79,6 +79,12 @@ export const reasons: readonly Reason[] = [
     reason: "Only memory: a turn of a queue that is empty would be kept",
   },
   {
+    file: "core/src/store/sweeper.ts",
+    line: "const left = Math.min(limit - total, BATCH);",
+    change: "- -> +",
+    reason: "In memory one step deletes all; expiry/sweep-in-steps catches it over SQLite, whose steps are short",
+  },
+  {
     file: "core/src/store/waiting.ts",
     line: "over = true;",
     change: "-> ;",
@@ -140,7 +146,7 @@ export const reasons: readonly Reason[] = [
   },
   {
     file: "sqlite/src/statements.ts",
-    line: "INSERT OR IGNORE INTO ${changes}",
+    line: "this.keepCounter = sql(",
     change: "0 -> 1",
     reason: "Tells of a change of a task that did not change, or of none",
   },
@@ -194,7 +200,7 @@ export const reasons: readonly Reason[] = [
   },
   {
     file: "postgres/src/turns.ts",
-    line: "SELECT CASE WHEN EXISTS (SELECT FROM ${pauses} WHERE name = $1)",
+    line: "SELECT CASE WHEN EXISTS (SELECT FROM",
     change: "= -> <>",
     reason: "The look before the claim has asked the same: it takes a pause between the two",
   },
