@@ -70,13 +70,7 @@ async function runOne(mutant: Mutant, sessions: readonly Session[]): Promise<Ver
   return verdict as Verdict;
 }
 
-function report(
-  backend: Backend,
-  target: Target,
-  judged: readonly Mutant[],
-  all: number,
-  verdicts: Verdicts,
-): void {
+function report(backend: Backend, target: Target, judged: readonly Mutant[], all: number, verdicts: Verdicts): void {
   const excused = judged.filter((mutant) => reasonFor(mutant));
   const counted = judged.filter((mutant) => !reasonFor(mutant));
   const of = (status: string) => counted.filter((mutant) => verdicts.get(mutant)?.status === status);

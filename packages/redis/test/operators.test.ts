@@ -205,6 +205,31 @@ test("removal leaves no trace of ended tasks, and does not touch active ones", a
   expect(await store.messages.dequeue("active")).toEqual(message);
 });
 
+test("a sweep leaves no trace of expired tasks, and does not touch others", async () => {
+  const { url } = await ownServer();
+  const redis = operator(url);
+  const store = openStore({ url, limits: { activeTasks: 10, activeTasksPerOwner: 10 } });
+  const create = (taskId: string, ttl: number) => store.createTask({ taskId, ttl, claimAfterMs: 0 }, 1, REQUEST, "ada");
+  // The sets for caps, searches and claims with limits are there before the task that expires.
+  await create("first", 60_000);
+  await found(store);
+  const limits = { grind: { running: 1 } };
+  expect(await store.claimTasks({ names: ["grind"], leaseMs: 60_000, limit: 1, concurrency: limits })).toHaveLength(1);
+  await create("gone", 20);
+  await create("kept", 60_000);
+  await until(async () => (await store.getTask("gone", "ada")) === null);
+  expect(await store.deleteExpired()).toBe(1);
+  const sets: string[] = [];
+  for (const key of await redis.keys("*")) {
+    if ((await redis.type(key)) !== "zset") continue;
+    const members = (await redis.zrange(key, "0", "-1")).join();
+    expect(members, key).not.toContain("gone");
+    if (members.includes("kept")) sets.push(key.slice("{mcp}:".length).split(":")[0] as string);
+  }
+  const everyOne = ["active", "active-of", "claims", "expiring", "owner", "queue", "tasks", "watched"];
+  expect(sets.toSorted()).toEqual(everyOne);
+});
+
 test("a line of the history changes neither revision nor expiry, also of a task that has ended", async () => {
   const { url } = await ownServer();
   const redis = operator(url);

@@ -122,6 +122,16 @@ export const operatorTransferMutants: Mutant[] = [
     backend: CommitsLate,
   },
   {
+    id: "expired-ids-are-taken",
+    breaks: "An import leaves out the tasks whose ids expired ones had",
+    kills: ["operators/import-over-expired"],
+    backend: class extends MutableBackend {
+      override async restore(tasks: readonly RestoredTask[]) {
+        return super.restore(tasks.filter(({ taskId }) => !this.peek(taskId)));
+      }
+    },
+  },
+  {
     id: "imports-are-not-found",
     breaks: "A search for failed tasks knows only those that were created in the store",
     kills: ["operators/import-in-use"],

@@ -37,6 +37,9 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** Large results that are being read. */
+let reading = 0;
+
 export const payloadMutants: Mutant[] = [
   {
     id: "no-nul",
@@ -154,6 +157,23 @@ export const payloadMutants: Mutant[] = [
       if (typeof value === "object" && value !== null && "sum" in value)
         throw new TaskStoreError("INVALID_ARGUMENT", "");
       return value;
+    }),
+  },
+  {
+    id: "few-results-at-once",
+    breaks: "A result that is read while several others are comes as an error",
+    kills: ["payloads/large-at-once"],
+    store: (store) => ({
+      async getTaskResult(...args) {
+        reading += 1;
+        try {
+          const result = await store.getTaskResult(...args);
+          if (reading > 4) throw new TaskStoreError("UNAVAILABLE", "later");
+          return result;
+        } finally {
+          reading -= 1;
+        }
+      },
     }),
   },
 ];

@@ -153,6 +153,27 @@ export const operatorTransferCases = [
   ),
 
   defineCase(
+    "operators/import-over-expired",
+    "A task is imported even if an expired one, deleted or not, had its id.",
+    async (scene) => {
+      const store = scene.open();
+      const ids = [await newTask(store), await newTask(store)];
+      const tasks = throughText(await exported(store));
+      const place = await scene.elsewhere();
+      const other = place.open();
+      for (const taskId of ids) await newTask(other, { taskId, ttl: 20 }, "ada");
+      await place.advance(60);
+      // A single one first, and beside it another expired task.
+      const outcome = await imported(other, tasks.slice(0, 1));
+      if (!outcome) return;
+      assert.deepEqual(outcome, { imported: 1, existing: 0 });
+      assert.deepEqual(await other.operations.importTasks(tasks), { imported: 1, existing: 1 });
+      for (const taskId of ids) assert.deepStrictEqual(await recordOf(other, taskId), await recordOf(store, taskId));
+      assert.equal((await other.operations.listRecords()).records.length, 2);
+    },
+  ),
+
+  defineCase(
     "operators/copy",
     "A copy while both stores are in use moves what runs, so that only the second store has it, and may be begun again.",
     async (scene) => {

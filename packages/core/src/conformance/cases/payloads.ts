@@ -174,6 +174,20 @@ export const payloadCases = [
     assert.equal((await store.getTask(taskId))?.status, "completed");
   }),
 
+  defineCase(
+    "payloads/large-at-once",
+    "Many large payloads that are read and written at once arrive, each with its own task.",
+    async (scene) => {
+      const store = scene.open();
+      const ids = await Promise.all(range(12).map(() => newTask(store, {}, "ada")));
+      const resultOf = (taskId: string) => ({ content: [], text: `${taskId} ${"x".repeat(30_000)}` });
+      await Promise.all(ids.map((taskId) => store.storeTaskResult(taskId, "completed", resultOf(taskId), "ada")));
+      const results = await Promise.all(ids.map((taskId) => store.getTaskResult(taskId, "ada")));
+      for (const [index, taskId] of ids.entries())
+        assert.equal(results[index]?.["text"], resultOf(taskId).text, "The result is another task's");
+    },
+  ),
+
   defineCase("payloads/status-message", "A status message may hold any characters.", async (scene) => {
     const store = scene.open();
     const taskId = await newTask(store);
