@@ -96,6 +96,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "@mcp-task-store/otel": ["@mcp-task-store/core"],
   "@mcp-task-store/postgres": ["@mcp-task-store/core"],
   "@mcp-task-store/redis": ["@mcp-task-store/core"],
+  "@mcp-task-store/s3": ["@mcp-task-store/core", "aws4fetch"],
   "@mcp-task-store/server": ["@mcp-task-store/core"],
   "@mcp-task-store/sqlite": ["@mcp-task-store/core"],
   "create-mcp-task-backend": [],
