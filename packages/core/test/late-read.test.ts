@@ -5,17 +5,17 @@ import { stores } from "../../../tooling/test/fixtures/stores.ts";
 const [memory] = stores;
 const newPlace = (memory as (typeof stores)[number]).usePlaces();
 
-/** A backend whose next `readMany` holds back its answer until the test lets it go. */
-function held(backend: TaskBackend) {
+/** A backend whose next read holds back its answer until the test lets it go. */
+function held<Key extends "read" | "readMany">(backend: TaskBackend, held: Key) {
   let gate: Promise<void> | undefined;
   let begun = Promise.withResolvers<void>();
   const proxy = new Proxy(backend, {
     get(target, key) {
       const value: unknown = Reflect.get(target, key, target);
       if (typeof value !== "function") return value;
-      if (key !== "readMany") return value.bind(target);
-      return async (...of: Parameters<TaskBackend["readMany"]>) => {
-        const found = await target.readMany(...of);
+      if (key !== held) return value.bind(target);
+      return async (...of: unknown[]) => {
+        const found = await value.apply(target, of);
         const waiting = gate;
         gate = undefined;
         if (waiting) begun.resolve();
@@ -35,7 +35,7 @@ function held(backend: TaskBackend) {
 
 test("a wait never ends with a state that was read before it began", async () => {
   await using place = await newPlace();
-  const { backend, hold } = held(place.openBackend());
+  const { backend, hold } = held(place.openBackend(), "readMany");
   const store = new DurableTaskStore(backend, { sweepIntervalMs: false });
   const { taskId } = await store.createTask({ name: "work" });
   const question = { method: "elicitation/create", params: { message: "Sure?" } };
@@ -53,5 +53,31 @@ test("a wait never ends with a state that was read before it began", async () =>
   expect(await first).toBe("yes");
   await store.provideInputs(taskId, { second: "no" });
   expect(await second).toBe("no");
+  await store.close();
+});
+
+test("a wait that ends during its first read leaves nothing that watches the task", async () => {
+  await using place = await newPlace();
+  const { backend, hold } = held(place.openBackend(), "read");
+  let listening = 0;
+  const counting = new Proxy(backend, {
+    get(target, key) {
+      if (key === "listen" || key === "listenForClaims") listening += 1;
+      return Reflect.get(target, key);
+    },
+  });
+  const store = new DurableTaskStore(counting, { sweepIntervalMs: false });
+  const { taskId } = await store.createTask({ name: "work", owner: "alice" });
+  const { begun, letGo } = hold();
+  const client = new AbortController();
+  const wait = store.waitForTask(taskId, { owner: "alice", signal: client.signal });
+  await begun;
+  client.abort(new Error("the client left"));
+  await expect(wait).rejects.toThrow("the client left");
+  letGo();
+  // What the wait would begin after its read, it begins before this call ends.
+  await new Promise(setImmediate);
+  expect(await store.getTask(taskId, "alice")).toMatchObject({ status: "working" });
+  expect(listening).toBe(0);
   await store.close();
 });

@@ -58,6 +58,8 @@ export class Waiting {
       taskId,
       payloads,
       onTask(task) {
+        // The wait may have ended during the first read.
+        if (over) return;
         over = true;
         if (!task || !isInScope(scope, task.owner)) reject(seen ? expired(taskId) : notFound(taskId));
         else if (isTerminal(task.status) || test(task)) resolve(task);
