@@ -214,7 +214,8 @@ class Crew {
   }
 
   #tell(order: Order): void {
-    for (const child of this.#slots) if (child.connected) child.send(order);
+    // A process that has just ended needs no order.
+    for (const child of this.#slots) if (child.connected) child.send(order, () => undefined);
   }
 
   #file(number: number): string {
