@@ -168,7 +168,7 @@ export const payloadMutants: Mutant[] = [
         reading += 1;
         try {
           const result = await store.getTaskResult(...args);
-          if (reading > 4) throw new TaskStoreError("UNAVAILABLE", "later");
+          if (reading > 4) throw new TaskStoreError("BACKEND_UNAVAILABLE", "later");
           return result;
         } finally {
           reading -= 1;
