@@ -205,6 +205,11 @@ export const reasons: readonly Reason[] = [
     reason: "The look before the claim has asked the same: it takes a pause between the two",
   },
   {
+    file: "redis/src/commands/claim.lua",
+    line: "local firstField = #ARGV + 1",
+    reason: "Takes the place of an argument that was read before",
+  },
+  {
     file: "redis/src/commands/claim-limited.lua",
     line: "local firstField = #ARGV + 1",
     change: "1 -> 0",
@@ -233,6 +238,18 @@ export const reasons: readonly Reason[] = [
     line: "gone = gone + 1",
     change: "-> nothing",
     reason: "Bounds how long the script runs",
+  },
+  {
+    file: "redis/src/commands/push.lua",
+    line: "local first = redis.call('LINDEX', messages, 0)",
+    change: "0 -> 1",
+    reason: "When expired messages go; a full queue is looked through",
+  },
+  {
+    file: "redis/src/commands/remove.lua",
+    line: "if #removed > 0 then",
+    change: "-> false",
+    reason: "Only memory: packages/redis/test/operators.test.ts looks for what a removal leaves",
   },
   {
     file: "redis/src/commands/watch.lua",

@@ -6,18 +6,24 @@ interface Message {
 }
 
 /**
- * The queues of messages, one per task id, first in, first out. All messages of a queue have the
- * same ttl, so the first is also the first to expire.
+ * The queues of messages, one per task id, first in, first out. The first of a queue is also the
+ * first to expire, unless stores with different ttls put messages into it.
  */
 export class Messages {
   readonly #queues = new Map<string, Message[]>();
   readonly #due = new DueHeap<string>();
   /** The ids that are in the heap, each once. */
   readonly #scheduled = new Set<string>();
+  /** The queues in which a message expires before an earlier one. */
+  readonly #mixed = new Set<string>();
 
   push(taskId: string, text: string, maxSize: number | null, expiresAt: number, now: number): PushOutcome {
     const queue = this.#fresh(taskId, now);
     if (maxSize !== null && queue.length >= maxSize) return { pushed: false, size: queue.length };
+    if (expiresAt < (queue.at(-1)?.expiresAt ?? 0)) {
+      this.#mixed.add(taskId);
+      this.#scheduled.delete(taskId);
+    }
     this.#schedule(expiresAt, taskId);
     queue.push({ text, expiresAt });
     this.#queues.set(taskId, queue);
@@ -27,7 +33,7 @@ export class Messages {
   shift(taskId: string, limit: number | null, now: number): string[] {
     const queue = this.#fresh(taskId, now);
     const taken = queue.splice(0, limit ?? queue.length);
-    if (queue.length === 0) this.#queues.delete(taskId);
+    if (queue.length === 0) this.delete(taskId);
     return taken.map((message) => message.text);
   }
 
@@ -45,6 +51,7 @@ export class Messages {
 
   delete(taskId: string): void {
     this.#queues.delete(taskId);
+    this.#mixed.delete(taskId);
   }
 
   deleteExpired(limit: number, now: number): number {
@@ -54,9 +61,10 @@ export class Messages {
       if (taskId === undefined) break;
       this.#scheduled.delete(taskId);
       const before = this.#queues.get(taskId)?.length ?? 0;
-      const [first] = this.#fresh(taskId, now);
+      const rest = this.#fresh(taskId, now);
+      const [first] = this.#mixed.has(taskId) ? rest.toSorted((one, other) => one.expiresAt - other.expiresAt) : rest;
       if (first) this.#schedule(first.expiresAt, taskId);
-      else this.#queues.delete(taskId);
+      else this.delete(taskId);
       deleted += before - (this.#queues.get(taskId)?.length ?? 0);
     }
     return deleted;
@@ -71,6 +79,11 @@ export class Messages {
   /** The queue without its expired messages. */
   #fresh(taskId: string, now: number): Message[] {
     const queue = this.#queues.get(taskId) ?? [];
+    if (this.#mixed.has(taskId)) {
+      const rest = queue.filter((message) => message.expiresAt > now);
+      this.#queues.set(taskId, rest);
+      return rest;
+    }
     const live = queue.findIndex((message) => message.expiresAt > now);
     queue.splice(0, live === -1 ? queue.length : live);
     return queue;

@@ -17,6 +17,21 @@ class Uncapped extends MutableBackend {
   }
 }
 
+/** Expired messages behind one that remains take places. */
+class FullOfExpired extends MutableBackend {
+  override async push(taskId: string, message: string, maxSize: number | null, ttl: number) {
+    const row = this.raw
+      .prepare(
+        `select count(*) as size from messages where task_id = ?
+          and seq >= (select min(seq) from messages where task_id = ? and expires_at > ?)`,
+      )
+      .get(taskId, taskId, this.now());
+    const size = row?.["size"] as number;
+    if (maxSize !== null && size >= maxSize) return { pushed: false, size } as const;
+    return super.push(taskId, message, null, ttl);
+  }
+}
+
 class RacyPush extends MutableBackend {
   override async push(taskId: string, message: string, maxSize: number | null, ttl: number) {
     const row = this.raw.prepare("select count(*) as size from messages where task_id = ?").get(taskId);
@@ -208,5 +223,11 @@ export const messageMutants: Mutant[] = [
           }),
       },
     }),
+  },
+  {
+    id: "full-of-expired",
+    breaks: "An expired message behind one that remains counts towards a cap",
+    kills: ["messages/expire-by-themselves"],
+    backend: FullOfExpired,
   },
 ];

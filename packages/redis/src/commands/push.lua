@@ -17,7 +17,13 @@ while first and expiryOf(first) <= now do
   first = redis.call('LINDEX', messages, 0)
 end
 local size = redis.call('LLEN', messages)
-if maxSize and size >= maxSize then return size end
+if maxSize and size >= maxSize then
+  -- Expired ones may be behind one that remains, as stores may have different ttls.
+  for _, element in ipairs(redis.call('LRANGE', messages, 0, -1)) do
+    if expiryOf(element) <= now then size = size - redis.call('LREM', messages, 1, element) end
+  end
+  if size >= maxSize then return size end
+end
 
 local expires = text(math.ceil(now + ttl))
 redis.call('RPUSH', messages, elementOf(expires, message))

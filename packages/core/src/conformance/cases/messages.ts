@@ -168,6 +168,17 @@ export const messageCases = [
       await store.messages.enqueue("t", message(5));
       assert.deepStrictEqual(ids(await brief.messages.dequeueAll("t")), [5]);
       assert.equal(await brief.messages.dequeue("t"), undefined);
+      // Before and after one that remains.
+      await brief.messages.enqueue("t", message(6));
+      await store.messages.enqueue("t", message(7));
+      await brief.messages.enqueue("t", message(8));
+      await scene.advance(100);
+      await store.messages.enqueue("t", message(9), undefined, 2);
+      assert.deepStrictEqual(ids(await store.messages.dequeueAll("t")), [7, 9]);
+      await store.messages.enqueue("t", message(10));
+      await brief.messages.enqueue("t", message(11));
+      await scene.advance(100);
+      assert.deepStrictEqual(ids(await store.messages.dequeueAll("t")), [10]);
     },
   ),
 
