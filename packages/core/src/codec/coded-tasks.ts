@@ -15,8 +15,6 @@ interface Whose {
   readonly owner: string | null;
 }
 
-type InTurn = <T>(run: () => Promise<T>) => Promise<T>;
-
 type ReadAgain = (taskId: string, field: PayloadField) => Promise<string | null | undefined>;
 
 /** Changes the payloads in all that a backend takes and gives. */
@@ -30,14 +28,8 @@ export class CodedTasks {
     this.#readAgain = readAgain;
   }
 
-  /**
-   * @param inTurn Keeps the order of creations. A request that leaves the database holds up no
-   * other.
-   */
-  async newTask(task: NewTask, inTurn: InTurn = (run) => run()): Promise<NewTask> {
-    const place = { taskId: task.taskId, field: "request", owner: task.owner ?? undefined };
-    const { stored, leave } = await inTurn(() => this.codec.encodeInside(task.request, place));
-    return { ...task, request: leave ? await leave() : stored };
+  async newTask(task: NewTask): Promise<NewTask> {
+    return { ...task, request: await this.#encode(task.request, task, "request") };
   }
 
   /** Whether the patch has a payload. */

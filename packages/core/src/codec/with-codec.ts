@@ -40,7 +40,7 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
   const outside = new Outside(backend, codec, (error) => report(error));
 
   async function insert(task: NewTask, caps: Parameters<TaskBackend["insert"]>[1]): Promise<InsertOutcome> {
-    const ready = await coded.newTask(task, (run) => inOrder.prepared(CREATIONS, run));
+    const ready = await inOrder.prepared(CREATIONS, () => coded.newTask(task));
     const outcome = await outside.writing(
       task.taskId,
       { request: ready.request },

@@ -333,16 +333,6 @@ describe.each(stores)("offload over $name", (kind) => {
     expect((await store.getRecord(taskId))?.checkpoint).toEqual({ text: large("checkpoint") });
   });
 
-  test("a creation whose request leaves the database holds up no other", async () => {
-    const { slow, open } = gated();
-    const store = objects.open(slow);
-    const large = newTask(store, "large");
-    const small = await store.createTask({ name: "work" });
-    expect((await store.getTask(small.taskId))?.status).toBe("working");
-    open();
-    expect((await store.getTask(await large))?.status).toBe("working");
-  });
-
   test("a storage that is away fails calls for a time, and loses no task", async () => {
     const { store, storage } = objects;
     const taskId = (await store.createTask({ claimAfterMs: 0 }, 1, requestOf("request"))).taskId;
