@@ -174,6 +174,7 @@ export class BackendGateway {
         throw notFound(taskId);
       });
     if (lease && lease.taskId !== taskId) throw invalid("The lease belongs to another task", taskId);
+    if (lease && !Number.isSafeInteger(lease.token)) throw invalid("The lease has no token of a store", taskId);
     const guard: { -readonly [Field in keyof Guard]: Guard[Field] } = { scope };
     if (lease) guard.leaseToken = lease.token;
     if (leaseFree) guard.leaseFree = leaseFree;

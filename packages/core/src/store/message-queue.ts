@@ -28,7 +28,8 @@ export class BackendMessageQueue implements TaskMessageQueue {
     const cap = Math.min(maxSize ?? Number.POSITIVE_INFINITY, limits.messagesPerTask ?? Number.POSITIVE_INFINITY);
     // SDK 1.x queues its answer to any request that claims to be a part of a task, and does not ask
     // whose task that is.
-    const isAnswer = message.type === "response" || message.type === "error";
+    const type: unknown = (message as QueuedMessage | null | undefined)?.type;
+    const isAnswer = type === "response" || type === "error";
     const scope = isAnswer ? this.#gateway.callerScope(sessionId) : null;
     await this.#inOrder(taskId, async () => {
       if (scope !== null && (await this.#isForeign(taskId, scope))) return;
