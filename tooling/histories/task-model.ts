@@ -12,7 +12,10 @@ export interface Task {
   readonly message: string | null;
   readonly revision: number;
   readonly grain: number;
+  /** The last token that a runner was told. */
   readonly token: number;
+  /** Whether a runner has the task, with that token. One whose answer was lost knows no token. */
+  readonly held: "never" | "no" | "told" | "untold";
   readonly attempt: number;
   /** From when on a runner may claim the task, `null` once it has ended. */
   readonly claimable: Span | null;
@@ -32,7 +35,8 @@ type Way = { readonly next: State } & ({ readonly error: string } | { readonly s
 export const taskModel: Model<State, Operation<TaskCall>> = {
   initial: null,
   step(task, { call, answer, time }) {
-    const ways = waysOf(task, call, time);
+    const told = typeof answer === "object" && "seen" in answer ? answer.seen["token"] : undefined;
+    const ways = waysOf(task, call, time, typeof told === "number" ? told : undefined);
     // A call with a lost answer took effect, or the search leaves it out.
     if (answer === "unknown") return ways.find((way) => "shows" in way && way.next !== task)?.next;
     return ways.find((way) => fits(way, answer))?.next;
@@ -53,8 +57,11 @@ function fits(way: Way, answer: Exclude<Operation["answer"], "unknown">): boolea
   return Object.entries(answer.seen).every(([field, value]) => way.shows[field] === value);
 }
 
-/** Every way in which the call may go. A time within a span leaves both ways open. */
-export function waysOf(task: State, call: TaskCall, time: Span): Way[] {
+/**
+ * Every way in which the call may go. A time within a span leaves both ways open.
+ * @param told The token that a runner was told, if the call took a lease.
+ */
+export function waysOf(task: State, call: TaskCall, time: Span, told?: number): Way[] {
   const ways: Way[] = [];
   if (task === null || (task.expires && time[1] >= task.expires[0])) {
     if (call.do === "sweep") ways.push({ shows: {}, next: null });
@@ -63,7 +70,7 @@ export function waysOf(task: State, call: TaskCall, time: Span): Way[] {
     else ways.push({ error: "TASK_NOT_FOUND", next: task });
   }
   if (call.do === "readAsOther") return [{ error: "TASK_NOT_FOUND", next: task }];
-  if (task !== null && (!task.expires || time[0] < task.expires[1])) ways.push(...waysOfTask(task, call, time));
+  if (task !== null && (!task.expires || time[0] < task.expires[1])) ways.push(...waysOfTask(task, call, time, told));
   return ways;
 }
 
@@ -74,6 +81,7 @@ function created({ ttl, claimAfterMs, grain }: TaskCall & { do: "create" }, time
     revision: 1,
     grain,
     token: 0,
+    held: "never",
     attempt: 0,
     claimable: later(time, claimAfterMs),
     born: time,
@@ -87,7 +95,7 @@ function created({ ttl, claimAfterMs, grain }: TaskCall & { do: "create" }, time
   };
 }
 
-function waysOfTask(task: Task, call: TaskCall, time: Span): Way[] {
+function waysOfTask(task: Task, call: TaskCall, time: Span, told: number | undefined): Way[] {
   const ended = task.claimable === null;
   switch (call.do) {
     case "create":
@@ -114,7 +122,7 @@ function waysOfTask(task: Task, call: TaskCall, time: Span): Way[] {
       return [ended ? { shows: { removed: true }, next: null } : { shows: { removed: false }, next: task }];
   }
   // The others are writes for active tasks, most of them under a lease if the caller has one.
-  if ("token" in call && call.token !== undefined && call.token !== task.token)
+  if ("token" in call && call.token !== undefined && (task.held !== "told" || call.token !== task.token))
     return [{ error: "LEASE_LOST", next: task }];
   if (ended) return call.do === "claim" ? [] : [{ error: `TASK_TERMINAL ${task.status}`, next: task }];
   switch (call.do) {
@@ -148,18 +156,27 @@ function waysOfTask(task: Task, call: TaskCall, time: Span): Way[] {
     }
     case "acquire":
     case "claim":
-      return waysOfTaking(task, call, time);
+      return waysOfTaking(task, call, time, told);
   }
 }
 
-/** A claim needs a task whose time has come; `acquireLease` also takes one that no runner had. */
-function waysOfTaking(task: Task, call: TaskCall & { do: "acquire" | "claim" }, time: Span): Way[] {
+/**
+ * A claim needs a task whose time has come; `acquireLease` also takes one that no runner had. Each
+ * runner gets a later token than all before, so that their writes can be told apart.
+ */
+function waysOfTaking(
+  task: Task,
+  call: TaskCall & { do: "acquire" | "claim" },
+  time: Span,
+  told: number | undefined,
+): Way[] {
   const [from, surely] = task.claimable as Span;
   const ways: Way[] = [];
-  const fresh = call.do === "acquire" && task.token === 0;
-  if (fresh || time[1] >= from) {
-    const token = task.token + (isTaken(task) ? 2 : 1);
-    ways.push(showing({ ...leased(task, call.leaseMs, time), token, attempt: task.attempt + 1 }));
+  const fresh = call.do === "acquire" && task.held === "never";
+  if ((fresh || time[1] >= from) && (told === undefined || told > task.token)) {
+    const held = told === undefined ? "untold" : "told";
+    const taken = { ...leased(task, call.leaseMs, time), token: told ?? task.token, held } as const;
+    ways.push(showing({ ...taken, attempt: task.attempt + 1 }));
   }
   if (call.do === "acquire" && !fresh && time[0] < surely) ways.push({ error: "LEASE_HELD", next: task });
   return ways;
@@ -203,11 +220,10 @@ function leased(task: Task, leaseMs: number, time: Span, kept = 0): Task {
   return { ...task, claimable, expires: [Math.max(own[0], lease[0]), Math.max(own[1], lease[1])] };
 }
 
-/** Tokens are odd while a runner has the task. Each lease and each end of one makes a new token. */
-const isTaken = ({ token }: Task) => token % 2 === 1;
+const isTaken = ({ held }: Task) => held === "told" || held === "untold";
 
 function givenBack(task: Task): Task {
-  return { ...task, token: task.token + (isTaken(task) ? 1 : 2), attempt: task.attempt - 1 };
+  return { ...task, held: "no", attempt: task.attempt - 1 };
 }
 
 function withStep({ steps }: Task, step: readonly [string, string] | undefined): Task["steps"] {

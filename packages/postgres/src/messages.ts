@@ -15,6 +15,7 @@ export class Messages {
   readonly #push: Statement<[taskId: string, body: string, ttl: number], never>;
   readonly #lock: Statement<[queue: string], never>;
   readonly #count: Statement<[taskId: string], { count: number }>;
+  readonly #countAgain: Statement<[taskId: string], { count: number }>;
   readonly #shift: Statement<[taskId: string, limit: number | null], { overtaken: boolean; body: string | null }>;
   readonly #restore: Statement<[taskId: string, body: string, expiresAt: number], never>;
   readonly #peek: Statement<[taskIds: readonly string[]], { taskId: string; message: string; expiresAt: number }>;
@@ -39,6 +40,13 @@ export class Messages {
     this.#count = read(
       "count",
       `SELECT count(*) AS count FROM ${messages} WHERE task_id = $1 AND expires_at > ${CLOCK}`,
+    );
+    // A consumer that has taken messages and not committed leaves them in the first count. This one
+    // waits for it. It locks in id order, as consumers do.
+    this.#countAgain = write(
+      "count_again",
+      `SELECT count(*) AS count FROM (
+        SELECT FROM ${messages} WHERE task_id = $1 AND expires_at > ${CLOCK} ORDER BY id FOR SHARE) AS held`,
     );
     // FOR UPDATE without SKIP LOCKED keeps the queue FIFO: if another consumer rolled back the rows
     // that this one skipped, later messages would overtake them. Every consumer locks in id order,
@@ -79,7 +87,9 @@ export class Messages {
     }
     return this.#connections.transaction(async (transaction): Promise<PushOutcome> => {
       await transaction.run(this.#lock, JSON.stringify(["mcp-task-store queue", this.#schemaName, taskId]));
-      const [{ count: size } = { count: 0 }] = await transaction.run(this.#count, taskId);
+      let [{ count: size } = { count: 0 }] = await transaction.run(this.#count, taskId);
+      if (size >= maxSize && size > 0)
+        [{ count: size } = { count: 0 }] = await transaction.run(this.#countAgain, taskId);
       if (size >= maxSize) return { pushed: false, size };
       await transaction.run(this.#push, taskId, body, Math.ceil(ttl));
       return { pushed: true };

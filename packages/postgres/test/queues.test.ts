@@ -55,6 +55,22 @@ test("dequeueAll takes all of a queue or none", async () => {
   expect(await found).toEqual([message(2), message(3)]);
 });
 
+test("a queue is not full while another consumer takes from it", async () => {
+  await using store = new PostgresTaskStore({ connectionString: database.url });
+  for (const number of [1, 2]) await store.messages.enqueue("full", message(number));
+  const consumer = await poolOf(database.url).connect();
+  await consumer.query("BEGIN");
+  await consumer.query("DELETE FROM mcp_tasks.task_messages WHERE task_id = 'full' AND body LIKE '%:1,%'");
+  // After what the consumer takes, in the order of all calls.
+  const added = store.messages.enqueue("full", message(3), undefined, 2);
+  added.catch(() => undefined);
+  await untilWaiting(1);
+  await consumer.query("COMMIT");
+  consumer.release();
+  await added;
+  expect(await store.messages.dequeueAll("full")).toEqual([message(2), message(3)]);
+});
+
 test("no claim returns a task twice, even if its lease lapses during the claim", async () => {
   await using store = new PostgresTaskStore({ connectionString: database.url });
   await store.createTask({ name: "short", claimAfterMs: 0 });

@@ -1,7 +1,7 @@
-// The whole suite over SQLite stores of the packed packages. Prints the failures, and the number of
-// passed cases.
+// The suite over SQLite stores of the packed packages. Prints the failures, and the number of passed
+// cases.
 //
-// conform-sqlite.mjs [DRIVER]: the driver that opens the files.
+// conform-sqlite.mjs [DRIVER] [TOPIC...]: the driver that opens the files, and a part of the suite.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,6 +33,7 @@ const harness = {
 };
 
 if (import.meta.main ?? process.argv[1].endsWith("conform-sqlite.mjs")) {
-  const { passed, cases } = await runConformance(harness);
+  const topics = process.argv.slice(3);
+  const { passed, cases } = await runConformance(harness, topics.length > 0 ? { only: topics } : {});
   console.log(JSON.stringify({ passed, failed: cases.flatMap(({ id, status }) => (status === "failed" ? [id] : [])) }));
 }
