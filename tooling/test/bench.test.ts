@@ -10,6 +10,7 @@ import { numberOf } from "../bench/table.ts";
 import { UsageError } from "../command.ts";
 import { useDatabase, useKeys } from "../databases/fixtures.ts";
 import { repositoryRoot, run } from "../packages.ts";
+import { isWide } from "../wide.ts";
 
 const database = useDatabase();
 const keys = useKeys();
@@ -77,38 +78,42 @@ test("prints a table for each variant of a store, and writes JSON and a chart", 
 });
 
 // The timeout is only a bound, as processes start slowly on a busy machine.
-test("measures processes, crowds, sweeps, sizes and big tables on a server", { timeout: 300_000 }, async () => {
-  const scenarios = ["processes", "crowd", "big-table", "sweep", "operators", "size"];
-  await bench("--quick", "--scenario", scenarios.join(), "--store", "postgres,redis", "--out", out);
-  const sectionsOf = async (name: string): Promise<readonly Section[]> =>
-    (JSON.parse(await readFile(join(out, `${name}.json`), "utf8")) as Results).sections;
+test.runIf(isWide)(
+  "measures processes, crowds, sweeps, sizes and big tables on a server",
+  { timeout: 300_000 },
+  async () => {
+    const scenarios = ["processes", "crowd", "big-table", "sweep", "operators", "size"];
+    await bench("--quick", "--scenario", scenarios.join(), "--store", "postgres,redis", "--out", out);
+    const sectionsOf = async (name: string): Promise<readonly Section[]> =>
+      (JSON.parse(await readFile(join(out, `${name}.json`), "utf8")) as Results).sections;
 
-  const postgres = await sectionsOf("postgres");
-  expect(postgres.map(({ scenario }) => scenario)).toEqual(scenarios);
-  const namesIn = (index: number) =>
-    postgres[index]?.rows.map(({ title, ours, other }) => [title, ours.name, other?.name]);
-  expect(namesIn(0)).toEqual([
-    ["1 process", "postgres store", "pg"],
-    ["2 processes", "postgres store", "pg"],
-  ]);
-  expect(namesIn(1)).toEqual([
-    ["5,000 waiting", "2 processes of 16 workers", "1 process of 16 workers"],
-    ["5,000 waiting", "2 processes of 16 workers", "1 worker"],
-  ]);
-  expect(namesIn(2)?.map(([title]) => title)).toEqual(
-    ["create", "claim and finish", "a page of 10", "a sweep step"].map((title) => `${title}, at 10,000`),
-  );
-  for (const { rows } of postgres)
-    for (const { ours, other, ratio } of rows)
-      for (const { min } of [ours.figure, other?.figure ?? ours.figure, ratio ?? ours.figure])
-        expect(min).toBeGreaterThan(0);
-  // The payloads alone are larger than that.
-  for (const { ours, other } of postgres[5]?.rows ?? [])
-    for (const measured of [ours, other]) expect(measured?.figure.min).toBeGreaterThan(200);
+    const postgres = await sectionsOf("postgres");
+    expect(postgres.map(({ scenario }) => scenario)).toEqual(scenarios);
+    const namesIn = (index: number) =>
+      postgres[index]?.rows.map(({ title, ours, other }) => [title, ours.name, other?.name]);
+    expect(namesIn(0)).toEqual([
+      ["1 process", "postgres store", "pg"],
+      ["2 processes", "postgres store", "pg"],
+    ]);
+    expect(namesIn(1)).toEqual([
+      ["5,000 waiting", "2 processes of 16 workers", "1 process of 16 workers"],
+      ["5,000 waiting", "2 processes of 16 workers", "1 worker"],
+    ]);
+    expect(namesIn(2)?.map(([title]) => title)).toEqual(
+      ["create", "claim and finish", "a page of 10", "a sweep step"].map((title) => `${title}, at 10,000`),
+    );
+    for (const { rows } of postgres)
+      for (const { ours, other, ratio } of rows)
+        for (const { min } of [ours.figure, other?.figure ?? ours.figure, ratio ?? ours.figure])
+          expect(min).toBeGreaterThan(0);
+    // The payloads alone are larger than that.
+    for (const { ours, other } of postgres[5]?.rows ?? [])
+      for (const measured of [ours, other]) expect(measured?.figure.min).toBeGreaterThan(200);
 
-  const redis = await sectionsOf("redis");
-  expect(redis.map(({ scenario }) => scenario)).toEqual(scenarios.filter((name) => name !== "big-table"));
-});
+    const redis = await sectionsOf("redis");
+    expect(redis.map(({ scenario }) => scenario)).toEqual(scenarios.filter((name) => name !== "big-table"));
+  },
+);
 
 /** Checks for one root, closed elements, quoted attributes, and escaped texts. */
 function expectWellFormed(xml: string): void {

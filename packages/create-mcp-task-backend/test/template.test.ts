@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { needEngine } from "../../../tooling/databases/docker.ts";
 import { redisImage } from "../../../tooling/databases/redis-container.ts";
 import { WayUnavailable } from "../../../tooling/databases/server.ts";
+import { isWide } from "../../../tooling/wide.ts";
 import { useGenerated } from "./generated.ts";
 import { program } from "./program.ts";
 
@@ -130,7 +131,7 @@ describe("filled in with the example backend", () => {
 
   // The suite waits for the real clock most of the time, so both run together. With `TEST_WIDE=1`,
   // all of it.
-  const part = process.env["TEST_WIDE"] === "1" ? "." : "(states|lists|durability|crash)/";
+  const part = isWide ? "." : "(states|lists|durability|crash)/";
   test.concurrent.each([
     ["vitest", ["npm", "test", "--", `--testNamePattern=${part}`], /Tests +\d+ passed \| \d+ skipped/],
     [
