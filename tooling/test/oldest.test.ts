@@ -75,7 +75,7 @@ describe.each([...new Set([OLDEST_NODE, process.versions.node, NEWEST_NODE])])("
       await node(version, "conform-sqlite.mjs", "node:sqlite", ...(variantCases ?? [])),
     );
     expect(failed).toEqual([]);
-    expect(passed).toBeGreaterThan(variantCases ? 100 : 200);
+    expect(passed).toBeGreaterThan(variantCases ? 70 : 200);
   });
 
   test.each(["import", "require"])("%s: a server on SDK 2.x serves a task", async (how) => {

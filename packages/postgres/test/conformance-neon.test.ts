@@ -1,7 +1,7 @@
 import { defineConformance } from "@mcp-task-store/core/conformance";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
-import { variantCases } from "../../../tooling/wide.ts";
+import { fewCases } from "../../../tooling/wide.ts";
 import { startWebSocketProxy } from "./support/neon.ts";
 import { poolHarness } from "./support/pool-harness.ts";
 
@@ -20,4 +20,4 @@ beforeAll(async () => {
 });
 afterAll(() => server?.end());
 
-defineConformance({ describe, test }, poolHarness("Neon", database, proxy), { only: variantCases });
+defineConformance({ describe, test }, poolHarness("Neon", database, proxy), { only: fewCases });
