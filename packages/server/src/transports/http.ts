@@ -12,7 +12,7 @@ import type { TaskCaller } from "../options.ts";
 import { declaresTasks, missingTasksCapability } from "../protocol/callers.ts";
 import { asProtocolError, refusal } from "../protocol/wire.ts";
 import { isEventStream, UNLIMITED } from "../sdk-seams.ts";
-import { admitBody } from "./bodies.ts";
+import { roomFor } from "./bodies.ts";
 import { type RequestLimits, readBody } from "./read-body.ts";
 import { isListen, type Listen, taskIdsOf } from "./subscription.ts";
 import { TaskStream } from "./task-stream.ts";
@@ -36,33 +36,25 @@ export function handlerWithTasks(
   const open = new Set<TaskStream>();
   // Node aborts the signal of a Request only while the request itself is referenced.
   const held = new Set<Request>();
-  const fetch = async (received: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
-    const caller = { authInfo: requestOptions?.authInfo, request: received };
-    const admitted = admitBody(extension, caller, requestOptions?.parsedBody !== undefined);
-    if (admitted instanceof Response) return admitted;
+  const fetch = async (received: Request, requestOptions: McpHandlerRequestOptions = {}): Promise<Response> => {
+    const room = roomFor(extension, { authInfo: requestOptions.authInfo, request: received });
     try {
-      const response = await answer(admitted.request, requestOptions);
-      const refusal = admitted.refused();
-      if (refusal) await response.body?.cancel();
-      return refusal ?? response;
-    } catch (error) {
-      const refusal = admitted.refused();
-      if (!refusal) throw error;
-      return refusal;
+      const read = await readBody(received, requestOptions.parsedBody, options, room);
+      return "refusal" in read ? read.refusal : await answer(read, requestOptions);
     } finally {
-      admitted.free();
+      room.free();
     }
   };
-  const answer = async (admitted: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
-    const read = await readBody(admitted, requestOptions?.parsedBody, options);
-    if ("refusal" in read) return read.refusal;
-    const { request, parsedBody } = read;
+  const answer = async (
+    { request, parsedBody }: { request: Request; parsedBody?: unknown },
+    requestOptions: McpHandlerRequestOptions,
+  ): Promise<Response> => {
     const response = await inner.fetch(request, { ...requestOptions, parsedBody });
     const listen = isListen(parsedBody) ? parsedBody : undefined;
     if (!listen) return unlessAway(extension, request, response);
     // The SDK refused the subscription.
     if (!response.body || !isEventStream(response)) return response;
-    const place = admit(extension, listen, { authInfo: requestOptions?.authInfo, request });
+    const place = admit(extension, listen, { authInfo: requestOptions.authInfo, request });
     if (place instanceof Response) {
       await response.body.cancel();
       return place;

@@ -1,4 +1,5 @@
 import type { CreateMcpHandlerOptions } from "@modelcontextprotocol/server";
+import { type Room, refused } from "./bodies.ts";
 
 /** How large the JSON of a request may be. */
 export interface RequestLimits {
@@ -26,21 +27,28 @@ export type ReadBody = { request: Request; parsedBody?: unknown } | { refusal: R
  * Reads the body of a `POST` once, for the extension and the SDK. The SDK answers a body that is no
  * JSON.
  * @param parsedBody The body as the application has parsed it, if it has.
+ * @param room Taken for the length that the request declares, and otherwise while it is read.
  */
 export async function readBody(
   request: Request,
   parsedBody: unknown,
   { maxRequestParts: maxParts = MAX_PARTS, maxRequestBodySize: maxBytes = MAX_BYTES }: BodyOptions,
+  room: Room,
 ): Promise<ReadBody> {
+  const length = lengthOf(request);
+  const full = length === undefined ? undefined : room.take(length);
+  if (full) return { refusal: full };
   if (parsedBody !== undefined) return { request, parsedBody };
   if (request.method.toUpperCase() !== "POST" || !request.body || request.bodyUsed) return { request };
-  let text: string | undefined;
+  if (length !== undefined && length > maxBytes) return { refusal: tooLarge(`${maxBytes} bytes`) };
+  let text: string | Response;
   try {
-    text = await textOf(request, maxBytes);
+    text = await textOf(request.body, maxBytes, length === undefined ? room : undefined);
   } catch {
-    return { refusal: refused(400, -32700, "Parse error: the request body could not be read") };
+    const message = "Parse error: the request body could not be read";
+    return { refusal: refused(400, { code: -32700, message }) };
   }
-  if (text === undefined) return { refusal: tooLarge(`${maxBytes} bytes`) };
+  if (typeof text !== "string") return { refusal: text };
   const excess = excessOf(text, maxParts);
   if (excess) return { refusal: tooLarge(excess) };
   try {
@@ -51,16 +59,27 @@ export async function readBody(
   }
 }
 
-/** `undefined` if there is more. */
-async function textOf(request: Request, maxBytes: number): Promise<string | undefined> {
-  if (Number(request.headers.get("content-length")) > maxBytes) return undefined;
+/** The length that the request declares. The HTTP server holds the body to it. */
+function lengthOf({ headers }: Request): number | undefined {
+  const text = headers.get("content-length");
+  return text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** The text, or the response that refuses it. */
+async function textOf(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+  room: Room | undefined,
+): Promise<string | Response> {
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
   // A loop that is left cancels the rest.
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of body) {
     bytes += chunk.byteLength;
-    if (bytes > maxBytes) return undefined;
+    const full = room?.take(chunk.byteLength);
+    if (full) return full;
+    if (bytes > maxBytes) return tooLarge(`${maxBytes} bytes`);
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
@@ -106,9 +125,5 @@ function endOfString(text: string, start: number): number {
 }
 
 function tooLarge(limit: string): Response {
-  return refused(413, -32000, `Payload Too Large: Request body must not exceed ${limit}`);
-}
-
-function refused(status: number, code: number, message: string): Response {
-  return Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status });
+  return refused(413, { code: -32000, message: `Payload Too Large: Request body must not exceed ${limit}` });
 }
