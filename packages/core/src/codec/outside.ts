@@ -1,3 +1,5 @@
+import { RecentMap } from "../backend/recent-map.ts";
+import { isStepText, stepOf, stepText } from "../backend/rewrites.ts";
 import { PAYLOAD_FIELDS, type PayloadField, type StoredTask } from "../backend/stored-task.ts";
 import type { Patch, RestoredTask, TaskBackend } from "../backend/task-backend.ts";
 import type { PayloadStage } from "../contract/codec.ts";
@@ -23,7 +25,7 @@ export class Outside {
   readonly #stages: readonly ForgettingStage[];
   readonly #report: (error: unknown) => void;
   /** The notes of payloads as this process last wrote or read them, by stage, task and field. */
-  readonly #known = new Map<string, string>();
+  readonly #known = new RecentMap<string, string>(REMEMBERED);
   readonly #pending = new Set<Promise<void>>();
 
   constructor(backend: TaskBackend, codec: Codec, report: (error: unknown) => void) {
@@ -39,7 +41,7 @@ export class Outside {
       for (const task of tasks)
         for (const field of PAYLOAD_FIELDS) {
           const note = noteIn(task?.[field], stage.id);
-          if (task && note !== undefined) this.#remember(keyOf(stage, task.taskId, field), note);
+          if (task && note !== undefined) this.#known.set(keyOf(stage, task.taskId, field), note);
         }
   }
 
@@ -88,16 +90,16 @@ export class Outside {
         const before = this.#known.get(key);
         const note = noteIn(text, stage.id);
         if (note === undefined) this.#known.delete(key);
-        else this.#remember(key, note);
+        else this.#known.set(key, note);
         if (before !== undefined && before !== note) this.#forgetUnused(stage, taskId, field, before);
       }
   }
 
   async #stored(taskId: string, field: string): Promise<string | null | undefined> {
-    if (!field.startsWith("step:"))
+    if (!isStepText(field))
       return (await this.#backend.readMany([taskId], [field as PayloadField]))[0]?.[field as PayloadField];
     const steps = await this.#backend.stepsOf?.([taskId]);
-    return steps?.find(({ name }) => field === `step:${name}`)?.body;
+    return steps?.find(({ name }) => name === stepOf(field))?.body;
   }
 
   /** Forgets the notes of a write that was not applied. */
@@ -132,13 +134,6 @@ export class Outside {
       .finally(() => this.#pending.delete(work));
     this.#pending.add(work);
   }
-
-  #remember(key: string, note: string): void {
-    // Inserted anew, so that the oldest entry is the first one.
-    this.#known.delete(key);
-    this.#known.set(key, note);
-    if (this.#known.size > REMEMBERED) this.#known.delete(this.#known.keys().next().value as string);
-  }
 }
 
 type Texts = Pick<Patch, "inputs" | "checkpoint" | "outcome" | "step">;
@@ -156,7 +151,7 @@ export function textsOf(of: Texts | Pick<RestoredTask, PayloadField | "steps">):
   const { inputs, checkpoint, outcome } = of;
   const steps = "steps" in of ? of.steps : "step" in of && of.step ? [of.step] : [];
   const texts = { inputs, checkpoint, outcome, ...("request" in of && { request: of.request }) };
-  return { ...texts, ...Object.fromEntries(steps.map(({ name, body }) => [`step:${name}`, body])) };
+  return { ...texts, ...Object.fromEntries(steps.map(({ name, body }) => [stepText(name), body])) };
 }
 
 function keyOf({ id }: PayloadStage, taskId: string, field: string): string {

@@ -1,3 +1,4 @@
+import { RecentMap } from "../backend/recent-map.ts";
 import { isInScope } from "../backend/rules.ts";
 import type { StoredTask } from "../backend/stored-task.ts";
 import type { OwnerScope, TaskBackend } from "../backend/task-backend.ts";
@@ -11,17 +12,11 @@ const REMEMBERED = 10_000;
  * guarded by that owner.
  */
 export class Owners {
-  readonly #known = new Map<string, string | null>();
+  readonly #known = new RecentMap<string, string | null>(REMEMBERED);
 
   /** Remembers the owners of tasks that were read or written. */
   see(...tasks: readonly (Pick<StoredTask, "taskId" | "owner"> | undefined)[]): void {
-    for (const task of tasks) {
-      if (!task) continue;
-      // Inserted anew, so that the oldest entry is the first one.
-      this.#known.delete(task.taskId);
-      this.#known.set(task.taskId, task.owner);
-      if (this.#known.size > REMEMBERED) this.#known.delete(this.#known.keys().next().value as string);
-    }
+    for (const task of tasks) if (task) this.#known.set(task.taskId, task.owner);
   }
 
   /** Returns whether the owner was known. */

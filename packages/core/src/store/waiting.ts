@@ -1,3 +1,4 @@
+import { RecentMap } from "../backend/recent-map.ts";
 import { isInScope } from "../backend/rules.ts";
 import type { PayloadField, StoredTask } from "../backend/stored-task.ts";
 import { SUBSCRIBE_OPTIONS } from "../contract/call-options.ts";
@@ -49,7 +50,7 @@ export class Waiting {
     const scope = this.#gateway.scope(options.owner);
     const { signal, timeoutMs } = options;
     signal?.throwIfAborted();
-    if (typeof taskId !== "string" || !isStorableKey(taskId)) throw notFound(taskId);
+    if (!isStorableKey(taskId)) throw notFound(taskId);
     const ms = timeoutMsOf(timeoutMs);
     let seen = known;
     let over = false;
@@ -115,7 +116,7 @@ export class Waiting {
     }
     const { names, statuses } = options;
     const inContext = presentContext();
-    const told = new Map<string, string>();
+    const told = new RecentMap<string, string>(REMEMBERED);
     const watcher: Watcher = {
       ...(options.taskId === undefined ? {} : { taskId: options.taskId }),
       wants: ({ owner, name, status }) =>
@@ -126,10 +127,7 @@ export class Waiting {
         // or another task has the id.
         const state = `${task.revision} ${task.updatedAt} ${task.status}`;
         if (told.get(task.taskId) === state) return;
-        // Inserted anew, so that the oldest entry is the first one.
-        told.delete(task.taskId);
         told.set(task.taskId, state);
-        if (told.size > REMEMBERED) told.delete(told.keys().next().value as string);
         try {
           inContext(listener, toSnapshot(task));
         } catch (error) {
