@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { repositoryRoot, run } from "../packages.ts";
+import { isWide } from "../wide.ts";
 import { usePackedProject } from "./packed-project.ts";
 
 // The packed SQLite store with each major version of its optional driver, and without it.
@@ -45,7 +46,7 @@ describe("without better-sqlite3", () => {
   });
 });
 
-describe.runIf(process.env["TEST_WIDE"] === "1")("better-sqlite3 12", () => {
+describe.runIf(isWide)("better-sqlite3 12", () => {
   // It has no binaries in its package. Where it cannot download one, it builds one with the headers
   // of the first Node of this major version. (With those of 24.21, Node aborts when a database is
   // collected.)

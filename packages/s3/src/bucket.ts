@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { TaskStoreError } from "@mcp-task-store/core";
-import { realTime, unavailable } from "@mcp-task-store/core/backend";
+import { type Advice, byAdvice, realTime, unavailable } from "@mcp-task-store/core/backend";
 import { AwsV4Signer } from "aws4fetch";
 import { textOf } from "./list-xml.ts";
 import type { S3StorageOptions } from "./options.ts";
@@ -24,16 +24,16 @@ const ATTEMPTS = 3;
 const PAUSE_MS = 200;
 
 /** What went wrong, by the code of S3's answer. A message must not hold the answer itself. */
-const ADVICE: Readonly<Record<string, string>> = {
-  NoSuchBucket: "The bucket of large payloads does not exist",
-  AccessDenied: "The bucket of large payloads does not permit this to the credentials",
-  InvalidAccessKeyId: "The credentials for the bucket of large payloads are unknown",
-  SignatureDoesNotMatch: "The credentials for the bucket of large payloads are wrong",
-  ExpiredToken: "The credentials for the bucket of large payloads have expired",
-  RequestTimeTooSkewed: "The clock of this host is too far from that of the bucket of large payloads",
-  PermanentRedirect: "The bucket of large payloads is in another region",
-  AuthorizationHeaderMalformed: "The bucket of large payloads is in another region",
-};
+const ADVICE: Advice = [
+  ["NoSuchBucket", "The bucket of large payloads does not exist"],
+  ["AccessDenied", "The bucket of large payloads does not permit this to the credentials"],
+  ["InvalidAccessKeyId", "The credentials for the bucket of large payloads are unknown"],
+  ["SignatureDoesNotMatch", "The credentials for the bucket of large payloads are wrong"],
+  ["ExpiredToken", "The credentials for the bucket of large payloads have expired"],
+  ["RequestTimeTooSkewed", "The clock of this host is too far from that of the bucket of large payloads"],
+  ["PermanentRedirect", "The bucket of large payloads is in another region"],
+  ["AuthorizationHeaderMalformed", "The bucket of large payloads is in another region"],
+];
 
 /** Sends signed requests to one bucket. */
 export class Bucket {
@@ -115,5 +115,6 @@ export class Bucket {
 
 function refused(status: number, code: string): TaskStoreError {
   const known = /^\w{1,60}$/.test(code) ? ` (${code})` : "";
-  return unavailable(ADVICE[code] ?? `The bucket of large payloads answered with status ${status}${known}`);
+  const answered = `The bucket of large payloads answered with status ${status}${known}`;
+  return byAdvice(undefined, code, ADVICE) ?? unavailable(answered);
 }

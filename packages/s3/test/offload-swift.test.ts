@@ -2,12 +2,13 @@ import type { ObjectStorage } from "@mcp-task-store/core";
 import { type S3StorageOptions, s3Storage } from "@mcp-task-store/s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testObjectStorage } from "../../../tooling/test/fixtures/object-storages.ts";
+import { isWide } from "../../../tooling/wide.ts";
 import type { S3Server } from "./support/server.ts";
 import { hasSwift, startSwift } from "./support/swift.ts";
 
 // Another S3 server than that of s3-storage.test.ts, with `TEST_WIDE=1` and Debian's packages
 // swift-proxy, swift-account, swift-container and swift-object.
-describe.runIf(hasSwift && process.env["TEST_WIDE"] === "1")("over OpenStack Swift", () => {
+describe.runIf(hasSwift && isWide)("over OpenStack Swift", () => {
   let server: S3Server;
   beforeAll(async () => {
     server = await startSwift();

@@ -6,6 +6,7 @@ import {
   type RestoredTask,
   type Rewrite,
   type StoredTask,
+  stepOf,
 } from "@mcp-task-store/core/backend";
 import type { Messages } from "./messages.ts";
 import type { Statements } from "./statements.ts";
@@ -58,7 +59,7 @@ export function rewriteTexts(
   const rewritten = texts.map(({ field, from, to }) => {
     if (field === "message") return messages.rewrite(taskId, from, to);
     if (!task) return false;
-    if (isStepText(field)) return statements.rewriteStep(task.position, field, from, to);
+    if (isStepText(field)) return statements.rewriteStep(task.position, stepOf(field), from, to);
     if (task[field] !== from) return false;
     statements.rewrite(task.position, field, to);
     return true;

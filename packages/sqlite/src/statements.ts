@@ -6,7 +6,6 @@ import {
   type Patch,
   type PayloadField,
   type Step,
-  type StepText,
   type StoredTask,
   type TaskText,
 } from "@mcp-task-store/core/backend";
@@ -267,8 +266,8 @@ export class Statements {
     this.#updateOf([field]).run(value, position);
   }
 
-  rewriteStep(position: number, field: StepText, from: string, to: string): boolean {
-    return this.replacePayload.run(to, position, field, from) > 0;
+  rewriteStep(position: number, name: string, from: string, to: string): boolean {
+    return this.replacePayload.run(to, position, STEP + name, from) > 0;
   }
 
   putStep(position: number, { name, body }: Step): void {

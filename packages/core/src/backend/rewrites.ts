@@ -19,7 +19,11 @@ export interface Rewrite<Field extends TextField = TextField> {
 
 const STEP = "step:";
 
-export function isStepText(field: TextField): field is StepText {
+export function stepText(name: string): StepText {
+  return `${STEP}${name}`;
+}
+
+export function isStepText(field: string): field is StepText {
   return field.startsWith(STEP);
 }
 

@@ -1,4 +1,5 @@
 import type { StoredEvent } from "../backend/event-backend.ts";
+import { stepText } from "../backend/rewrites.ts";
 import { HISTORY_LENGTH } from "../backend/rules.ts";
 import type { PayloadField, StoredTask } from "../backend/stored-task.ts";
 import type { NewTask, Patch, RestoredTask, Step } from "../backend/task-backend.ts";
@@ -99,7 +100,7 @@ export class CodedTasks {
   async steps<Found extends Step & { taskId: string }>(steps: readonly Found[]): Promise<Found[]> {
     return Promise.all(
       steps.map(async (step) => {
-        const place = { taskId: step.taskId, field: `step:${step.name}` };
+        const place = { taskId: step.taskId, field: stepText(step.name) };
         return { ...step, body: await this.codec.decode(step.body, place) };
       }),
     );
@@ -119,7 +120,7 @@ export class CodedTasks {
   }
 
   async #step(step: Step | undefined, whose: Whose): Promise<Step | undefined> {
-    return step && { name: step.name, body: await this.#encode(step.body, whose, `step:${step.name}`) };
+    return step && { name: step.name, body: await this.#encode(step.body, whose, stepText(step.name)) };
   }
 
   async #history(history: string | null | undefined, whose: Whose): Promise<string | undefined> {

@@ -14,6 +14,10 @@ export interface Frame {
   readonly owner: string | undefined;
 }
 
+export function isStageId(id: unknown): id is string {
+  return typeof id === "string" && /^[a-zA-Z0-9-]{1,64}$/.test(id);
+}
+
 /** The beginning of a frame, without its bytes. */
 export function headOf({ id, note, owner }: Frame): string {
   const whose = owner === undefined ? "" : `=${encodeURIComponent(owner)}`;
@@ -53,7 +57,7 @@ export function readInnerFrame(bytes: Uint8Array): (Frame & { readonly bytes: ()
 
 function readHead([id = "", note = "", whose = ""]: readonly string[]): Frame | undefined {
   // Messages of errors have the id.
-  if (!/^[a-zA-Z0-9-]{1,64}$/.test(id)) return undefined;
+  if (!isStageId(id)) return undefined;
   try {
     const owner = whose === "" ? undefined : decodeURIComponent(whose.slice(1));
     return { id, note: decodeURIComponent(note), owner };

@@ -20,7 +20,7 @@ export function partsOfKey(key: string): string[] {
 /** Longest name of a task in a key. A longer id has no name. */
 const MOST_CHARACTERS = 160;
 
-/** Names of devices on Windows, whatever follows them after a dot. */
+/** Names of devices on Windows. Text after a dot does not make another name of them. */
 const DEVICE = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])$/;
 
 /**

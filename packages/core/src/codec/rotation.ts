@@ -1,5 +1,5 @@
 import type { StoredEvent } from "../backend/event-backend.ts";
-import type { Rewrite } from "../backend/rewrites.ts";
+import { type Rewrite, stepText } from "../backend/rewrites.ts";
 import { PAYLOAD_FIELDS } from "../backend/stored-task.ts";
 import type { TaskBackend } from "../backend/task-backend.ts";
 import { isTaskStoreError, notSupported } from "../contract/errors.ts";
@@ -135,7 +135,7 @@ async function storedTexts(
     const texts: StoredText[] = [];
     for (const field of ["statusMessage", ...PAYLOAD_FIELDS, "history"] as const)
       if (task[field] != null) texts.push({ field, from: task[field] });
-    for (const { name, body } of steps.get(taskId) ?? []) texts.push({ field: `step:${name}`, from: body });
+    for (const { name, body } of steps.get(taskId) ?? []) texts.push({ field: stepText(name), from: body });
     // Equal messages are rewritten together.
     for (const from of new Set(messages.get(taskId)?.map(({ message }) => message)))
       texts.push({ field: "message", from });

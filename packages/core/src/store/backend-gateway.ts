@@ -119,7 +119,7 @@ export class BackendGateway {
    */
   scope(owner: Owner | undefined): OwnerScope {
     if (owner === ANY_OWNER) return null;
-    if (owner !== undefined && (typeof owner !== "string" || !isStorableKey(owner)))
+    if (owner !== undefined && !isStorableKey(owner))
       throw invalid("The owner must be a well-formed string of at most 512 characters");
     if (this.settings.isolation === "strict")
       return owner === undefined ? { owner: null, orUnowned: true } : { owner, orUnowned: false };

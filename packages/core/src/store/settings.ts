@@ -1,4 +1,5 @@
 import { Codec } from "../codec/codec.ts";
+import { isStageId } from "../codec/frame.ts";
 import { DEFAULT_LEASE_MS, MAX_TIMER_MS, MAX_TTL_MS } from "../contract/checks.ts";
 import type { PayloadCodec, PayloadStage } from "../contract/codec.ts";
 import { invalid, type TaskStoreError } from "../contract/errors.ts";
@@ -42,7 +43,7 @@ const LIMITS: OptionTable<Limits> = {
 
 const stageCheck: OptionCheck = (value) => {
   const { id, encode, decode } = (value ?? {}) as Partial<PayloadStage>;
-  const is = typeof encode === "function" && typeof decode === "function" && /^[a-zA-Z0-9-]{1,64}$/.test(id ?? "");
+  const is = typeof encode === "function" && typeof decode === "function" && isStageId(id);
   return is ? undefined : "a stage of a codec, such as compress() or aesGcm({ keys, current }) make";
 };
 

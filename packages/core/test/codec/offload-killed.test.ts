@@ -4,15 +4,15 @@ import { fileURLToPath } from "node:url";
 import type { TaskStore } from "@mcp-task-store/core";
 import { describe, expect, test } from "vitest";
 import { durableStores } from "../../../../tooling/test/fixtures/stores.ts";
+import { isWide } from "../../../../tooling/wide.ts";
 import { large, useObjects } from "./support/objects.ts";
 
 const program = fileURLToPath(new URL("support/killed-process.ts", import.meta.url));
 const busyProgram = fileURLToPath(new URL("support/busy-process.ts", import.meta.url));
 
 // What is tested lies in core, so the usual run takes one store.
-const wide = process.env["TEST_WIDE"] === "1";
-const kinds = wide ? durableStores : durableStores.slice(0, 1);
-const ROUNDS = wide ? 20 : 1;
+const kinds = isWide ? durableStores : durableStores.slice(0, 1);
+const ROUNDS = isWide ? 20 : 1;
 
 describe.each(kinds)("offload by processes that are killed, over $name", (kind) => {
   const objects = useObjects(kind);
@@ -105,7 +105,7 @@ describe.each(kinds)("offload by processes that are killed, over $name", (kind) 
     }
     expect(objects.files()).toHaveLength(payloads);
     expect(begun).toBeGreaterThanOrEqual(payloads);
-    if (wide) console.log(`${tasks} tasks, ${payloads} payloads, ${begun - payloads} objects to which none referred`);
+    if (isWide) console.log(`${tasks} tasks, ${payloads} payloads, ${begun - payloads} objects to which none referred`);
   }, 600_000);
 });
 

@@ -5,6 +5,7 @@ import type { TaskStore } from "../../contract/task-store.ts";
 import { copyTasks } from "../../store/operations/copy.ts";
 import {
   endedTask,
+  exported,
   ifSupported,
   LONG,
   message,
@@ -17,12 +18,6 @@ import {
 } from "../kit/assertions.ts";
 import { defineCase } from "../kit/case.ts";
 import { quiet } from "../kit/quiet.ts";
-
-async function exported(store: TaskStore): Promise<ExportedTask[]> {
-  const tasks: ExportedTask[] = [];
-  for await (const task of store.operations.exportTasks()) tasks.push(task);
-  return tasks;
-}
 
 /** What was exported, through the text of a file. */
 function throughText(tasks: readonly ExportedTask[]): ExportedTask[] {

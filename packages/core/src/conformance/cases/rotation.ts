@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { aesGcm } from "../../codec/aes-gcm.ts";
 import type { PayloadCodec } from "../../contract/codec.ts";
-import type { ExportedTask } from "../../contract/operations.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
-import { heldTask, idOf, ifSupported, LONG, message, newTask, QUESTION, range } from "../kit/assertions.ts";
+import { exported, heldTask, idOf, ifSupported, LONG, message, newTask, QUESTION, range } from "../kit/assertions.ts";
 import { defineCase } from "../kit/case.ts";
 
 const KEYS: Readonly<Record<string, Uint8Array>> = {
@@ -29,12 +28,6 @@ function codecOf(ids: readonly string[], before?: (field: string) => Promise<voi
       },
     },
   };
-}
-
-async function exported(store: TaskStore): Promise<ExportedTask[]> {
-  const tasks: ExportedTask[] = [];
-  for await (const task of store.operations.exportTasks()) tasks.push(task);
-  return tasks;
 }
 
 /** A held task with a payload in each field that a running task has, and with messages. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { TaskStoreError, TaskStoreErrorCode } from "../../contract/errors.ts";
 import type { QueuedMessage } from "../../contract/messages.ts";
+import type { ExportedTask } from "../../contract/operations.ts";
 import type { CreateTaskOptions } from "../../contract/options.ts";
 import { ANY_OWNER } from "../../contract/owner.ts";
 import type { Lease, TaskRecord, TaskSnapshot } from "../../contract/record.ts";
@@ -163,4 +164,10 @@ export async function ifSupported<T>(call: Promise<T>): Promise<{ value: T } | u
     if ((error as { code?: unknown }).code === "NOT_SUPPORTED") return undefined;
     throw error;
   }
+}
+
+export async function exported(store: TaskStore): Promise<ExportedTask[]> {
+  const tasks: ExportedTask[] = [];
+  for await (const task of store.operations.exportTasks()) tasks.push(task);
+  return tasks;
 }

@@ -243,7 +243,6 @@ export class Operations implements TaskOperations {
 }
 
 function keyOf(name: string): string {
-  if (typeof name !== "string" || !isStorableKey(name))
-    throw invalid("The name must be a well-formed string of at most 512 characters");
+  if (!isStorableKey(name)) throw invalid("The name must be a well-formed string of at most 512 characters");
   return name;
 }
