@@ -7,21 +7,12 @@ import pg from "pg";
 import pgPromise from "pg-promise";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
+import { refusal } from "../../../tooling/test/fixtures/errors.ts";
 import { newSchema, poolOf, sql } from "./support/sql.ts";
 
 const database = useDatabase();
 const request = { method: "tools/call", params: { name: "grind" } };
 const connectionString = "postgres://127.0.0.1:1/none";
-
-function refusal(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (isTaskStoreError(error, "INVALID_ARGUMENT")) return error.message;
-    throw error;
-  }
-  throw new Error("It was not refused");
-}
 
 test.each<[what: string, options: object, says: RegExp]>([
   [

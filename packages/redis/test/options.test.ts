@@ -1,25 +1,16 @@
 // Not portable: the clients that a store takes, its errors for others, and connections left after a
 // failed open.
-import { isTaskStoreError, RedisTaskStore } from "@mcp-task-store/redis";
+import { RedisTaskStore } from "@mcp-task-store/redis";
 import { GlideClient } from "@valkey/valkey-glide";
 import { Redis } from "ioredis";
 import { createClientPool, createSentinel } from "redis";
 import { expect, onTestFinished, test } from "vitest";
 import { useKeys } from "../../../tooling/databases/fixtures.ts";
+import { refusal } from "../../../tooling/test/fixtures/errors.ts";
 import { openStore, operator, ownServer, REQUEST, until } from "./support/server.ts";
 
 const keys = useKeys();
 const url = "redis://127.0.0.1:1";
-
-function refusal(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (isTaskStoreError(error, "INVALID_ARGUMENT")) return error.message;
-    throw error;
-  }
-  throw new Error("It was not refused");
-}
 
 test.each<[what: string, options: object, says: RegExp]>([
   ["a prefix by another name", { url, prefix: "a" }, /does not know "prefix": did you mean "keyPrefix"/],

@@ -1,20 +1,11 @@
 // Not portable: the databases that a store takes, and its errors for others.
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { isTaskStoreError, migrate, SqliteTaskStore } from "@mcp-task-store/sqlite";
+import { migrate, SqliteTaskStore } from "@mcp-task-store/sqlite";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
+import { refusal } from "../../../tooling/test/fixtures/errors.ts";
 import { temporaryFolder } from "./support/folder.ts";
-
-function refusal(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (isTaskStoreError(error, "INVALID_ARGUMENT")) return error.message;
-    throw error;
-  }
-  throw new Error("It was not refused");
-}
 
 const path = ":memory:";
 

@@ -50,7 +50,7 @@ function authInfoOf({ anonymous, client = "app", user }: Caller): { authInfo?: A
 }
 
 /** The message as a client of this generation sends it. */
-export function dressed(message: Message, generation: Generation): Message {
+function dressed(message: Message, generation: Generation): Message {
   if (generation === "2025-11-25" || message.method === undefined) return message;
   const { params = {} } = message;
   return { ...message, params: { ...params, _meta: { ...META, ...(params["_meta"] as object | undefined) } } };
@@ -133,7 +133,15 @@ export function sessions(store: TaskStore, owner?: Owners): Wire {
   };
 }
 
-export const PROBES = { "2025-11-25": { method: "ping" }, "2026-07-28": { method: "tools/list" } } as const;
+const PROBES = { "2025-11-25": { method: "ping" }, "2026-07-28": { method: "tools/list" } } as const;
+
+/** Exchanges messages of this generation over the pipe of each caller. */
+export function exchangeOver(pipes: Pipes, generation: Generation): Wire["exchange"] {
+  return async (caller, message, expects) => {
+    const probe = dressed(PROBES[generation], generation);
+    return (await pipes.of(caller)).exchange(dressed(message, generation), expects, probe);
+  };
+}
 
 /**
  * In-memory pipes: each caller has a server of its own on the store, because a pipe has one caller.
@@ -156,10 +164,7 @@ export function inMemory(store: TaskStore, generation: Generation, by: "connect"
   });
   return {
     generation,
-    exchange: async (caller, message, expects) => {
-      const probe = dressed(PROBES[generation], generation);
-      return (await pipes.of(caller)).exchange(dressed(message, generation), expects, probe);
-    },
+    exchange: exchangeOver(pipes, generation),
     async [Symbol.asyncDispose]() {
       await pipes.close();
       for (const close of closing) await close();

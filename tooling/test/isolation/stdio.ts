@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { Pipe, Pipes } from "./pipe.ts";
-import { dressed, PROBES } from "./sdk-2.ts";
+import { exchangeOver } from "./sdk-2.ts";
 import { STDIO_SERVER } from "./stdio-server.ts";
 import type { Generation, Wire } from "./wire.ts";
 
@@ -17,10 +17,7 @@ export function stdio(path: string, sdk: 1 | 2, generation: Generation): Wire {
   });
   return {
     generation,
-    exchange: async (caller, message, expects) => {
-      const probe = dressed(PROBES[generation], generation);
-      return (await pipes.of(caller)).exchange(dressed(message, generation), expects, probe);
-    },
+    exchange: exchangeOver(pipes, generation),
     [Symbol.asyncDispose]: () => pipes.close(),
   };
 }

@@ -1,19 +1,10 @@
-import { aesGcm, compress, isTaskStoreError, type TaskStoreOptions } from "@mcp-task-store/core";
+import { aesGcm, compress, type TaskStoreOptions } from "@mcp-task-store/core";
 import { describe, expect, test } from "vitest";
+import { refusal } from "../../../../tooling/test/fixtures/errors.ts";
 import { stores } from "../../../../tooling/test/fixtures/stores.ts";
 
 const key = new Uint8Array(32).fill(7);
 const good = { keys: { one: key }, current: "one" };
-
-function refusal(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (isTaskStoreError(error, "INVALID_ARGUMENT")) return error.message;
-    throw error;
-  }
-  throw new Error("It was not refused");
-}
 
 test.each<[what: string, options: object, says: RegExp]>([
   ["without keys", { current: "one" }, /needs keys and current/],

@@ -1,19 +1,10 @@
-import { isTaskStoreError, MemoryTaskStore } from "@mcp-task-store/memory";
+import { MemoryTaskStore } from "@mcp-task-store/memory";
 import { TasksExtension } from "@mcp-task-store/server";
 import { McpServer } from "@modelcontextprotocol/server";
 import { expect, test } from "vitest";
+import { refusal } from "../../../../tooling/test/fixtures/errors.ts";
 
 const store = new MemoryTaskStore();
-
-function refusal(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (isTaskStoreError(error, "INVALID_ARGUMENT")) return error.message;
-    throw error;
-  }
-  throw new Error("It was not refused");
-}
 
 test.each<[what: string, options: object, says: RegExp]>([
   ["no store", {}, /TasksExtension needs a store/],
