@@ -1,7 +1,7 @@
 /** Those who watch hear of changes this often at most. */
 const PAUSE_MS = 1000;
 
-/** Tells those who watch that something changed. It listens only while somebody watches. */
+/** Tells those who watch that something changed. It listens only while it has watchers. */
 export class Watch {
   readonly #subscribe: () => Promise<() => void>;
   readonly #watchers = new Set<() => void>();
