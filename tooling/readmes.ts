@@ -6,7 +6,7 @@ import { repositoryRoot } from "./packages.ts";
 export interface Fence {
   /** The path of the README or the page. */
   readonly readme: string;
-  /** A folder for each README, so that two can use the same file names; one for all pages. */
+  /** A folder for each README and page, so that two can use the same file names. */
   readonly folder: string;
   readonly file: string;
   /** The line of the README on which the code begins. */
@@ -17,7 +17,7 @@ export interface Fence {
 }
 
 /** The pages of the documentation, without the records of decisions. */
-const PAGES = "tooling/docs/*.md";
+const PAGES = "tooling/docs/*/*.md";
 
 /** Every block of code of every README, and of every page of the documentation. */
 export function readmeFences(): Fence[] {
@@ -28,13 +28,13 @@ export function readmeFences(): Fence[] {
 
 function fencesOf(readme: string): Fence[] {
   const text = readFileSync(join(repositoryRoot, readme), "utf8");
-  const folder = dirname(readme) === "." ? "root" : basename(dirname(readme));
-  // Pages share a folder, so that one can import files shown by another.
-  const untitled = folder === "docs" || !readme.endsWith("README.md") ? `${basename(readme, ".md")}-line` : "line";
+  const name = basename(readme, ".md");
+  const parent = basename(dirname(readme));
+  const folder = readme === "README.md" ? "root" : name === "README" ? parent : join(parent, name);
   return [...text.matchAll(/^```(\w+)([^\n]*)\n(.*?)^```$/gms)].map((match) => {
     const [, language = "", info = "", code = ""] = match;
     const line = text.slice(0, match.index).split("\n").length + 1;
     const title = /\btitle="([^"]+)"/.exec(info)?.[1];
-    return { readme, folder, file: title ?? `${untitled}-${line}.${language}`, line, language, info, code };
+    return { readme, folder, file: title ?? `line-${line}.${language}`, line, language, info, code };
   });
 }

@@ -5,7 +5,7 @@ import { repositoryRoot } from "../packages.ts";
 
 // Pages that explain the code name files. These tests keep the names right when files move.
 
-const DECISIONS = "tooling/docs/decisions";
+const DECISIONS = "tooling/docs/inside/decisions";
 const pages = globSync(["ARCHITECTURE.md", "CONTRIBUTING.md", `${DECISIONS}/*.md`], { cwd: repositoryRoot }).toSorted();
 const files = globSync(["*", "{packages,tooling,.github,.changeset,.ci}/**"], {
   cwd: repositoryRoot,

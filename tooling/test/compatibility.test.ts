@@ -5,7 +5,7 @@ import { repositoryRoot } from "../packages.ts";
 
 // The page of what was tested names the versions that the tests ran on.
 
-const page = readFileSync(join(repositoryRoot, "tooling/docs/compatibility.md"), "utf8");
+const page = readFileSync(join(repositoryRoot, "tooling/docs/compare/compatibility.md"), "utf8");
 const [tested = ""] = page.split("## Seen by hand");
 const named = [...tested.matchAll(/`(@?[a-z][\w./-]*)` (\d+\.\d+\.\d+[\w.-]*)/g)].map(([, name = "", version]) => ({
   name,

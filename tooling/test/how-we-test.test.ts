@@ -6,7 +6,7 @@ import { mutants } from "../../packages/core/test/mutants/index.ts";
 import { SCENARIOS } from "../conformance-server/suite.ts";
 import { repositoryRoot } from "../packages.ts";
 
-const page = readFileSync(join(repositoryRoot, "tooling/docs/how-we-test.md"), "utf8");
+const page = readFileSync(join(repositoryRoot, "tooling/docs/inside/how-we-test.md"), "utf8");
 
 /** The count in the row that begins with this. */
 function countIn(beginning: string): number {

@@ -19,7 +19,7 @@ interface Query {
 }
 
 function read(name: string): string {
-  return readFileSync(new URL(`../docs/monitoring/${name}`, import.meta.url), "utf8");
+  return readFileSync(new URL(`../docs/run/monitoring/${name}`, import.meta.url), "utf8");
 }
 
 interface Rules {

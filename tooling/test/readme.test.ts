@@ -2,14 +2,17 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createDatabase, sharedServer } from "../databases/fixtures.ts";
+import { startOwnRedis } from "../databases/index.ts";
 import { repositoryRoot, run } from "../packages.ts";
 import { readmeFences } from "../readmes.ts";
 
 // Every `ts` and `js` fence of a README is a program. It is type-checked (`ts`) and must run to
 // success in its own process. In the info string, `no-run` skips the run. `title="name.ts"` names
-// the file, so that later fences of the same README can import it.
+// the file, so that later fences of the same README can import it. A program that reads
+// DATABASE_URL or REDIS_URL gets a database of its own.
 
 const fences = readmeFences();
 const programs = fences.filter(({ language }) => language === "ts" || language === "js");
@@ -38,8 +41,21 @@ beforeAll(async () => {
     await mkdir(join(scratch, folder), { recursive: true });
     // Blank lines in place of the text above the fence, so that errors name the README's own lines.
     await writeFile(join(scratch, folder, file), "\n".repeat(line - 1) + code);
+    for (const { file: shown, code: other } of shownElsewhere(folder, code))
+      await writeFile(join(scratch, folder, shown), other);
   }
 });
+
+/** Files that a page imports, and another page of its room shows. */
+function shownElsewhere(folder: string, code: string) {
+  return [...code.matchAll(/ from "\.\/([^"]+)"/g)].flatMap(([, name]) => {
+    const shown = programs.filter(({ file }) => file === name);
+    if (shown.some((each) => each.folder === folder)) return [];
+    const room = shown.filter((each) => dirname(each.folder) === dirname(folder));
+    if (room.length !== 1) throw new Error(`${room.length} pages beside ${folder} show ${name}`);
+    return room;
+  });
+}
 
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
@@ -51,12 +67,30 @@ test.runIf(programs.some(({ language }) => language === "ts"))(
   120_000,
 );
 
-describe.each(programs.filter(({ info }) => !/\bno-run\b/.test(info)))("$readme", ({ folder, file, line }) => {
-  test(`the program at line ${line} runs`, async () => {
-    const env = { ...process.env, PORT: String(await freePort()) };
+describe.each(programs.filter(({ info }) => !/\bno-run\b/.test(info)))("$readme", ({ folder, file, line, code }) => {
+  test(`the program at line ${line} runs`, async ({ onTestFinished }) => {
+    const env = { ...process.env, PORT: String(await freePort()), ...(await databasesOf(code, onTestFinished)) };
     await run(process.execPath, [file], { cwd: join(scratch, folder), env, timeoutMs: 120_000 });
   }, 150_000);
 });
+
+/** Empty databases for a program that asks for them, and for the files that it imports. */
+async function databasesOf(code: string, onTestFinished: (end: () => Promise<void>) => void) {
+  const imported = programs.filter(({ file }) => code.includes(`from "./${file}"`)).map((each) => each.code);
+  const text = [code, ...imported].join("\n");
+  const env: Record<string, string> = {};
+  if (text.includes("DATABASE_URL")) {
+    const database = await createDatabase((await sharedServer({ product: "PostgreSQL" })).url);
+    onTestFinished(() => database.drop());
+    env["DATABASE_URL"] = env["DIRECT_DATABASE_URL"] = database.url;
+  }
+  if (text.includes("REDIS_URL")) {
+    const server = await startOwnRedis();
+    onTestFinished(() => server.stop());
+    env["REDIS_URL"] = server.url;
+  }
+  return env;
+}
 
 /** A port that no program listens on, for a program that takes its port from PORT. */
 async function freePort(): Promise<number> {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { publicPackages, repositoryRoot } from "../packages.ts";
 
-// What tooling/docs/supply-chain.md promises, as far as files can keep it.
+// What tooling/docs/run/supply-chain.md promises, as far as files can keep it.
 
 interface Step {
   uses?: string;
@@ -132,7 +132,7 @@ describe("the packages", () => {
 });
 
 test("the page goes through every check of Scorecard", () => {
-  const page = readFileSync(join(repositoryRoot, "tooling/docs/supply-chain.md"), "utf8");
+  const page = readFileSync(join(repositoryRoot, "tooling/docs/run/supply-chain.md"), "utf8");
   const checks = [
     ...["Binary-Artifacts", "Branch-Protection", "CI-Tests", "CII-Best-Practices", "Code-Review", "Contributors"],
     ...["Dangerous-Workflow", "Dependency-Update-Tool", "Fuzzing", "License", "Maintained", "Packaging"],

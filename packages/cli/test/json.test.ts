@@ -13,7 +13,7 @@ interface Part {
   readonly properties: { readonly command: { readonly const?: string; readonly enum?: readonly string[] } };
 }
 
-const page = readFileSync(new URL("../../../tooling/docs/cli-json.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../../tooling/docs/reference/cli-json.md", import.meta.url), "utf8");
 const schema: { anyOf: Part[]; $defs: object } = JSON.parse(/^```json\n(.*?)^```$/ms.exec(page)?.[1] ?? "");
 // Without a library for formats, times are checked as texts.
 const ajv = new Ajv2020({ validateFormats: false });

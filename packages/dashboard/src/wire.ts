@@ -10,7 +10,7 @@ import type {
 } from "@mcp-task-store/core";
 import type { Action } from "./access.ts";
 
-// What the JSON API answers: tooling/docs/dashboard-api.md describes it.
+// What the JSON API answers: tooling/docs/reference/dashboard-api.md describes it.
 
 /** `GET api/v1/session` */
 export interface SessionAnswer {

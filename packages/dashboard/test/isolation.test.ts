@@ -163,7 +163,7 @@ describe.each(ISOLATIONS)("isolation %s", (isolation) => {
 });
 
 test("the table has every address of the API", () => {
-  const page = readFileSync(new URL("../../../tooling/docs/dashboard-api.md", import.meta.url), "utf8");
+  const page = readFileSync(new URL("../../../tooling/docs/reference/dashboard-api.md", import.meta.url), "utf8");
   let method = "";
   const addresses: string[] = [];
   for (const line of page.split("\n")) {

@@ -9,7 +9,7 @@ import { readmeFences } from "../../readmes.ts";
 import { Peer } from "../serving/support/rpc.ts";
 import { Program, useScratch } from "./program.ts";
 
-// The programs of tooling/docs/serverless.md.
+// The programs of tooling/docs/guides/serverless.md.
 
 const scratch = useScratch("serverless");
 const database = useDatabase();

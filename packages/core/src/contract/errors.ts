@@ -11,7 +11,7 @@ export function asStoreError(error: unknown): TaskStoreError {
   });
 }
 
-/** The kind of an error. `tooling/docs/errors.md` has a paragraph on each. */
+/** The kind of an error. `tooling/docs/reference/errors.md` has a paragraph on each. */
 export type TaskStoreErrorCode =
   | "TASK_NOT_FOUND"
   | "TASK_EXISTS"

@@ -63,7 +63,7 @@ export interface RunTaskOptions extends HandlerOptions {
    * Takes a question of `elicit` or `sample` to the requestor, and resolves to the answer, which
    * the run then stores. For SDK 1.x, whose clients do not see stored questions. If it rejects, so
    * does `elicit` or `sample`, so wait in it for a client that may not be connected yet.
-   * `tooling/docs/running-tasks.md` has an example.
+   * `tooling/docs/guides/running-tasks.md` has an example.
    * @default the question stays in the store for `provideInputs`
    */
   deliver?: ((question: InputRequest, about: DeliverContext) => Promise<Result>) | undefined;
