@@ -97,8 +97,7 @@ async function waiting(system: System) {
   };
 }
 
-// Failovers take minutes, so `test:faults` alone runs them. A writer over a cluster by node-redis
-// once did not end after its store was closed: a connection to a node stayed open.
+// Failovers take minutes, so `test:faults` alone runs them.
 describe.runIf(LONG).concurrent.each(systems)("$name", ({ name, loses, fault, start }) => {
   test.skipIf(!LONG && fault === "parted")(
     `the primary is killed, ${ROUNDS} times`,

@@ -25,6 +25,8 @@ interface Cluster {
   /** node-redis' own, which its types hide. */
   readonly _options: { readonly defaults?: ClientOptions; readonly keyPrefix?: string | Buffer };
   readonly slots: readonly { readonly master: object }[];
+  readonly masters: readonly { readonly client?: Client }[];
+  readonly replicas: readonly { readonly client?: Client }[];
   duplicate(override: object): Cluster;
   connect(): Promise<unknown>;
   destroy(): void;
@@ -246,10 +248,12 @@ class ClusterDriver implements Driver {
 
   #destroy(): void {
     this.#ready = false;
+    const nodes = [...this.#cluster.masters, ...this.#cluster.replicas];
     try {
       this.#cluster.destroy();
     } catch {
-      // It throws for a node that has ended. No other node is connected.
+      // It throws at the first client that has ended. After a failover, others may be connected.
+      for (const { client } of nodes) if (client?.isOpen) client.destroy();
     }
   }
 
