@@ -30,6 +30,7 @@ const WRITES = {
   "release.version": ["contents", "pull-requests"],
   "release.publish": ["contents", "id-token"],
   "scorecard.scorecard": ["id-token", "security-events"],
+  "site.publish": ["id-token", "pages"],
 };
 
 describe("a workflow", () => {

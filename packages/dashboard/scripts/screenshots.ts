@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createDashboard } from "@mcp-task-store/dashboard";
 import { toNodeHandler } from "@mcp-task-store/dashboard/node";
-import { launchChromium } from "./chromium.ts";
+import { launchChromium } from "../../../tooling/chromium.ts";
 import { sampleStore } from "./sample.ts";
 
 const folder = process.argv[2] ?? fileURLToPath(new URL("../pictures", import.meta.url));

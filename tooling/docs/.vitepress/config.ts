@@ -1,34 +1,49 @@
+import { slug } from "github-slugger";
 import { defineConfig } from "vitepress";
 import llms from "vitepress-plugin-llms";
-import { leadingLinks } from "./links.ts";
-import { nav, sidebar } from "./sidebar.ts";
+import { completeLinks } from "./agents.ts";
+import { leadingLinks, ON_GITHUB, SITE } from "./links.ts";
+import { nav, rooms, sidebar } from "./sidebar.ts";
 import { titledCode } from "./titled-code.ts";
-
-const REPOSITORY = "https://github.com/mcp-task-store/mcp-task-store";
 
 export default defineConfig({
   title: "mcp-task-store",
   description: "Durable tasks for MCP servers in TypeScript",
-  base: process.env.SITE_BASE ?? "/mcp-task-store/",
+  base: new URL(SITE).pathname,
   cleanUrls: true,
   lastUpdated: true,
   srcExclude: ["README.md"],
   rewrites: { "inside/decisions/README.md": "inside/decisions/index.md" },
-  sitemap: { hostname: "https://mcp-task-store.github.io/mcp-task-store/" },
+  sitemap: { hostname: SITE },
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
+    // Headings have the same anchors as on GitHub.
+    anchor: { slugify: slug },
     config(md) {
       md.use(leadingLinks).use(titledCode);
     },
   },
-  vite: { plugins: [llms({ domain: "https://mcp-task-store.github.io" })] },
+  vite: {
+    plugins: [
+      llms({
+        domain: new URL(SITE).origin,
+        sidebar: rooms,
+        injectLLMHint: false,
+        // The reference has megabytes. Its pages are in llms.txt.
+        ignoreFilesPerOutput: { llmsFullTxt: ["reference/api/**"] },
+      }),
+    ],
+    build: { chunkSizeWarningLimit: 5000 },
+  },
+  buildEnd: completeLinks,
   themeConfig: {
     nav,
     sidebar,
     search: { provider: "local" },
-    socialLinks: [{ icon: "github", link: REPOSITORY }],
-    editLink: { pattern: `${REPOSITORY}/edit/main/tooling/docs/:path` },
+    socialLinks: [{ icon: "github", link: ON_GITHUB }],
+    editLink: { pattern: `${ON_GITHUB}/edit/main/tooling/docs/:path` },
     outline: [2, 3],
+    notFound: { linkLabel: "Take me home" },
     footer: { message: "MIT license" },
   },
 });

@@ -4,7 +4,9 @@ import type { MarkdownRenderer } from "vitepress";
 
 const DOCS = join(import.meta.dirname, "..");
 const ROOT = join(DOCS, "../..");
-const ON_GITHUB = "https://github.com/mcp-task-store/mcp-task-store";
+/** Where the site is published. */
+export const SITE = "https://mcp-task-store.github.io/mcp-task-store/";
+export const ON_GITHUB = "https://github.com/mcp-task-store/mcp-task-store";
 
 /** Pages that include a file from elsewhere, whose links are relative to that file. */
 export const INCLUDED: Readonly<Record<string, string>> = {

@@ -133,11 +133,16 @@ export const nav: DefaultTheme.NavItem[] = [
   { text: "Reference", link: "/reference/errors", activeMatch: "^/reference/" },
 ];
 
+/** All rooms, for the list of pages that agents read. */
+export const rooms: Item[] = [start, stores, ...guides, scenarios, ...run, compare, inside, ...reference];
+
+const reading = [start, stores, ...guides, scenarios];
+
 export const sidebar: DefaultTheme.SidebarMulti = {
-  "/start/": [start, stores, ...guides, scenarios],
-  "/stores/": [start, stores, ...guides, scenarios],
-  "/guides/": [start, stores, ...guides, scenarios],
-  "/scenarios/": [start, stores, ...guides, scenarios],
+  "/start/": reading,
+  "/stores/": reading,
+  "/guides/": reading,
+  "/scenarios/": reading,
   "/run/": run,
   "/compare/": [compare],
   "/inside/": [inside],

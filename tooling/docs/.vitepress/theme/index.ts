@@ -1,13 +1,26 @@
-import type { Theme } from "vitepress";
+import { type Theme, useData } from "vitepress";
 import DefaultTheme from "vitepress/theme";
 import CopyButtons from "vitepress-plugin-llms/vitepress-components/CopyOrDownloadAsMarkdownButtons.vue";
+import { h, onMounted, watch } from "vue";
 import MermaidDiagram from "./MermaidDiagram.vue";
 import "./style.css";
 
 export default {
   extends: DefaultTheme,
+  Layout: () => h(DefaultTheme.Layout, null, { "doc-before": () => h(CopyButtons) }),
   enhanceApp({ app }) {
     app.component("MermaidDiagram", MermaidDiagram);
-    app.component("CopyOrDownloadAsMarkdownButtons", CopyButtons);
+  },
+  setup() {
+    const { page } = useData();
+    onMounted(markMain);
+    watch(page, markMain, { flush: "post" });
   },
 } satisfies Theme;
+
+/** Only pages of text have an element `main`. The front page and the one for 404 need a role. */
+function markMain(): void {
+  const content = document.getElementById("VPContent");
+  if (content?.querySelector("main")) content.removeAttribute("role");
+  else content?.setAttribute("role", "main");
+}
