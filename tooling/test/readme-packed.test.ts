@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { publicPackages, run } from "../packages.ts";
+import { isWide } from "../wide.ts";
+import { environmentOf, programs, runnable, writePrograms } from "./fixtures/programs.ts";
+import { installedVersion, usePackedProject } from "./packed-project.ts";
+
+// What a reader does who copies the programs of every page: an empty folder, `npm install`, and
+// nothing from this repository but the packed packages.
+
+const ours = publicPackages().map(({ name }) => name);
+const needed = [...new Set(programs.flatMap(({ code }) => importsOf(code)))].filter((name) => !ours.includes(name));
+
+/** The packages that a program imports. */
+function importsOf(code: string): string[] {
+  return [...code.matchAll(/(?:from|import\() ?"((?:@[\w.-]+\/)?[\w.-]+)/g)].flatMap(([, name = ""]) =>
+    name.startsWith(".") || name.startsWith("node:") || name === "node" ? [] : [name],
+  );
+}
+
+describe.runIf(isWide)("outside the repository", () => {
+  const project = usePackedProject({
+    dependencies: Object.fromEntries(needed.map((name) => [name, installedVersion(name)])),
+  });
+
+  beforeAll(async () => {
+    await run("npm", ["pkg", "set", "type=module"], { cwd: project.directory });
+    await writePrograms(project.directory);
+  });
+
+  test("programs import packages that a reader can install", () => {
+    expect(needed).toContain("@modelcontextprotocol/server");
+  });
+
+  describe.each(runnable)("$readme", (program) => {
+    test(`the program at line ${program.line} runs`, { timeout: 150_000 }, async ({ onTestFinished }) => {
+      const env = await environmentOf(program, onTestFinished);
+      const cwd = join(project.directory, program.folder);
+      await run(process.execPath, [program.file], { cwd, env, timeoutMs: 120_000 });
+    });
+  });
+});
