@@ -47,18 +47,20 @@ export async function takeSample(
   shared: AbortSignal,
   counted: Counted,
 ): Promise<Sample> {
-  const stats = await store.operations.stats();
-  const [notifier] = await store.operations.notifiers();
   // Finalizers of one collection make garbage for the next.
   for (let round = 0; round < 3; round += 1) {
     globalThis.gc?.();
     await setImmediate();
   }
+  // The reads below open connections of a pool, so the counts are taken before them.
+  const held = { ...handles(), ...descriptors(), ...listeners(http, shared), ...objects() };
   const { heapUsed, rss, external, arrayBuffers } = process.memoryUsage();
+  const stats = await store.operations.stats();
+  const [notifier] = await store.operations.notifiers();
   const { working, input_required, completed, failed, cancelled } = stats.counts;
   return {
     memory: { heapUsed, rss, external, arrayBuffers },
-    held: { ...handles(), ...descriptors(), ...listeners(http, shared), ...objects() },
+    held,
     tasks: {
       active: working + input_required,
       kept: working + input_required + completed + failed + cancelled,

@@ -11,6 +11,8 @@ const MINUTE_MS = 60_000;
 const MEASURE_MS = 4000;
 /** How long connections of a quiet pool may take to close. */
 const SETTLE_MS = 60_000;
+/** Longer than pools keep idle connections (pg 10 s). */
+const IDLE_MS = 12_000;
 
 /** @throws Error if something was lost or grew */
 export async function runSoak(options: SoakOptions, interrupted: AbortSignal): Promise<void> {
@@ -99,7 +101,7 @@ async function settled(scene: Scene, before: Sample, { minutes }: SoakOptions): 
   for (;;) {
     const sample = await scene.quietSample();
     if (leftOver(before, sample).length === 0 || Date.now() > deadline) return sample;
-    await sleep(1000);
+    await sleep(IDLE_MS);
   }
 }
 

@@ -4,10 +4,12 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { repositoryRoot } from "../packages.ts";
 
-// Every link leads to an existing file, folder or heading. Links to this repository on GitHub count
-// as links to its files.
+// Every link leads to an existing file, folder or heading. Links to this repository on GitHub, and
+// to the site, count as links to its files.
 
 const OURS = /^https:\/\/github\.com\/mcp-task-store\/mcp-task-store\/(?:blob|tree)\/main\//;
+/** The site, whose pages are those of `tooling/docs`. */
+const SITE = /^https:\/\/mcp-task-store\.github\.io\/mcp-task-store\/([^#]*)/;
 const ELSEWHERE = /^[a-z]+:/;
 
 const pages = tracked("*.md");
@@ -51,13 +53,22 @@ function linksOf(page: string): string[] {
 }
 
 function leads(page: string, link: string): boolean {
-  const [path = "", anchor] = link.replace(OURS, "/").split("#");
+  const [path = "", anchor] = link
+    .replace(OURS, "/")
+    .replace(SITE, (_, address) => pageAt(address))
+    .split("#");
   if (ELSEWHERE.test(path)) return true;
   const target = path.startsWith("/") ? path.slice(1) : path === "" ? page : join(dirname(page), path);
   const full = join(repositoryRoot, target);
   if (!existsSync(full)) return false;
   if (anchor === undefined || anchor === "readme") return true;
   return anchorsOf(textOf(statSync(full).isDirectory() ? join(target, "README.md") : target)).includes(anchor);
+}
+
+/** The file of a page of the site. What only the build makes counts as a link elsewhere. */
+function pageAt(address: string): string {
+  const made = address === "llms.txt" || address === "llms-full.txt" || address.startsWith("reference/api/");
+  return made ? `made:${address}` : `/tooling/docs/${address === "" ? "index" : address.replace(/\.md$/, "")}.md`;
 }
 
 /** GitHub's anchors: letters, digits, `_` and `-`, and a number for a repeated heading. */
