@@ -128,8 +128,8 @@ describe.each([
   });
 });
 
-test("packages/sqlite/README.md: a task is finished after kill -9", async () => {
-  const code = programOf("packages/sqlite/README.md");
+test("stores/sqlite.md: a task is finished after kill -9", async () => {
+  const code = programOf("tooling/docs/stores/sqlite.md");
   const first = start([await write("usage.ts", code, ["// ... the work ...", `console.log("at work"); ${HANG}`])]);
   const lines = createInterface({ input: first.stdout as NodeJS.ReadableStream });
   expect(await once(lines, "line")).toEqual(["at work"]);
@@ -155,8 +155,8 @@ async function serve(module: string, args: readonly string[] = []): Promise<{ ch
   return { child, url: `http://127.0.0.1:${port}/mcp` };
 }
 
-test("packages/server/README.md: a task is finished after kill -9", async () => {
-  const code = programOf("packages/server/README.md", "server.ts");
+test("guides/long-work.md: a task is finished after kill -9", async () => {
+  const code = programOf("tooling/docs/guides/long-work.md", "server.ts");
   await write("server.ts", code, ["// ... render a frame ...", `if (done === 2) ${HANG}`]);
   const first = await serve("./server.ts");
   const { taskId } = await new Peer(first.url).start("render", { frames: 4 });

@@ -9,8 +9,8 @@ import { temporaryFolder } from "./support/folder.ts";
 test.each([
   ["transaction", ' title="orders.js"', "working\n"],
   ["database", "", "{ status: 'working', tasks: 1 }"],
-])("the README's program with its own %s runs", (_, info, says) => {
-  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+])("the page's program with its own %s runs", (_, info, says) => {
+  const readme = readFileSync(new URL("../../../tooling/docs/stores/sqlite.md", import.meta.url), "utf8");
   const [, code = ""] = new RegExp(`^\`\`\`js no-run${info}\\n(.*?)^\`\`\`$`, "ms").exec(readme) ?? [];
   const parent = fileURLToPath(new URL("../.scratch/", import.meta.url));
   mkdirSync(parent, { recursive: true });

@@ -13,12 +13,15 @@ const start = room("Start", "start", {
 const guides = [
   room("Tools as tasks", "guides", {
     "long-work": "Long work, progress, cancelling",
+    "which-calls": "Which calls become tasks",
+    "following-a-task": "Following a task",
     asking: "Asking the user",
     steps: "Retries, steps and sleeps",
     "running-tasks": "Workers elsewhere",
     "scaling-out": "Scaling out",
     serverless: "Serverless",
     "creating-once": "Idempotent creation",
+    "server-options": "Options of the server",
   }),
   room("Data", "guides", {
     expiry: "Expiry and retention",
