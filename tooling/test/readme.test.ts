@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parse as parseToml } from "smol-toml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { repositoryRoot, run } from "../packages.ts";
 import { readmeFences } from "../readmes.ts";
 import { environmentOf, programs, runnable, writePrograms } from "./fixtures/programs.ts";
@@ -51,6 +53,23 @@ describe.each(runnable)("$readme", (program) => {
     const env = await environmentOf(program, onTestFinished);
     await run(process.execPath, [program.file], { cwd: join(scratch, program.folder), env, timeoutMs: 120_000 });
   }, 150_000);
+});
+
+test("configuration files in READMEs and pages can be parsed", () => {
+  const parsers: Readonly<Record<string, (code: string) => unknown>> = {
+    json: JSON.parse,
+    jsonl: (code) =>
+      code
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    yaml: (code) => parseAllDocuments(code).map((each) => each.toJS()),
+    toml: parseToml,
+  };
+  const files = fences.filter(({ language }) => Object.hasOwn(parsers, language));
+  expect(files.length).toBeGreaterThan(5);
+  for (const { readme, line, language, code } of files)
+    expect(() => parsers[language]?.(code), `${readme}:${line}`).not.toThrow();
 });
 
 test("no README program needs a cast", () => {

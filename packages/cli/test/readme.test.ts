@@ -5,7 +5,7 @@ import { readmeFences } from "../../../tooling/readmes.ts";
 import { mcpTasks } from "./support/cli.ts";
 import { sqlite } from "./support/places.ts";
 
-const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const readme = readFileSync(new URL("../../../tooling/docs/run/cli.md", import.meta.url), "utf8");
 
 /** The rows of the table under a heading. */
 function rowsUnder(heading: string): string[][] {
@@ -13,7 +13,7 @@ function rowsUnder(heading: string): string[][] {
   return [...section.matchAll(/^\| (?!---)(.+) \|$/gm)].slice(1).map(([, row = ""]) => row.split(" | "));
 }
 
-describe("the README", () => {
+describe("the page of the command line", () => {
   const place = sqlite.use();
   beforeAll(async () => {
     await place.store.createTask({ name: "render", owner: "alice" });
@@ -30,7 +30,7 @@ describe("the README", () => {
 
   test("has examples that run", async () => {
     const fences = readmeFences().filter(
-      ({ folder, language, info }) => folder === "cli" && language === "sh" && !/no-run/.test(info),
+      ({ readme, language, info }) => readme === "tooling/docs/run/cli.md" && language === "sh" && !/no-run/.test(info),
     );
     const lines = fences
       .flatMap(({ code }) => code.trim().split("\n"))

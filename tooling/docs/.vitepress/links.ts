@@ -11,7 +11,6 @@ export const ON_GITHUB = "https://github.com/mcp-task-store/mcp-task-store";
 /** Pages that include a file from elsewhere, whose links are relative to that file. */
 export const INCLUDED: Readonly<Record<string, string>> = {
   "inside/architecture.md": "ARCHITECTURE.md",
-  "run/upgrading.md": "packages/core/UPGRADING.md",
   "inside/mutation.md": "tooling/mutation/results.md",
   "inside/histories.md": "tooling/histories/results.md",
   "inside/soak.md": "tooling/soak/results.md",

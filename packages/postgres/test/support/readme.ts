@@ -9,7 +9,9 @@ export function useReadme<Exports>(title: string): () => Exports {
   let folder = "";
   let exports: Exports;
   beforeAll(async () => {
-    const fence = readmeFences().find(({ readme, file }) => readme === "tooling/docs/stores/postgres.md" && file === title);
+    const fence = readmeFences().find(
+      ({ readme, file }) => readme === "tooling/docs/stores/postgres.md" && file === title,
+    );
     const scratch = fileURLToPath(new URL("../.scratch", import.meta.url));
     await mkdir(scratch, { recursive: true });
     folder = await mkdtemp(join(scratch, "readme-"));
