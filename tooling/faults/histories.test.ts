@@ -10,8 +10,14 @@ import { summaryOf, tableOf } from "../histories/print.ts";
 import { type RunOutcome, run } from "../histories/run.ts";
 import { SEED } from "./random.ts";
 
-/** Each has its own kind of history: fenced writes, acknowledged writes, queues. */
-const PLANTS = ["unfenced writes", "lost writes", "messages given twice"] as const;
+/** Each has its own kind of history: fenced and acknowledged writes, queues, pauses, caps. */
+const PLANTS = [
+  "unfenced writes",
+  "lost writes",
+  "messages given twice",
+  "claims in a pause",
+  "a task above a cap",
+] as const;
 
 test.each(STORES)(
   "%s: 20,000 operations have an order",

@@ -1,5 +1,6 @@
 // Faults for a store, to see that a run finds them.
-import type { TaskStore } from "@mcp-task-store/core";
+import type { NewTaskOptions, TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
+import { CAP } from "./cap-model.ts";
 
 type Method = (this: TaskStore, ...args: never[]) => unknown;
 
@@ -99,6 +100,29 @@ const PLANTS = {
         });
       }) satisfies TaskStore["updateTask"],
     }),
+  /** Claims of a name that is paused. */
+  "claims in a pause": (store) =>
+    withMethods(store, {
+      claimTasks: (async (options) => {
+        const paused = (await store.operations.pausedNames()).filter((name) => options.names.includes(name));
+        for (const name of paused) await store.operations.resumeClaims(name);
+        const claimed = await store.claimTasks(options);
+        for (const name of paused) await store.operations.pauseClaims(name);
+        return claimed;
+      }) satisfies TaskStore["claimTasks"],
+    }),
+  /** Refuses a creation now and then, as if there were too many tasks. */
+  "refusals below a cap": (store) => {
+    const isRefused = oneOf(4);
+    return withMethods(store, {
+      createTask: (options: NewTaskOptions) =>
+        isRefused()
+          ? Promise.reject(Object.assign(new Error("full"), { name: "TaskStoreError", code: "LIMIT_EXCEEDED" }))
+          : store.createTask(options),
+    });
+  },
+  /** One task more than the cap: see `plantedOptions`. */
+  "a task above a cap": (store) => store,
 } satisfies Record<string, (store: TaskStore) => TaskStore>;
 
 export type PlantName = keyof typeof PLANTS;
@@ -106,4 +130,10 @@ export const PLANT_NAMES = Object.keys(PLANTS) as readonly PlantName[];
 
 export function planted(store: TaskStore, plant: PlantName | undefined): TaskStore {
   return plant === undefined ? store : PLANTS[plant](store);
+}
+
+/** The options of a store with a fault, if the fault is one of options. */
+export function plantedOptions(options: TaskStoreOptions, plant: PlantName | undefined): TaskStoreOptions {
+  const above = plant === "a task above a cap" && options.limits;
+  return above ? { ...options, limits: { activeTasksPerOwner: CAP + 1 } } : options;
 }

@@ -2,15 +2,27 @@
 // until it is told to stop or killed.
 import { closeSync, openSync, writeSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Lease, TaskStore } from "@mcp-task-store/core";
+import type { Lease, TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
 import { randomOf } from "../faults/random.ts";
-import { type Answers, callQueue, callTask, claim, failure, type Learned, list, seenIn, type Target } from "./calls.ts";
-import { type Known, nextCall, nextQueueCall } from "./choices.ts";
+import {
+  type Answers,
+  callPauses,
+  callQueue,
+  callTask,
+  claim,
+  failure,
+  type Learned,
+  list,
+  seenIn,
+  type Target,
+} from "./calls.ts";
+import { CAPPED, callCapped, nextCapCall } from "./cap-calls.ts";
+import { type Known, nextCall, nextPauseCall, nextQueueCall } from "./choices.ts";
 import type { Invocation, Return } from "./history.ts";
 import { moveClock } from "./moved-clock.ts";
 import type { Call, TaskCall } from "./operation.ts";
 import { jumpsOf, openStore, type StoreName } from "./places.ts";
-import { type PlantName, planted } from "./plants.ts";
+import { type PlantName, planted, plantedOptions } from "./plants.ts";
 
 export interface WorkerTask {
   readonly store: StoreName;
@@ -57,14 +69,14 @@ process.on("message", (order: Order) => {
   else world = order.world;
 });
 
-const store: TaskStore = planted(
-  await openStore(task.store, task.address, {
-    onError: () => {
-      reports += 1;
-    },
-  }),
-  task.plant,
-);
+const onError = () => {
+  reports += 1;
+};
+const open = async (options: TaskStoreOptions): Promise<TaskStore> =>
+  planted(await openStore(task.store, task.address, plantedOptions({ onError, ...options }, task.plant)), task.plant);
+const store = await open({});
+/** A store with a cap, for the owner who has one. */
+const capped = await open(CAPPED);
 
 const known = new Map<string, Known>();
 
@@ -121,8 +133,24 @@ async function once(random: () => number, text: string): Promise<void> {
     await recorded([queue], call, async () => only(queue, await callQueue(store, queue, call, () => reports)));
     return;
   }
+  if (random() < 0.08) {
+    const register = `c${world}`;
+    const call = nextCapCall(random);
+    await recorded([register], call, async () => only(register, await callCapped(capped, register, call)));
+    return;
+  }
   const index = Math.floor(random() * TASKS);
   const target = targets[index] as Target;
+  if (random() < 0.06) {
+    const call = nextPauseCall(random);
+    const about = call.do === "readPaused" ? targets : [target];
+    await recorded(
+      about.map(({ register }) => register),
+      call,
+      () => callPauses(store, about, call),
+    );
+    return;
+  }
   const settings = { ttl: index === EXPIRING ? 700 : null, once: index === KEYED };
   const call = nextCall(random, knownOf(target.register, settings.once), settings, text);
   await carryOut(targets, target, call);
@@ -222,5 +250,5 @@ async function lane(index: number): Promise<void> {
 
 await Promise.all(Array.from({ length: task.lanes }, (_, index) => lane(index)));
 closeSync(file);
-await store.close();
+await Promise.all([store.close(), capped.close()]);
 process.disconnect();

@@ -1,0 +1,48 @@
+// Calls for an owner with a cap on active tasks.
+import type { TaskStore } from "@mcp-task-store/core";
+import { failure, there } from "./calls.ts";
+import { CAP, ITEMS } from "./cap-model.ts";
+import type { Answer, CapCall, Seen } from "./operation.ts";
+
+/** Options of a store that keeps to the cap. */
+export const CAPPED = { limits: { activeTasksPerOwner: CAP } };
+
+/** The next call. Many creations meet the cap. */
+export function nextCapCall(random: () => number): CapCall {
+  const item = Math.floor(random() * ITEMS);
+  const at = random();
+  if (at < 0.45) return { do: "createCapped", item };
+  if (at < 0.65) return { do: "endCapped", item, by: random() < 0.5 ? "cancelTask" : "storeTaskResult" };
+  return { do: at < 0.9 ? "removeCapped" : "readCapped", item };
+}
+
+/** @returns `undefined` if the call tells nothing */
+export async function callCapped(store: TaskStore, owner: string, call: CapCall): Promise<Answer | undefined> {
+  try {
+    const seen = await seenBy(store, owner, call);
+    return seen && { seen };
+  } catch (error) {
+    return failure(error, call);
+  }
+}
+
+async function seenBy(store: TaskStore, owner: string, call: CapCall): Promise<Seen | undefined> {
+  const taskId = `${owner}-${call.item}`;
+  switch (call.do) {
+    case "createCapped":
+      await store.createTask({ name: owner, owner, taskId, ttl: null });
+      return {};
+    case "endCapped":
+      if (call.by === "cancelTask") await store.cancelTask(taskId, { owner });
+      else await store.storeTaskResult(taskId, "completed", {}, { owner });
+      return {};
+    case "removeCapped": {
+      const { done, skipped } = await store.operations.removeTasks({ id: taskId });
+      return done === 1 || skipped.active === 1 ? { removed: done === 1 } : undefined;
+    }
+    case "readCapped": {
+      const { status } = there(await store.getTask(taskId, { owner }));
+      return { active: status === "working" };
+    }
+  }
+}
