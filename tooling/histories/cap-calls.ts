@@ -11,9 +11,16 @@ export const CAPPED = { limits: { activeTasksPerOwner: CAP } };
 export function nextCapCall(random: () => number): CapCall {
   const item = Math.floor(random() * ITEMS);
   const at = random();
-  if (at < 0.45) return { do: "createCapped", item };
-  if (at < 0.65) return { do: "endCapped", item, by: random() < 0.5 ? "cancelTask" : "storeTaskResult" };
+  if (at < 0.37) return { do: "createCapped", item };
+  if (at < 0.47) return { do: "rerunCapped", item, first: Math.floor(random() * ITEMS) };
+  if (at < 0.66) return { do: "endCapped", item, by: random() < 0.5 ? "cancelTask" : "storeTaskResult" };
   return { do: at < 0.9 ? "removeCapped" : "readCapped", item };
+}
+
+/** What a call has seen on its way to its answer, as a read of its own. */
+export function seenOnTheWay(call: CapCall, answer: Answer | undefined): readonly [CapCall, Answer] | undefined {
+  if (call.do !== "rerunCapped" || typeof answer !== "object" || "error" in answer) return undefined;
+  return [{ do: "readCapped", item: call.first }, { seen: { active: false } }];
 }
 
 /** @returns `undefined` if the call tells nothing */
@@ -31,6 +38,9 @@ async function seenBy(store: TaskStore, owner: string, call: CapCall): Promise<S
   switch (call.do) {
     case "createCapped":
       await store.createTask({ name: owner, owner, taskId, ttl: null });
+      return {};
+    case "rerunCapped":
+      await store.operations.rerunTask(`${owner}-${call.first}`, { taskId });
       return {};
     case "endCapped":
       if (call.by === "cancelTask") await store.cancelTask(taskId, { owner });

@@ -32,13 +32,18 @@ export const capModel: Model<Tasks, Operation<CapCall>> = {
   key: (tasks) => tasks,
 };
 
-function waysOf(tasks: Tasks, { do: what, item }: CapCall): Way[] {
+function waysOf(tasks: Tasks, call: CapCall): Way[] {
+  const { do: what, item } = call;
   const now = tasks[item];
   const become = (state: string) => tasks.slice(0, item) + state + tasks.slice(item + 1);
-  if (what === "createCapped") {
+  if (what === "createCapped" || what === "rerunCapped") {
+    const first = what === "rerunCapped" ? tasks[call.first] : undefined;
     const isFull = tasks.split("a").length - 1 >= CAP;
-    // Nothing says which of two refusals comes first.
+    // Nothing says which of two refusals comes first. A rerun reads the first task before it
+    // creates, so that nothing of that task holds at the creation: a read of its own checks it.
     return [
+      ...(first === "-" ? [{ error: /^TASK_NOT_FOUND$/, next: tasks }] : []),
+      ...(first === "a" ? [{ error: /^INVALID_ARGUMENT$/, next: tasks }] : []),
       ...(now === "-" ? [] : [{ error: /^TASK_EXISTS$/, next: tasks }]),
       ...(isFull ? [{ error: /^LIMIT_EXCEEDED$/, next: tasks }] : []),
       ...(now === "-" && !isFull ? [{ shows: {}, next: become("a") }] : []),

@@ -57,6 +57,8 @@ export interface PauseCall {
 /** A call for one task of an owner whose active tasks have a cap. */
 export type CapCall =
   | { readonly do: "createCapped" | "removeCapped" | "readCapped"; readonly item: number }
+  /** Runs `first` again as `item`. */
+  | { readonly do: "rerunCapped"; readonly item: number; readonly first: number }
   | { readonly do: "endCapped"; readonly item: number; readonly by: "cancelTask" | "storeTaskResult" };
 
 /** Milliseconds by the database's clock, between which something happened. */

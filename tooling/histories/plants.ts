@@ -2,16 +2,16 @@
 import type { NewTaskOptions, TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
 import { CAP } from "./cap-model.ts";
 
-type Method = (this: TaskStore, ...args: never[]) => unknown;
+type Method<On> = (this: On, ...args: never[]) => unknown;
 
-/** Replaces methods of a store. Others go to the store itself. */
-function withMethods(store: TaskStore, methods: Partial<Record<keyof TaskStore, unknown>>): TaskStore {
+/** Replaces methods of a store, or of a part of it. Others go to the store itself. */
+function withMethods<On extends object>(store: On, methods: Partial<Record<keyof On, unknown>>): On {
   return new Proxy(store, {
     get(target, key) {
-      const own = methods[key as keyof TaskStore];
+      const own = methods[key as keyof On];
       if (own !== undefined) return own;
       const value = Reflect.get(target, key, target) as unknown;
-      return typeof value === "function" ? (value as Method).bind(target) : value;
+      return typeof value === "function" ? (value as Method<On>).bind(target) : value;
     },
   });
 }
@@ -120,6 +120,18 @@ const PLANTS = {
           ? Promise.reject(Object.assign(new Error("full"), { name: "TaskStoreError", code: "LIMIT_EXCEEDED" }))
           : store.createTask(options),
     });
+  },
+  /** Runs a task again that has not ended. */
+  "reruns of active tasks": (store) => {
+    const operations: TaskStore["operations"] = withMethods(store.operations, {
+      rerunTask: (async (id, options) => {
+        const first = await store.operations.getRecord(id);
+        if (first?.claimableAt === undefined || first.owner === undefined)
+          return store.operations.rerunTask(id, options);
+        return store.createTask({ name: first.name, owner: first.owner, ...options });
+      }) satisfies TaskStore["operations"]["rerunTask"],
+    });
+    return withMethods(store, { operations });
   },
   /** One task more than the cap: see `plantedOptions`. */
   "a task above a cap": (store) => store,

@@ -16,11 +16,11 @@ import {
   seenIn,
   type Target,
 } from "./calls.ts";
-import { CAPPED, callCapped, nextCapCall } from "./cap-calls.ts";
+import { CAPPED, callCapped, nextCapCall, seenOnTheWay } from "./cap-calls.ts";
 import { type Known, nextCall, nextPauseCall, nextQueueCall } from "./choices.ts";
 import type { Invocation, Return } from "./history.ts";
 import { moveClock } from "./moved-clock.ts";
-import type { Call, TaskCall } from "./operation.ts";
+import type { Answer, Call, TaskCall } from "./operation.ts";
 import { jumpsOf, openStore, type StoreName } from "./places.ts";
 import { type PlantName, planted, plantedOptions } from "./plants.ts";
 
@@ -98,6 +98,14 @@ async function recorded(registers: readonly string[], call: Call, run: () => Pro
   return answers;
 }
 
+/** Writes down an operation that is over. */
+function note(register: string, call: Call, at: number, answer: Answer, until: number): void {
+  const op = ops++;
+  writeSync(file, `${JSON.stringify({ op, registers: [register], call, at } satisfies Invocation)}\n`);
+  writeSync(file, `${JSON.stringify({ op, at: until, answers: { [register]: answer } } satisfies Return)}\n`);
+  count();
+}
+
 function count(): void {
   calls += 1;
   if (calls % REPORT === 0) process.send?.({ calls: REPORT } satisfies Report);
@@ -136,7 +144,12 @@ async function once(random: () => number, text: string): Promise<void> {
   if (random() < 0.08) {
     const register = `c${world}`;
     const call = nextCapCall(random);
-    await recorded([register], call, async () => only(register, await callCapped(capped, register, call)));
+    const at = elapsed();
+    const answers = await recorded([register], call, async () =>
+      only(register, await callCapped(capped, register, call)),
+    );
+    const seen = seenOnTheWay(call, answers[register]);
+    if (seen) note(register, seen[0], at, seen[1], elapsed());
     return;
   }
   const index = Math.floor(random() * TASKS);
@@ -197,7 +210,7 @@ async function sweep(): Promise<void> {
 
 /** Each state that a subscription tells is a read of its own, since the subscription began. */
 async function follow({ register, id, owner }: Target, call: TaskCall & { do: "read" }): Promise<void> {
-  const told: { readonly seen: Answers[string]; readonly at: number }[] = [];
+  const told: { readonly seen: Answer; readonly at: number }[] = [];
   const at = elapsed();
   let end: (() => void) | undefined;
   try {
@@ -211,12 +224,7 @@ async function follow({ register, id, owner }: Target, call: TaskCall & { do: "r
   } finally {
     end?.();
   }
-  for (const each of told) {
-    const op = ops++;
-    writeSync(file, `${JSON.stringify({ op, registers: [register], call, at } satisfies Invocation)}\n`);
-    writeSync(file, `${JSON.stringify({ op, at: each.at, answers: { [register]: each.seen } } satisfies Return)}\n`);
-    count();
-  }
+  for (const each of told) note(register, call, at, each.seen, each.at);
 }
 
 /** Reads what is left of a world, so that no acknowledged write goes unread. */

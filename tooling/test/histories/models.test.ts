@@ -134,6 +134,10 @@ const RIGHT: Record<string, readonly Line[]> = {
     [150, 160, { do: "removeCapped", item: 0 }, { removed: true }],
     [170, 180, { do: "readCapped", item: 0 }, { error: "TASK_NOT_FOUND" }],
     [190, 200, { do: "readCapped", item: 3 }, { active: true }],
+    [210, 220, end(1), {}],
+    [230, 240, { do: "rerunCapped", item: 0, first: 2 }, { error: "INVALID_ARGUMENT" }],
+    [250, 260, { do: "rerunCapped", item: 0, first: 1 }, {}],
+    [270, 280, { do: "rerunCapped", item: 5, first: 1 }, { error: "LIMIT_EXCEEDED" }],
   ],
   "a creation with a lost answer, which counts or not": [
     ...full.slice(1),
@@ -299,6 +303,18 @@ const WRONG: Record<string, readonly Line[]> = {
   "a task under a cap that was removed while active": [
     ...full,
     [60, 70, { do: "removeCapped", item: 0 }, { removed: true }],
+  ],
+  "a rerun above the cap": [...full, [60, 70, { do: "rerunCapped", item: 3, first: 0 }, {}]],
+  "a rerun that was refused although its task had ended": [
+    ...full,
+    [60, 70, end(0), {}],
+    [80, 90, { do: "rerunCapped", item: 3, first: 0 }, { error: "INVALID_ARGUMENT" }],
+  ],
+  "a rerun that nobody sees": [
+    ...full,
+    [60, 70, end(0), {}],
+    [80, 90, { do: "rerunCapped", item: 3, first: 0 }, {}],
+    [100, 110, { do: "readCapped", item: 3 }, { error: "TASK_NOT_FOUND" }],
   ],
   "a task under a cap that is gone": [...full, [60, 70, { do: "readCapped", item: 2 }, { error: "TASK_NOT_FOUND" }]],
   "a message for two consumers": [
