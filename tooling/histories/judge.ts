@@ -6,6 +6,7 @@ import { nameModel } from "./name-model.ts";
 import { isCapCall, isQueueCall, type Operation } from "./operation.ts";
 import { queueModel } from "./queue-model.ts";
 import { shrink } from "./shrink.ts";
+import { tokenOf } from "./task-model.ts";
 
 /** A task, queue or capped owner whose operations have no order. */
 export interface Violation {
@@ -53,6 +54,8 @@ function small(history: readonly Operation[]): readonly Operation[] {
   const doubted = (op: Operation): Operation => ({
     ...op,
     answer: "unknown",
+    // The writes under a lease that are left could not be explained without its token.
+    token: tokenOf(op),
     returned: Infinity,
     time: [op.time[0], Infinity],
   });

@@ -78,6 +78,8 @@ export interface Operation<Kind extends Call = Call> extends Timed {
   readonly process: number;
   readonly call: Kind;
   readonly answer: Answer;
+  /** The token of a lease that the call took, where the answer does not have it. */
+  readonly token?: number | undefined;
   /** When it took effect, by the database's clock. */
   readonly time: Span;
 }

@@ -1,15 +1,11 @@
 // Histories that are right, and histories with one thing wrong.
 import { expect, test } from "vitest";
-import { byRegister, operationsOf } from "../../histories/history.ts";
-import { judge, verdictOn } from "../../histories/judge.ts";
-import type { Answer, Call, Operation } from "../../histories/operation.ts";
+import { judge } from "../../histories/judge.ts";
+import type { Call } from "../../histories/operation.ts";
 import { tableOf } from "../../histories/print.ts";
+import { CREATE, created, type Line, operations, verdict } from "./lines.ts";
 
-type Line = readonly [from: number, to: number, call: Call, answer: Answer | object, process?: number];
-
-const CREATE: Call = { do: "create", ttl: null, claimAfterMs: 0, grain: 1, once: false };
 const READ: Call = { do: "read", by: "getRecord" };
-const created: Line = [0, 10, CREATE, { created: true }];
 const taken: Line = [20, 30, { do: "acquire", leaseMs: 1000 }, { token: 1, attempt: 1 }];
 const lapsing: Line = [20, 30, { do: "acquire", leaseMs: 100 }, { token: 1, attempt: 1 }];
 const completed: Line = [
@@ -21,29 +17,6 @@ const completed: Line = [
 const say = (message: string): Call => ({ do: "update", message });
 const put = (item: number, most = 9): Call => ({ do: "enqueue", item, most });
 const take: Call = { do: "dequeue" };
-const capped = (item: number): Call => ({ do: "createCapped", item });
-const full: readonly Line[] = [
-  [0, 10, capped(0), {}],
-  [20, 30, capped(1), {}],
-  [40, 50, capped(2), {}],
-];
-const end = (item: number): Call => ({ do: "endCapped", item, by: "cancelTask" });
-
-/** The lines as a process writes them, as operations. A plain object is what the caller saw. */
-function operations(lines: readonly Line[]): Operation[] {
-  const processes = [...new Set(lines.map((line) => line[4] ?? 0))];
-  return processes.flatMap((process) => {
-    const texts = lines.flatMap(([from, to, call, answer, of = 0], op) => {
-      if (of !== process) return [];
-      const said = answer === "unknown" || "error" in answer || "seen" in answer ? answer : { seen: answer };
-      const invocation = { op, registers: ["r"], call, at: from };
-      return [invocation, { op, at: to, answers: { r: said } }].map((line) => JSON.stringify(line));
-    });
-    return operationsOf(process, texts, () => [0, 0]);
-  });
-}
-
-const verdict = (lines: readonly Line[]) => verdictOn(byRegister(operations(lines)).get("r") ?? []).verdict;
 
 const RIGHT: Record<string, readonly Line[]> = {
   "a read of either state during a write": [
@@ -109,40 +82,6 @@ const RIGHT: Record<string, readonly Line[]> = {
     [80, 90, { do: "readResult", by: "getTaskResult" }, { outcome: "a" }],
     [95, 99, { do: "remove" }, { removed: true }],
     [100, 110, READ, { error: "TASK_NOT_FOUND" }],
-  ],
-  "a claim that a pause does not reach any more": [
-    created,
-    [20, 60, { do: "pause" }, {}],
-    [30, 70, { do: "claim", leaseMs: 1000 }, { token: 1, attempt: 1 }, 1],
-    [80, 90, { do: "readPaused" }, { paused: true }],
-    [100, 110, { do: "resume" }, {}],
-    [120, 130, { do: "readPaused" }, { paused: false }],
-  ],
-  "a lease in a pause": [created, [20, 30, { do: "pause" }, {}], [40, 50, { do: "acquire", leaseMs: 9 }, { token: 1 }]],
-  "a pause with a lost answer, which took effect or not": [
-    created,
-    [20, 30, { do: "pause" }, "unknown"],
-    [40, 50, { do: "readPaused" }, { paused: false }],
-    [60, 70, { do: "readPaused" }, { paused: true }],
-  ],
-  "a cap that is reached, and left": [
-    ...full,
-    [60, 70, capped(3), { error: "LIMIT_EXCEEDED" }],
-    [80, 90, capped(0), { error: "TASK_EXISTS" }],
-    [100, 140, end(0), {}],
-    [110, 130, capped(3), {}, 1],
-    [150, 160, { do: "removeCapped", item: 0 }, { removed: true }],
-    [170, 180, { do: "readCapped", item: 0 }, { error: "TASK_NOT_FOUND" }],
-    [190, 200, { do: "readCapped", item: 3 }, { active: true }],
-    [210, 220, end(1), {}],
-    [230, 240, { do: "rerunCapped", item: 0, first: 2 }, { error: "INVALID_ARGUMENT" }],
-    [250, 260, { do: "rerunCapped", item: 0, first: 1 }, {}],
-    [270, 280, { do: "rerunCapped", item: 5, first: 1 }, { error: "LIMIT_EXCEEDED" }],
-  ],
-  "a creation with a lost answer, which counts or not": [
-    ...full.slice(1),
-    [60, 70, capped(3), "unknown"],
-    [80, 90, capped(4), { error: "LIMIT_EXCEEDED" }],
   ],
   "a queue that two consumers share": [
     [0, 10, put(1), {}],
@@ -283,40 +222,6 @@ const WRONG: Record<string, readonly Line[]> = {
     [40, 50, { do: "wait", after: 0 }, { revision: 1 }],
   ],
   "a wait that ends without a change": [created, [40, 50, { do: "wait", after: 1 }, { revision: 1 }]],
-  "a claim of a paused name": [
-    created,
-    [20, 30, { do: "pause" }, {}],
-    [40, 50, { do: "claim", leaseMs: 1000 }, { token: 1, attempt: 1 }],
-  ],
-  "a pause that is gone": [created, [20, 30, { do: "pause" }, {}], [40, 50, { do: "readPaused" }, { paused: false }]],
-  "a pause that was never made": [created, [20, 30, { do: "readPaused" }, { paused: true }]],
-  "a pause that nobody may make": [created, [20, 30, { do: "pause" }, { error: "TASK_NOT_FOUND" }]],
-  "a task above the cap": [...full, [60, 70, capped(3), {}]],
-  "two tasks at once for one place below the cap": [
-    ...full.slice(1),
-    [60, 90, capped(3), {}],
-    [60, 90, capped(4), {}, 1],
-  ],
-  "a creation that was refused below the cap": [...full.slice(1), [60, 70, capped(3), { error: "LIMIT_EXCEEDED" }]],
-  "an ended task that counts": [...full, [60, 70, end(0), {}], [80, 90, capped(3), { error: "LIMIT_EXCEEDED" }]],
-  "an ended task that ends again": [...full, [60, 70, end(0), {}], [80, 90, end(0), {}]],
-  "a task under a cap that was removed while active": [
-    ...full,
-    [60, 70, { do: "removeCapped", item: 0 }, { removed: true }],
-  ],
-  "a rerun above the cap": [...full, [60, 70, { do: "rerunCapped", item: 3, first: 0 }, {}]],
-  "a rerun that was refused although its task had ended": [
-    ...full,
-    [60, 70, end(0), {}],
-    [80, 90, { do: "rerunCapped", item: 3, first: 0 }, { error: "INVALID_ARGUMENT" }],
-  ],
-  "a rerun that nobody sees": [
-    ...full,
-    [60, 70, end(0), {}],
-    [80, 90, { do: "rerunCapped", item: 3, first: 0 }, {}],
-    [100, 110, { do: "readCapped", item: 3 }, { error: "TASK_NOT_FOUND" }],
-  ],
-  "a task under a cap that is gone": [...full, [60, 70, { do: "readCapped", item: 2 }, { error: "TASK_NOT_FOUND" }]],
   "a message for two consumers": [
     [0, 10, put(1), {}],
     [20, 40, take, { items: "1" }],
@@ -355,6 +260,23 @@ test.each(Object.entries(RIGHT))("right: %s", (_, lines) => {
 
 test.each(Object.entries(WRONG))("wrong: %s", (_, lines) => {
   expect(verdict(lines)).toBe("violation");
+});
+
+test("a violation under a lease is made small without losing its cause", () => {
+  const stale: Line = [80, 90, READ, { message: null, revision: 1 }];
+  const { violations } = judge(
+    operations([
+      created,
+      taken,
+      [40, 50, { do: "update", message: "a", token: 1 }, { revision: 2 }],
+      [60, 70, READ, { message: "a", revision: 2 }],
+      stale,
+    ]),
+  );
+  const shown = violations.flatMap((violation) => violation.operations.map(({ invoked }) => invoked));
+  // The write or the read of it, and the read that goes back.
+  expect(shown).toHaveLength(2);
+  expect(shown).toContain(80);
 });
 
 test("a violation is printed with the operations that it needs", () => {
