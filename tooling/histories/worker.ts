@@ -61,7 +61,7 @@ const origin = BigInt(task.origin);
 const elapsed = () => Number(process.hrtime.bigint() - origin) / 1e6;
 moveClock(jumpsOf(task.store, task.seed, task.process), elapsed);
 
-const file = openSync(task.file, "a");
+const file = openSync(task.file, "w");
 let [world, stopped, ops, calls, reports] = [task.world, false, 0, 0, 0];
 
 process.on("message", (order: Order) => {
