@@ -36,9 +36,10 @@ async function runOnPair(
   store: StoreName,
   start: () => Promise<Place>,
   skip: (note: string) => never,
+  operations = 3000,
 ): Promise<RunOutcome> {
   try {
-    return await run({ store, start, seed: SEED, operations: 3000, nemesis: ["failovers"] });
+    return await run({ store, start, seed: SEED, operations, nemesis: ["failovers"] });
   } catch (error) {
     if (error instanceof WayUnavailable) skip(error.message);
     throw error;
@@ -70,7 +71,7 @@ test.for(PAIRED)("%s: 3,000 calls have an order over failovers", { timeout: 300_
 });
 
 test("a failover that loses acknowledged writes is found out", async ({ skip }) => {
-  const outcome = await runOnPair("postgres", startLossyPair, skip);
+  const outcome = await runOnPair("postgres", startLossyPair, skip, 1500);
   expect(outcome.violations.length).toBeGreaterThan(0);
 }, 300_000);
 
