@@ -30,7 +30,7 @@ export async function remove(belonging: Belonging): Promise<void> {
 /**
  * A killed Postgres leaves a segment of System V shared memory. Its number is in `postmaster.pid`.
  */
-async function releaseSharedMemory(path: string): Promise<void> {
+export async function releaseSharedMemory(path: string): Promise<void> {
   const lock = await readFile(join(path, "data/postmaster.pid"), "utf8").catch(() => "");
   const segment = lock.split("\n")[6]?.trim().split(/\s+/)[1];
   // The next server may have released it.

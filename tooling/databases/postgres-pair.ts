@@ -1,12 +1,13 @@
-import { appendFile, writeFile } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { postgresVersion } from "./postgres.ts";
-import { makeHome, type PostgresHome, postgresAt } from "./postgres-process.ts";
+import { copyFromServer, copyOf, makeStandby } from "./postgres-copy.ts";
+import { makeHome, type PostgresHome, type PostgresPlace, postgresAt } from "./postgres-process.ts";
 import { TcpProxy } from "./proxy.ts";
 import type { ServerControl } from "./server.ts";
-import { runIn, serverFolder } from "./server-process.ts";
+import type { ServerProcess } from "./server-process.ts";
 import type { TwoSides } from "./two-sides.ts";
 
 export interface PostgresPairOptions {
@@ -25,6 +26,11 @@ export interface PairMember {
   readonly control: ServerControl;
 }
 
+interface Member extends PairMember {
+  readonly home: PostgresHome;
+  readonly control: ServerProcess;
+}
+
 /** A primary with a standby that streams from it. */
 export interface PostgresPair {
   readonly version: string;
@@ -34,6 +40,14 @@ export interface PostgresPair {
   readonly standby: PairMember;
   /** Makes the standby a primary, and returns once it takes writes. */
   promote(): Promise<void>;
+  /**
+   * Kills the primary, promotes the standby, and makes the killed server the standby of the new
+   * primary. Then `primary` and `standby` have changed their places. `lead` gets the URL of the new
+   * primary, which has no standby yet. Not for a pair with `sides` or a proxy.
+   */
+  failOver(lead: (url: string) => void): Promise<void>;
+  /** Returns once the standby has all that the primary has. */
+  inStep(): Promise<void>;
   /** Cuts the servers off from each other. This process reaches both. */
   part(): Promise<void>;
   stop(): Promise<void>;
@@ -63,33 +77,51 @@ export async function startPostgresPair({
         ["all", "replication"].map((what) => `host ${what} all ${place.address}/24 trust\n`).join(""),
       );
   const all = { ...SETTINGS, ...settings };
-  const waits: Record<string, string> = synchronous ? { synchronous_standby_names: "*" } : {};
-  const primary = await postgresAt(home, place, { ...all, ...waits }, postgresVersion);
-  const link = proxied && !sides ? await TcpProxy.start(primary.url) : undefined;
-  const { hostname, port } = new URL(link?.url ?? primary.url);
-  const source = { primary_conninfo: `host=${hostname} port=${port} user=postgres application_name=standby` };
-  const standby = await postgresAt(copy, other, { ...all, ...source }, postgresVersion);
-  const stop = async () => {
-    await link?.begin();
-    await Promise.all([primary.server.stop(), standby.server.stop()]);
-  };
-  try {
-    await primary.server.start();
-    await standby.server.start();
-    await untilTrue(
+  const first = await memberAt(home, place, { ...all, ...(synchronous ? { synchronous_standby_names: "*" } : {}) });
+  const link = proxied && !sides ? await TcpProxy.start(first.url) : undefined;
+  await makeStandby(copy, link?.url ?? first.url);
+  const second = await memberAt(copy, other, all);
+  let [primary, standby] = [first, second];
+  const inStep = () =>
+    untilTrue(
       primary.url,
       `SELECT bool_or(state = 'streaming' AND sync_state = '${synchronous ? "sync" : "async"}')
       FROM pg_stat_replication`,
     );
+  const promote = async () => {
+    await ask(standby.url, "SELECT pg_promote()");
+    await untilTrue(standby.url, "SELECT NOT pg_is_in_recovery()");
+  };
+  const stop = async () => {
+    await link?.begin();
+    await Promise.all([first.control.stop(), second.control.stop()]);
+  };
+  try {
+    await primary.control.start();
+    await standby.control.start();
+    await inStep();
     return {
       version: await postgresVersion(primary.url),
       way: home.way,
-      primary: { url: primary.url, control: primary.server },
-      standby: { url: standby.url, control: standby.server },
-      promote: async () => {
-        await ask(standby.url, "SELECT pg_promote()");
-        await untilTrue(standby.url, "SELECT NOT pg_is_in_recovery()");
+      get primary() {
+        return primary;
       },
+      get standby() {
+        return standby;
+      },
+      promote,
+      failOver: async (lead) => {
+        await primary.control.halt("killed");
+        if (synchronous) await waitForStandbys(standby.url);
+        await promote();
+        [primary, standby] = [standby, primary];
+        lead(primary.url);
+        await copyFromServer(primary.url, primary.home, standby.home);
+        await makeStandby(standby.home, primary.url);
+        await standby.control.start();
+        await inStep();
+      },
+      inStep,
       part: async () => {
         if (sides) await sides.part();
         else await link?.begin();
@@ -102,13 +134,20 @@ export async function startPostgresPair({
   }
 }
 
-/** The same databases for a standby. No server runs yet, so a copy of the files will do. */
-async function copyOf({ data, bin, way }: PostgresHome): Promise<PostgresHome> {
-  const folder = await serverFolder("postgres");
-  const copy = join(folder, "data");
-  await runIn(folder, "cp", ["-R", "-p", data, copy]);
-  await writeFile(join(copy, "standby.signal"), "");
-  return { bin, folder, data: copy, way };
+async function memberAt(
+  home: PostgresHome,
+  place: PostgresPlace,
+  settings: Readonly<Record<string, string>>,
+): Promise<Member> {
+  const { server, url } = await postgresAt(home, place, settings, postgresVersion);
+  return { home, url, control: server };
+}
+
+/** A standby that becomes a primary acknowledges no commit before it has a standby of its own. */
+async function waitForStandbys(url: string): Promise<void> {
+  await ask(url, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+  await ask(url, "SELECT pg_reload_conf()");
+  await untilTrue(url, "SELECT current_setting('synchronous_standby_names') = '*'");
 }
 
 /** The first column of the only row. */

@@ -7,7 +7,15 @@ import {
   type TaskStore,
   TaskStoreError,
 } from "@mcp-task-store/core";
-import { type Answer, isRead, type QueueCall, type Seen, type TaskCall } from "./operation.ts";
+import {
+  type Answer,
+  type Call,
+  isRead,
+  type PauseCall,
+  type QueueCall,
+  type Seen,
+  type TaskCall,
+} from "./operation.ts";
 
 /** The task that a call is about. */
 export interface Target {
@@ -45,7 +53,7 @@ export async function callTask(
 }
 
 /** What a failed call tells. `undefined`: nothing, since it changed nothing and saw nothing. */
-export function failure(error: unknown, call: TaskCall | QueueCall): Answer | undefined {
+export function failure(error: unknown, call: Call): Answer | undefined {
   if ((error as Error).name === "TimeoutError") return undefined;
   if ((error as Error).name === "JsonRpcError") return { seen: { outcome: (error as Error).message } };
   if (!isTaskStoreError(error)) return { error: String(error) };
@@ -171,6 +179,21 @@ export async function list(store: TaskStore, targets: readonly Target[], owner: 
   }
 }
 
+/** `pause` and `resume` are for the first of the tasks. */
+export async function callPauses(store: TaskStore, targets: readonly Target[], call: PauseCall): Promise<Answers> {
+  const [{ register = "" } = {}] = targets;
+  try {
+    if (call.do === "readPaused") {
+      const names = await store.operations.pausedNames();
+      return eachOf(targets, (target) => ({ seen: { paused: names.includes(target.register) } }));
+    }
+    await (call.do === "pause" ? store.operations.pauseClaims(register) : store.operations.resumeClaims(register));
+    return { [register]: { seen: {} } };
+  } catch (error) {
+    return failedFor(targets, error, call);
+  }
+}
+
 /** A claim tells nothing of the tasks that it did not take. */
 export async function claim(
   store: TaskStore,
@@ -222,7 +245,7 @@ export async function callQueue(
   }
 }
 
-function failedFor(targets: readonly Target[], error: unknown, call: TaskCall): Answers {
+function failedFor(targets: readonly Target[], error: unknown, call: Call): Answers {
   const answer = failure(error, call);
   return answer ? eachOf(targets, () => answer) : {};
 }
@@ -231,7 +254,7 @@ function eachOf(targets: readonly Target[], answer: (target: Target) => Answer):
   return Object.fromEntries(targets.map((target) => [target.register, answer(target)]));
 }
 
-function there<T>(found: T | null): T {
+export function there<T>(found: T | null): T {
   if (found === null) throw new TaskStoreError("TASK_NOT_FOUND", "There is no task");
   return found;
 }

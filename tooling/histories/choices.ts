@@ -1,5 +1,5 @@
 // What a process does next. The seed decides, with what the process has learned of the tasks.
-import type { QueueCall, TaskCall } from "./operation.ts";
+import type { PauseCall, QueueCall, TaskCall } from "./operation.ts";
 
 /** What a process knows of a task. */
 export interface Known {
@@ -42,6 +42,12 @@ const WEIGHTS: readonly (readonly [TaskCall["do"], number])[] = [
   ["remove", 0.5],
 ];
 const SUM = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
+
+/** Names are paused for a third of the time. */
+export function nextPauseCall(random: Random): PauseCall {
+  const at = random();
+  return { do: at < 0.2 ? "pause" : at < 0.6 ? "resume" : "readPaused" };
+}
 
 function kindOf(random: Random): TaskCall["do"] {
   let at = random() * SUM;

@@ -1,12 +1,14 @@
 // Checks the histories of a run, one task or queue after another.
-import { check, type Verdict } from "./checker.ts";
+import { capModel } from "./cap-model.ts";
+import { check, type Model, type Verdict } from "./checker.ts";
 import { byRegister } from "./history.ts";
-import { isQueueCall, type Operation, type QueueCall, type TaskCall } from "./operation.ts";
+import { nameModel } from "./name-model.ts";
+import { isCapCall, isQueueCall, type Operation } from "./operation.ts";
 import { queueModel } from "./queue-model.ts";
 import { shrink } from "./shrink.ts";
-import { taskModel } from "./task-model.ts";
+import { tokenOf } from "./task-model.ts";
 
-/** A task or queue whose operations have no order. */
+/** A task, queue or capped owner whose operations have no order. */
 export interface Violation {
   readonly register: string;
   /** The operations that show it. */
@@ -18,7 +20,7 @@ export interface Violation {
 export interface Findings {
   readonly operations: number;
   readonly unknown: number;
-  /** Tasks and queues. */
+  /** Tasks with their names, queues and capped owners. */
   readonly registers: number;
   readonly violations: readonly Violation[];
   /** Registers whose search gave up. */
@@ -45,21 +47,24 @@ export function judge(operations: readonly Operation[]): Findings {
 
 /** Whether the operations on one register can have an order. */
 export function verdictOn(history: readonly Operation[]): Verdict<Operation> {
-  return isQueue(history)
-    ? check(queueModel, history as readonly Operation<QueueCall>[])
-    : check(taskModel, history as readonly Operation<TaskCall>[]);
+  return check(modelOf(history), history);
 }
 
 function small(history: readonly Operation[]): readonly Operation[] {
-  const doubted = <Op extends Operation>(op: Op): Op => ({
+  const doubted = (op: Operation): Operation => ({
     ...op,
     answer: "unknown",
+    // The writes under a lease that are left could not be explained without its token.
+    token: tokenOf(op),
     returned: Infinity,
     time: [op.time[0], Infinity],
   });
-  return isQueue(history)
-    ? shrink(queueModel, history as readonly Operation<QueueCall>[], doubted)
-    : shrink(taskModel, history as readonly Operation<TaskCall>[], doubted);
+  return shrink(modelOf(history), history, doubted);
 }
 
-const isQueue = (history: readonly Operation[]) => history.some(({ call }) => isQueueCall(call));
+/** All calls for a register are of one kind. */
+function modelOf(history: readonly Operation[]): Model<unknown, Operation> {
+  const [first] = history;
+  const model = first && isQueueCall(first.call) ? queueModel : first && isCapCall(first.call) ? capModel : nameModel;
+  return model as Model<unknown, Operation>;
+}

@@ -2,18 +2,20 @@
 import { join } from "node:path";
 import { runCommand } from "../command.ts";
 import { HELP, type HistoriesOptions, parseOptions } from "./options.ts";
+import { isPaired, startPair } from "./pairs.ts";
 import { summaryOf, tableOf } from "./print.ts";
 import { run } from "./run.ts";
 
 async function runAll(options: HistoriesOptions, interrupted: AbortSignal): Promise<void> {
   let failed = false;
   for (const store of options.stores) {
-    const { seed, operations, nemesis, plant, keep } = options;
+    const { seed, operations, nemesis, failovers, plant, keep } = options;
     const outcome = await run({
       store,
       seed,
       operations,
       nemesis,
+      ...(failovers && isPaired(store) ? { start: () => startPair(store) } : {}),
       ...(plant === undefined ? {} : { plant }),
       ...(keep === undefined ? {} : { keep: join(keep, store) }),
       interrupted,

@@ -25,7 +25,7 @@ interface Act {
   run(reach: Reach, random: Random): Promise<void> | void;
 }
 
-const hasServer = ({ place }: Reach) => place.server !== undefined;
+const hasServer = ({ place }: Reach) => place.control !== undefined;
 const always = () => true;
 const slotOf = ({ slots }: Reach, random: Random) => Math.floor(random() * slots);
 const proxyOf = (reach: Reach, random: Random) => reach.proxies[slotOf(reach, random)] as TcpProxy;
@@ -75,35 +75,52 @@ const ACTS: readonly Act[] = [
     name: "killed servers",
     weight: 2,
     fits: hasServer,
-    async run({ place: { server } }) {
-      await server?.control.halt("killed");
-      await server?.control.start();
+    async run({ place: { control } }) {
+      await control?.halt("killed");
+      await control?.start();
     },
   },
   {
     name: "restarted servers",
     weight: 1,
     fits: hasServer,
-    async run({ place: { server } }) {
-      await server?.control.halt("orderly");
-      await server?.control.start();
+    async run({ place: { control } }) {
+      await control?.halt("orderly");
+      await control?.start();
     },
   },
   {
     name: "paused servers",
     weight: 2,
     fits: hasServer,
-    async run({ place: { server } }) {
-      await server?.control.pause();
+    async run({ place: { control } }) {
+      await control?.pause();
       await pause(PATIENCE_MS + 200);
-      await server?.control.resume();
+      await control?.resume();
     },
   },
   {
     name: "failovers",
-    weight: 2,
+    weight: 4,
     fits: ({ place }) => place.failOver !== undefined,
-    run: async ({ place }) => place.failOver?.(),
+    // As a virtual address does that moves, or a proxy of the operator.
+    run: async ({ place, proxies }) =>
+      place.failOver?.((address) => {
+        for (const proxy of proxies) {
+          proxy.leadTo(address);
+          proxy.cut();
+        }
+      }),
+  },
+  {
+    name: "killed standbys",
+    weight: 2,
+    fits: ({ place }) => place.standby !== undefined,
+    async run({ place: { standby } }) {
+      await standby?.halt("killed");
+      await pause(PATIENCE_MS + 200);
+      await standby?.start();
+    },
   },
 ];
 
@@ -114,10 +131,11 @@ export class Nemesis {
   readonly #random: Random;
   readonly #acts: readonly Act[];
 
-  constructor(reach: Reach, random: Random) {
+  /** @param only The names of the acts that it may do. Default: all that fit. */
+  constructor(reach: Reach, random: Random, only?: readonly string[]) {
     this.#reach = reach;
     this.#random = random;
-    this.#acts = ACTS.filter((act) => act.fits(reach));
+    this.#acts = ACTS.filter((act) => act.fits(reach) && (only?.includes(act.name) ?? true));
   }
 
   async next(): Promise<void> {

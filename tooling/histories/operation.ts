@@ -49,29 +49,47 @@ export type QueueCall =
   | { readonly do: "dequeue" }
   | { readonly do: "dequeueAll" };
 
+/** A call about the claims of a task's name. */
+export interface PauseCall {
+  readonly do: "pause" | "resume" | "readPaused";
+}
+
+/** A call for one task of an owner whose active tasks have a cap. */
+export type CapCall =
+  | { readonly do: "createCapped" | "removeCapped" | "readCapped"; readonly item: number }
+  /** Runs `first` again as `item`. */
+  | { readonly do: "rerunCapped"; readonly item: number; readonly first: number }
+  | { readonly do: "endCapped"; readonly item: number; readonly by: "cancelTask" | "storeTaskResult" };
+
 /** Milliseconds by the database's clock, between which something happened. */
 export type Span = readonly [earliest: number, latest: number];
 
-export type Call = TaskCall | QueueCall;
+export type Call = TaskCall | PauseCall | QueueCall | CapCall;
 
-/** What a caller saw of a task or a queue. `null`: it has none. */
+/** What a caller saw. `null`: there is none. */
 export type Seen = Readonly<Record<string, string | number | boolean | null>>;
 
 /** `unknown`: the call was made, and its answer was lost. */
 export type Answer = { readonly seen: Seen } | { readonly error: string } | "unknown";
 
-/** An operation on one task or one queue. */
+/** An operation on one task with its name, one queue, or one owner with a cap. */
 export interface Operation<Kind extends Call = Call> extends Timed {
   readonly register: string;
   readonly process: number;
   readonly call: Kind;
   readonly answer: Answer;
+  /** The token of a lease that the call took, where the answer does not have it. */
+  readonly token?: number | undefined;
   /** When it took effect, by the database's clock. */
   readonly time: Span;
 }
 
 export function isRead({ do: what }: Call): boolean {
   return what.startsWith("read") || what === "wait" || what === "awaitInput";
+}
+
+export function isCapCall(call: Call): call is CapCall {
+  return call.do.endsWith("Capped");
 }
 
 export function isQueueCall(call: Call): call is QueueCall {

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
-import { type OwnServer, startOwnPostgres, startOwnRedis } from "../databases/index.ts";
+import { type ServerControl, startOwnPostgres, startOwnRedis } from "../databases/index.ts";
 import type { Jumps } from "./moved-clock.ts";
 
 export const STORES = ["sqlite", "postgres", "redis"] as const;
@@ -14,10 +14,12 @@ export interface Place {
   /** Where processes find it: a URL, or the path of a file. */
   readonly address: string;
   readonly description: string;
-  /** A server that the run may harm. */
-  readonly server?: OwnServer | undefined;
-  /** Makes another server the one that answers. A place with one server has none. */
-  failOver?(): Promise<void>;
+  /** The server that answers, which the run may harm. A file has none. */
+  readonly control?: ServerControl | undefined;
+  /** The server that would take over, if it may be harmed as well. */
+  readonly standby?: ServerControl | undefined;
+  /** Makes another server the one that answers. `lead` leads all processes to its address. */
+  failOver?(lead: (address: string) => void): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -33,7 +35,8 @@ export async function startPlace(name: StoreName): Promise<Place> {
       ? await startOwnPostgres({ durability: "production" })
       : await startOwnRedis({ args: ["--appendfsync", "always"] });
   const product = name === "postgres" ? "PostgreSQL" : "Redis";
-  return { address: server.url, description: `${product} ${server.version}`, server, stop: () => server.stop() };
+  const { url: address, version, control } = server;
+  return { address, description: `${product} ${version}`, control, stop: () => server.stop() };
 }
 
 /** Longest time of an attempt to reach the server, or of a statement. */

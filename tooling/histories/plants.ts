@@ -1,16 +1,17 @@
 // Faults for a store, to see that a run finds them.
-import type { TaskStore } from "@mcp-task-store/core";
+import type { NewTaskOptions, TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
+import { CAP } from "./cap-model.ts";
 
-type Method = (this: TaskStore, ...args: never[]) => unknown;
+type Method<On> = (this: On, ...args: never[]) => unknown;
 
-/** Replaces methods of a store. Others go to the store itself. */
-function withMethods(store: TaskStore, methods: Partial<Record<keyof TaskStore, unknown>>): TaskStore {
+/** Replaces methods of a store, or of a part of it. Others go to the store itself. */
+function withMethods<On extends object>(store: On, methods: Partial<Record<keyof On, unknown>>): On {
   return new Proxy(store, {
     get(target, key) {
-      const own = methods[key as keyof TaskStore];
+      const own = methods[key as keyof On];
       if (own !== undefined) return own;
       const value = Reflect.get(target, key, target) as unknown;
-      return typeof value === "function" ? (value as Method).bind(target) : value;
+      return typeof value === "function" ? (value as Method<On>).bind(target) : value;
     },
   });
 }
@@ -99,6 +100,41 @@ const PLANTS = {
         });
       }) satisfies TaskStore["updateTask"],
     }),
+  /** Claims of a name that is paused. */
+  "claims in a pause": (store) =>
+    withMethods(store, {
+      claimTasks: (async (options) => {
+        const paused = (await store.operations.pausedNames()).filter((name) => options.names.includes(name));
+        for (const name of paused) await store.operations.resumeClaims(name);
+        const claimed = await store.claimTasks(options);
+        for (const name of paused) await store.operations.pauseClaims(name);
+        return claimed;
+      }) satisfies TaskStore["claimTasks"],
+    }),
+  /** Refuses a creation now and then, as if there were too many tasks. */
+  "refusals below a cap": (store) => {
+    const isRefused = oneOf(4);
+    return withMethods(store, {
+      createTask: (options: NewTaskOptions) =>
+        isRefused()
+          ? Promise.reject(Object.assign(new Error("full"), { name: "TaskStoreError", code: "LIMIT_EXCEEDED" }))
+          : store.createTask(options),
+    });
+  },
+  /** Runs a task again that has not ended. */
+  "reruns of active tasks": (store) => {
+    const operations: TaskStore["operations"] = withMethods(store.operations, {
+      rerunTask: (async (id, options) => {
+        const first = await store.operations.getRecord(id);
+        if (first?.claimableAt === undefined || first.owner === undefined)
+          return store.operations.rerunTask(id, options);
+        return store.createTask({ name: first.name, owner: first.owner, ...options });
+      }) satisfies TaskStore["operations"]["rerunTask"],
+    });
+    return withMethods(store, { operations });
+  },
+  /** One task more than the cap: see `plantedOptions`. */
+  "a task above a cap": (store) => store,
 } satisfies Record<string, (store: TaskStore) => TaskStore>;
 
 export type PlantName = keyof typeof PLANTS;
@@ -106,4 +142,10 @@ export const PLANT_NAMES = Object.keys(PLANTS) as readonly PlantName[];
 
 export function planted(store: TaskStore, plant: PlantName | undefined): TaskStore {
   return plant === undefined ? store : PLANTS[plant](store);
+}
+
+/** The options of a store with a fault, if the fault is one of options. */
+export function plantedOptions(options: TaskStoreOptions, plant: PlantName | undefined): TaskStoreOptions {
+  const above = plant === "a task above a cap" && options.limits;
+  return above ? { ...options, limits: { activeTasksPerOwner: CAP + 1 } } : options;
 }

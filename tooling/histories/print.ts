@@ -47,7 +47,7 @@ export function summaryOf(outcome: RunOutcome, seed: number): string {
   const harm = [...acts].sort().map(([name, count]) => `${count} ${name}`);
   const seconds = (ms: number) => (ms / 1000).toFixed(1);
   return (
-    `histories: ${description}: ${operations} operations on ${registers} tasks and queues by ${processes} processes, ${unknown} with ` +
+    `histories: ${description}: ${operations} operations on ${registers} tasks, queues and capped owners by ${processes} processes, ${unknown} with ` +
     `unknown outcomes; ${harm.join(", ") || "no faults"}; ${violations.length} violations, ${undecided.length} undecided; ` +
     `${seconds(ranMs)} s, checked in ${seconds(checkedMs)} s (seed ${seed})`
   );

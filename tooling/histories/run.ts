@@ -23,14 +23,14 @@ export interface RunOptions {
   readonly seed: number;
   /** Calls in all. */
   readonly operations: number;
-  /** @default true */
-  readonly nemesis?: boolean;
+  /** Whether there are faults, or the names of those that there are. @default true */
+  readonly nemesis?: boolean | readonly string[];
   readonly plant?: PlantName;
   /** A folder for the lines that the processes write. They are deleted without one. */
   readonly keep?: string;
   /** Ends the run. */
   readonly interrupted?: AbortSignal;
-  /** Another database than the usual one of the store. */
+  /** Starts another database than the usual one of the store. */
   readonly start?: () => Promise<Place>;
 }
 
@@ -110,7 +110,7 @@ class Crew {
 
   async start(): Promise<void> {
     for (let slot = 0; slot < PROCESSES; slot += 1) {
-      if (this.#place.server) this.#proxies.push(await TcpProxy.start(this.#place.address));
+      if (this.#place.control) this.#proxies.push(await TcpProxy.start(this.#place.address));
       this.#fork(slot);
     }
   }
@@ -134,7 +134,7 @@ class Crew {
         frozen.kill("SIGCONT");
       },
     };
-    this.#nemesis = new Nemesis(reach, this.#random);
+    this.#nemesis = new Nemesis(reach, this.#random, typeof nemesis === "boolean" ? undefined : nemesis);
     for (let acts = 1; this.#calls < operations; ) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

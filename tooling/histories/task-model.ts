@@ -34,9 +34,9 @@ type Way = { readonly next: State } & ({ readonly error: string } | { readonly s
 
 export const taskModel: Model<State, Operation<TaskCall>> = {
   initial: null,
-  step(task, { call, answer, time }) {
-    const told = typeof answer === "object" && "seen" in answer ? answer.seen["token"] : undefined;
-    const ways = waysOf(task, call, time, typeof told === "number" ? told : undefined);
+  step(task, operation) {
+    const { call, answer, time } = operation;
+    const ways = waysOf(task, call, time, tokenOf(operation));
     // A call with a lost answer took effect, or the search leaves it out.
     if (answer === "unknown") return ways.find((way) => "shows" in way && way.next !== task)?.next;
     return ways.find((way) => fits(way, answer))?.next;
@@ -49,6 +49,12 @@ export const taskModel: Model<State, Operation<TaskCall>> = {
   },
   key: (task) => JSON.stringify(task),
 };
+
+/** The token that a runner was told, if the call took a lease. */
+export function tokenOf({ answer, token }: Operation): number | undefined {
+  const told = typeof answer === "object" && "seen" in answer ? answer.seen["token"] : token;
+  return typeof told === "number" ? told : undefined;
+}
 
 function fits(way: Way, answer: Exclude<Operation["answer"], "unknown">): boolean {
   if ("error" in way || "error" in answer) {

@@ -2,15 +2,27 @@
 // until it is told to stop or killed.
 import { closeSync, openSync, writeSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Lease, TaskStore } from "@mcp-task-store/core";
+import type { Lease, TaskStore, TaskStoreOptions } from "@mcp-task-store/core";
 import { randomOf } from "../faults/random.ts";
-import { type Answers, callQueue, callTask, claim, failure, type Learned, list, seenIn, type Target } from "./calls.ts";
-import { type Known, nextCall, nextQueueCall } from "./choices.ts";
+import {
+  type Answers,
+  callPauses,
+  callQueue,
+  callTask,
+  claim,
+  failure,
+  type Learned,
+  list,
+  seenIn,
+  type Target,
+} from "./calls.ts";
+import { CAPPED, callCapped, nextCapCall, seenOnTheWay } from "./cap-calls.ts";
+import { type Known, nextCall, nextPauseCall, nextQueueCall } from "./choices.ts";
 import type { Invocation, Return } from "./history.ts";
 import { moveClock } from "./moved-clock.ts";
-import type { Call, TaskCall } from "./operation.ts";
+import type { Answer, Call, TaskCall } from "./operation.ts";
 import { jumpsOf, openStore, type StoreName } from "./places.ts";
-import { type PlantName, planted } from "./plants.ts";
+import { type PlantName, planted, plantedOptions } from "./plants.ts";
 
 export interface WorkerTask {
   readonly store: StoreName;
@@ -49,7 +61,7 @@ const origin = BigInt(task.origin);
 const elapsed = () => Number(process.hrtime.bigint() - origin) / 1e6;
 moveClock(jumpsOf(task.store, task.seed, task.process), elapsed);
 
-const file = openSync(task.file, "a");
+const file = openSync(task.file, "w");
 let [world, stopped, ops, calls, reports] = [task.world, false, 0, 0, 0];
 
 process.on("message", (order: Order) => {
@@ -57,14 +69,14 @@ process.on("message", (order: Order) => {
   else world = order.world;
 });
 
-const store: TaskStore = planted(
-  await openStore(task.store, task.address, {
-    onError: () => {
-      reports += 1;
-    },
-  }),
-  task.plant,
-);
+const onError = () => {
+  reports += 1;
+};
+const open = async (options: TaskStoreOptions): Promise<TaskStore> =>
+  planted(await openStore(task.store, task.address, plantedOptions({ onError, ...options }, task.plant)), task.plant);
+const store = await open({});
+/** A store with a cap, for the owner who has one. */
+const capped = await open(CAPPED);
 
 const known = new Map<string, Known>();
 
@@ -84,6 +96,14 @@ async function recorded(registers: readonly string[], call: Call, run: () => Pro
   writeSync(file, `${JSON.stringify(returned)}\n`);
   count();
   return answers;
+}
+
+/** Writes down an operation that is over. */
+function note(register: string, call: Call, at: number, answer: Answer, until: number): void {
+  const op = ops++;
+  writeSync(file, `${JSON.stringify({ op, registers: [register], call, at } satisfies Invocation)}\n`);
+  writeSync(file, `${JSON.stringify({ op, at: until, answers: { [register]: answer } } satisfies Return)}\n`);
+  count();
 }
 
 function count(): void {
@@ -121,8 +141,29 @@ async function once(random: () => number, text: string): Promise<void> {
     await recorded([queue], call, async () => only(queue, await callQueue(store, queue, call, () => reports)));
     return;
   }
+  if (random() < 0.08) {
+    const register = `c${world}`;
+    const call = nextCapCall(random);
+    const at = elapsed();
+    const answers = await recorded([register], call, async () =>
+      only(register, await callCapped(capped, register, call)),
+    );
+    const seen = seenOnTheWay(call, answers[register]);
+    if (seen) note(register, seen[0], at, seen[1], elapsed());
+    return;
+  }
   const index = Math.floor(random() * TASKS);
   const target = targets[index] as Target;
+  if (random() < 0.06) {
+    const call = nextPauseCall(random);
+    const about = call.do === "readPaused" ? targets : [target];
+    await recorded(
+      about.map(({ register }) => register),
+      call,
+      () => callPauses(store, about, call),
+    );
+    return;
+  }
   const settings = { ttl: index === EXPIRING ? 700 : null, once: index === KEYED };
   const call = nextCall(random, knownOf(target.register, settings.once), settings, text);
   await carryOut(targets, target, call);
@@ -169,7 +210,7 @@ async function sweep(): Promise<void> {
 
 /** Each state that a subscription tells is a read of its own, since the subscription began. */
 async function follow({ register, id, owner }: Target, call: TaskCall & { do: "read" }): Promise<void> {
-  const told: { readonly seen: Answers[string]; readonly at: number }[] = [];
+  const told: { readonly seen: Answer; readonly at: number }[] = [];
   const at = elapsed();
   let end: (() => void) | undefined;
   try {
@@ -183,12 +224,7 @@ async function follow({ register, id, owner }: Target, call: TaskCall & { do: "r
   } finally {
     end?.();
   }
-  for (const each of told) {
-    const op = ops++;
-    writeSync(file, `${JSON.stringify({ op, registers: [register], call, at } satisfies Invocation)}\n`);
-    writeSync(file, `${JSON.stringify({ op, at: each.at, answers: { [register]: each.seen } } satisfies Return)}\n`);
-    count();
-  }
+  for (const each of told) note(register, call, at, each.seen, each.at);
 }
 
 /** Reads what is left of a world, so that no acknowledged write goes unread. */
@@ -222,5 +258,5 @@ async function lane(index: number): Promise<void> {
 
 await Promise.all(Array.from({ length: task.lanes }, (_, index) => lane(index)));
 closeSync(file);
-await store.close();
+await Promise.all([store.close(), capped.close()]);
 process.disconnect();

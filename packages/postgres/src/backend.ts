@@ -33,7 +33,7 @@ import {
   unavailable,
 } from "@mcp-task-store/core/backend";
 import { Claims } from "./claims.ts";
-import { Connections } from "./connection.ts";
+import { Connections, type Runner, type Transaction } from "./connection.ts";
 import { Creations } from "./creations.ts";
 import type { TransactionClient } from "./driver.ts";
 import { Events } from "./events.ts";
@@ -203,9 +203,15 @@ export class PostgresBackend implements TaskBackend {
   }
 
   async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }): Promise<string[]> {
-    if (pause.length > 0) await this.#connections.run(this.#statements.pause, pause);
-    if (resume.length > 0) await this.#connections.run(this.#statements.resume, resume);
-    return (await this.#connections.run(this.#statements.paused)).map(({ name }) => name);
+    const { pause: add, resume: takeAway, paused } = this.#statements;
+    const all = async (runner: Runner) => (await runner.run(paused)).map(({ name }) => name);
+    if (pause.length + resume.length === 0) return all(this.#connections);
+    const change = async (transaction: Transaction) => {
+      if (pause.length > 0) await transaction.run(add, pause);
+      if (resume.length > 0) await transaction.run(takeAway, resume);
+      return all(transaction);
+    };
+    return this.#connections.transaction(change);
   }
 
   async restore(tasks: readonly RestoredTask[]): Promise<string[]> {

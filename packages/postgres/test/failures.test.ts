@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { type PgPool, type PgQuery, PostgresTaskStore, type TaskStoreError } from "@mcp-task-store/postgres";
+import type pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
 import { PostgresProxy } from "./support/proxy.ts";
@@ -163,6 +164,22 @@ test("connections that the server closed while idle are replaced, and no call fa
   );
   await new Promise((resolve) => setImmediate(resolve));
   expect((await store.listTasks()).tasks).toHaveLength(10);
+});
+
+test.each([0, 1, 2])("a pause tells the truth when only %i more connections can be had", async (most) => {
+  const pool = poolOf(database.url);
+  const store = open({ pool, schema: newSchema() });
+  await store.operations.pausedNames();
+  const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
+  let left = most;
+  const limited = vi.spyOn(pool, "connect").mockImplementation(() => {
+    left -= 1;
+    return left < 0 ? Promise.reject(new Error("connect ECONNREFUSED")) : connect();
+  });
+  const error = await store.operations.pauseClaims("grind").catch((thrown: TaskStoreError) => thrown);
+  limited.mockRestore();
+  if (error) expect(error).toMatchObject({ code: "BACKEND_UNAVAILABLE", write: "not-applied" });
+  expect(await store.operations.pausedNames()).toEqual(error ? [] : ["grind"]);
 });
 
 test("the store works without statement_timeout behind a pooler that refuses it", async () => {

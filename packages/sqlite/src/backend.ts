@@ -263,12 +263,13 @@ export class SqliteBackend implements TaskBackend {
   }
 
   async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }): Promise<string[]> {
-    if (pause.length + resume.length > 0)
-      await this.#write(({ statements }) => {
-        for (const name of pause) statements.pause.run(name);
-        for (const name of resume) statements.resume.run(name);
-      });
-    return this.#run(({ statements }) => statements.paused.all().map(({ name }) => name));
+    const all = ({ statements }: Open) => statements.paused.all().map(({ name }) => name);
+    if (pause.length + resume.length === 0) return this.#run(all);
+    return this.#write((opened) => {
+      for (const name of pause) opened.statements.pause.run(name);
+      for (const name of resume) opened.statements.resume.run(name);
+      return all(opened);
+    });
   }
 
   async restore(tasks: readonly RestoredTask[]): Promise<string[]> {

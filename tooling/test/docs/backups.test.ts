@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -100,6 +100,8 @@ test("Redis: a snapshot by redis-cli", async ({ skip }) => {
   await run("redis-cli", ["-u", first.url, "--rdb", join(folder, "tasks.rdb")]);
   await tasks.stop();
   await store.close();
+  // The servers of tests run as another user than root.
+  await Promise.all([chmod(folder, 0o777), chmod(join(folder, "tasks.rdb"), 0o666)]);
   const args = ["--appendonly", "no", "--dir", folder, "--dbfilename", "tasks.rdb"];
   const second = await startOwnRedis({ args });
   onTestFinished(() => second.stop());

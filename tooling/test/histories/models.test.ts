@@ -1,15 +1,11 @@
 // Histories that are right, and histories with one thing wrong.
 import { expect, test } from "vitest";
-import { byRegister, operationsOf } from "../../histories/history.ts";
-import { judge, verdictOn } from "../../histories/judge.ts";
-import type { Answer, Call, Operation } from "../../histories/operation.ts";
+import { judge } from "../../histories/judge.ts";
+import type { Call } from "../../histories/operation.ts";
 import { tableOf } from "../../histories/print.ts";
+import { CREATE, created, type Line, operations, verdict } from "./lines.ts";
 
-type Line = readonly [from: number, to: number, call: Call, answer: Answer | object, process?: number];
-
-const CREATE: Call = { do: "create", ttl: null, claimAfterMs: 0, grain: 1, once: false };
 const READ: Call = { do: "read", by: "getRecord" };
-const created: Line = [0, 10, CREATE, { created: true }];
 const taken: Line = [20, 30, { do: "acquire", leaseMs: 1000 }, { token: 1, attempt: 1 }];
 const lapsing: Line = [20, 30, { do: "acquire", leaseMs: 100 }, { token: 1, attempt: 1 }];
 const completed: Line = [
@@ -21,22 +17,6 @@ const completed: Line = [
 const say = (message: string): Call => ({ do: "update", message });
 const put = (item: number, most = 9): Call => ({ do: "enqueue", item, most });
 const take: Call = { do: "dequeue" };
-
-/** The lines as a process writes them, as operations. A plain object is what the caller saw. */
-function operations(lines: readonly Line[]): Operation[] {
-  const processes = [...new Set(lines.map((line) => line[4] ?? 0))];
-  return processes.flatMap((process) => {
-    const texts = lines.flatMap(([from, to, call, answer, of = 0], op) => {
-      if (of !== process) return [];
-      const said = answer === "unknown" || "error" in answer || "seen" in answer ? answer : { seen: answer };
-      const invocation = { op, registers: ["r"], call, at: from };
-      return [invocation, { op, at: to, answers: { r: said } }].map((line) => JSON.stringify(line));
-    });
-    return operationsOf(process, texts, () => [0, 0]);
-  });
-}
-
-const verdict = (lines: readonly Line[]) => verdictOn(byRegister(operations(lines)).get("r") ?? []).verdict;
 
 const RIGHT: Record<string, readonly Line[]> = {
   "a read of either state during a write": [
@@ -280,6 +260,23 @@ test.each(Object.entries(RIGHT))("right: %s", (_, lines) => {
 
 test.each(Object.entries(WRONG))("wrong: %s", (_, lines) => {
   expect(verdict(lines)).toBe("violation");
+});
+
+test("a violation under a lease is made small without losing its cause", () => {
+  const stale: Line = [80, 90, READ, { message: null, revision: 1 }];
+  const { violations } = judge(
+    operations([
+      created,
+      taken,
+      [40, 50, { do: "update", message: "a", token: 1 }, { revision: 2 }],
+      [60, 70, READ, { message: "a", revision: 2 }],
+      stale,
+    ]),
+  );
+  const shown = violations.flatMap((violation) => violation.operations.map(({ invoked }) => invoked));
+  // The write or the read of it, and the read that goes back.
+  expect(shown).toHaveLength(2);
+  expect(shown).toContain(80);
 });
 
 test("a violation is printed with the operations that it needs", () => {
