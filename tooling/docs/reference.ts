@@ -33,6 +33,7 @@ const options: TypeDocOptions & PluginOptions = {
   router: "module",
   entryFileName: "index",
   readme: "none",
+  useHTMLAnchors: true,
   hideBreadcrumbs: true,
   hidePageHeader: true,
   useCodeBlocks: true,

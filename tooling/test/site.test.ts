@@ -70,7 +70,10 @@ test("every link of every page leads to a page, and to a place on it", () => {
   const wrong = globSync("**/*.html", { cwd: dist }).flatMap((page) =>
     [...new Set([...htmlOf(page).matchAll(/<a [^>]*?href="([^"]+)"/g)].map(([, href]) => href ?? ""))].flatMap(
       (href) => {
-        const url = new URL(href.replaceAll("&amp;", "&"), `http://site${BASE}${page.replace(/(index)?\.html$/, "")}`);
+        const url = new URL(
+          href.replaceAll("&amp;", "&"),
+          `http://site${BASE}${page.replace(/(^|\/)index\.html$/, "$1").replace(/\.html$/, "")}`,
+        );
         if (url.host !== "site") return [];
         const file = fileOf(decodeURIComponent(url.pathname));
         const place = decodeURIComponent(url.hash.slice(1));

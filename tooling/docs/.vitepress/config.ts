@@ -35,6 +35,12 @@ export default defineConfig({
     ],
     build: { chunkSizeWarningLimit: 5000 },
   },
+  transformPageData(page) {
+    if (page.relativePath.startsWith("inside/decisions/"))
+      page.description ||= `A decision with its figures: ${page.title}`;
+    if (page.relativePath.startsWith("reference/api/"))
+      page.description ||= `Reference from the docstrings: ${page.title}`;
+  },
   buildEnd: completeLinks,
   themeConfig: {
     nav,

@@ -1,13 +1,13 @@
 import { type Theme, useData } from "vitepress";
 import DefaultTheme from "vitepress/theme";
-import CopyButtons from "vitepress-plugin-llms/vitepress-components/CopyOrDownloadAsMarkdownButtons.vue";
 import { h, onMounted, watch } from "vue";
 import MermaidDiagram from "./MermaidDiagram.vue";
+import PageAsMarkdown from "./PageAsMarkdown.vue";
 import "./style.css";
 
 export default {
   extends: DefaultTheme,
-  Layout: () => h(DefaultTheme.Layout, null, { "doc-before": () => h(CopyButtons) }),
+  Layout: () => h(DefaultTheme.Layout, null, { "doc-before": () => h(PageAsMarkdown) }),
   enhanceApp({ app }) {
     app.component("MermaidDiagram", MermaidDiagram);
   },
