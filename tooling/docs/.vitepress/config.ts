@@ -3,8 +3,8 @@ import { defineConfig } from "vitepress";
 import llms from "vitepress-plugin-llms";
 import { completeLinks } from "./agents.ts";
 import { leadingLinks, ON_GITHUB, SITE } from "./links.ts";
+import { plainCorners, titledCode } from "./markdown.ts";
 import { nav, rooms, sidebar } from "./sidebar.ts";
-import { titledCode } from "./titled-code.ts";
 
 export default defineConfig({
   title: "mcp-task-store",
@@ -20,7 +20,7 @@ export default defineConfig({
     // Headings have the same anchors as on GitHub.
     anchor: { slugify: slug },
     config(md) {
-      md.use(leadingLinks).use(titledCode);
+      md.use(leadingLinks).use(titledCode).use(plainCorners);
     },
   },
   vite: {

@@ -12,3 +12,15 @@ export function titledCode(md: MarkdownRenderer): void {
     return title === undefined ? code : `<div class="titled"><p>${md.utils.escapeHtml(title)}</p>${code}</div>`;
   };
 }
+
+/** A head of a table without a text is a plain cell, as for the corner of two heads. */
+export function plainCorners(md: MarkdownRenderer): void {
+  md.core.ruler.push("plain-corners", ({ tokens }) => {
+    for (const [index, token] of tokens.entries()) {
+      const close = tokens[index + 2];
+      if (token.type !== "th_open" || tokens[index + 1]?.content !== "" || close === undefined) continue;
+      token.tag = "td";
+      close.tag = "td";
+    }
+  });
+}
