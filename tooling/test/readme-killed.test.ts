@@ -170,7 +170,7 @@ test("packages/server/README.md: a task is finished after kill -9", async () => 
   expect(await new Peer(second.url).task(taskId)).toMatchObject({
     status: "completed",
     statusMessage: "4 of 4",
-    result: { structuredContent: { rendered: 4 } },
+    result: { content: [{ type: "text", text: "4 frames" }] },
   });
 });
 

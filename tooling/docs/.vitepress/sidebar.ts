@@ -14,11 +14,13 @@ const guides = [
   room("Tools as tasks", "guides", {
     "long-work": "Long work, progress, cancelling",
     asking: "Asking the user",
+    "clients-without-tasks": "Clients that know no tasks",
     steps: "Retries, steps and sleeps",
     "running-tasks": "Workers elsewhere",
     "scaling-out": "Scaling out",
     serverless: "Serverless",
     "creating-once": "Idempotent creation",
+    "server-options": "Options of the server",
   }),
   room("Data", "guides", {
     expiry: "Expiry and retention",
