@@ -13,9 +13,9 @@ const start = room("Start", "start", {
 const guides = [
   room("Tools as tasks", "guides", {
     "long-work": "Long work, progress, cancelling",
-    "which-calls": "Which calls become tasks",
     "following-a-task": "Following a task",
     asking: "Asking the user",
+    "clients-without-tasks": "Clients that know no tasks",
     steps: "Retries, steps and sleeps",
     "running-tasks": "Workers elsewhere",
     "scaling-out": "Scaling out",
