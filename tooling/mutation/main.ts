@@ -18,7 +18,7 @@ async function main(chosen: Options): Promise<void> {
         const verdicts = new Verdicts(backend, target);
         const all = allMutants(backend, target).filter(({ file }) => file.includes(chosen.only ?? ""));
         const sample = sampleOf(all, chosen.sample, chosen.seed);
-        // In the order of the sample, so that a run which is stopped has judged a smaller sample. With
+        // In the order of the sample, so that a run which is stopped has judged a smaller one. With
         // those of earlier samples.
         const inReport = () => [...sample, ...all.filter((mutant) => !sample.includes(mutant) && verdicts.get(mutant))];
         const waiting = inReport().filter((mutant) => isWaiting(mutant, verdicts, chosen));
