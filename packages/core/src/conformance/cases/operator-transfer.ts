@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { ExportedTask } from "../../contract/operations.ts";
 import type { QueuedMessage } from "../../contract/messages.ts";
+import type { ExportedTask } from "../../contract/operations.ts";
 import { ANY_OWNER } from "../../contract/owner.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
 import { copyTasks } from "../../store/operations/copy.ts";
