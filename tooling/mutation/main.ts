@@ -18,8 +18,9 @@ async function main(chosen: Options): Promise<void> {
         const verdicts = new Verdicts(backend, target);
         const all = allMutants(backend, target).filter(({ file }) => file.includes(chosen.only ?? ""));
         const sample = sampleOf(all, chosen.sample, chosen.seed);
-        // With those of earlier samples.
-        const inReport = () => all.filter((mutant) => sample.includes(mutant) || verdicts.get(mutant));
+        // In the order of the sample, so that a run which is stopped has judged a smaller one. With
+        // those of earlier samples.
+        const inReport = () => [...sample, ...all.filter((mutant) => !sample.includes(mutant) && verdicts.get(mutant))];
         const waiting = inReport().filter((mutant) => isWaiting(mutant, verdicts, chosen));
         if (waiting.length > 0 && sessions.length === 0)
           for (const place of PLACES_OF[backend]) sessions.push(await Session.start(place));

@@ -5,14 +5,22 @@ import { stores } from "../../../tooling/test/fixtures/stores.ts";
 const [memory] = stores;
 const newPlace = (memory as (typeof stores)[number]).usePlaces();
 
-/** A backend that counts its listeners, and whose `listen` fails while `broken` is set. */
+/**
+ * A backend that counts its listeners. Its `listen` fails while `broken` is set, and begins and
+ * ends once `gate` lets it.
+ */
 function listening(backend: TaskBackend) {
-  const present = { claims: 0, changes: 0, broken: false };
+  const present = { claims: 0, changes: 0, begun: 0, ending: 0, broken: false, gate: Promise.resolve() };
   const start = async (kind: "claims" | "changes", onChange: OnChange) => {
+    present.begun += 1;
+    await present.gate;
     if (kind === "changes" && present.broken) throw new Error("not now");
-    const stop = await backend.listen(onChange);
+    // A function of its own, since memory keeps its listeners in a set.
+    const stop = await backend.listen((...signal) => onChange(...signal));
     present[kind] += 1;
     return async () => {
+      present.ending += 1;
+      await present.gate;
       present[kind] -= 1;
       await stop();
     };
@@ -49,6 +57,7 @@ test("a store listens for claims while only workers wait, for every change while
   await until(() => present.changes === 0 && present.claims === 1);
   stop();
   await until(() => present.claims === 0);
+  expect(present.begun).toBe(3);
   await store.close();
 });
 
@@ -92,5 +101,90 @@ test("a subscription hears of a task that takes the id of a deleted one", async 
   await store.createTask({ taskId, name: "work" });
   await store.updateTask(taskId, { statusMessage: "anew" });
   await until(() => heard.at(-1) === "anew");
+  await store.close();
+});
+
+test("waits and workers that come later join the listening that is there", async () => {
+  await using place = await newPlace();
+  const { backend, present } = listening(place.openBackend());
+  const store = new DurableTaskStore(backend, { sweepIntervalMs: false });
+  const [first, second] = [await store.createTask({ name: "work" }), await store.createTask({ name: "work" })];
+  const stopped = await store.watchClaimable(() => undefined);
+  const waiting = Promise.all([store.waitForTask(first.taskId), store.waitForTask(second.taskId)]);
+  await until(() => present.changes === 1 && present.claims === 0);
+  const others = [await store.watchClaimable(() => undefined), await store.subscribe(() => undefined)];
+  await store.cancelTask(first.taskId);
+  await store.cancelTask(second.taskId);
+  await waiting;
+  expect(present).toMatchObject({ begun: 2, changes: 1 });
+  for (const stop of [stopped, ...others]) stop();
+  await store.close();
+});
+
+test("listening begins again after the one before has ended, and close reports nothing", async () => {
+  await using place = await newPlace();
+  const { backend, present } = listening(place.openBackend());
+  const reported: unknown[] = [];
+  const store = new DurableTaskStore(backend, { sweepIntervalMs: false, onError: (error) => reported.push(error) });
+  const { taskId } = await store.createTask({ name: "work" });
+  await store.waitForTask(taskId, { until: "change" });
+  const gate = Promise.withResolvers<void>();
+  present.gate = gate.promise;
+  await until(() => present.ending === 1);
+  const again = store.waitForTask(taskId, { until: "change" });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(present).toMatchObject({ begun: 1, changes: 1 });
+  gate.resolve();
+  await again;
+  expect(present).toMatchObject({ begun: 2, changes: 1 });
+  await store.close();
+  expect(reported).toEqual([]);
+});
+
+test("listening that fails at first is tried again, and that of a closed store is not reported", async () => {
+  await using place = await newPlace();
+  const { backend, present } = listening(place.openBackend());
+  const reported: unknown[] = [];
+  const store = new DurableTaskStore(backend, {
+    sweepIntervalMs: false,
+    fallbackPollMs: 20,
+    onError: (error) => reported.push(error),
+  });
+  const { taskId } = await store.createTask({ name: "work" });
+  present.broken = true;
+  const end = store.waitForTask(taskId);
+  await until(() => reported.length > 1);
+  present.broken = false;
+  await until(() => present.changes === 1);
+  await store.cancelTask(taskId);
+  await end;
+  await until(() => present.changes === 0);
+  const { length } = reported;
+  const gate = Promise.withResolvers<void>();
+  present.gate = gate.promise;
+  const { begun } = present;
+  const watching = store.watchClaimable(() => undefined);
+  await until(() => present.begun === begun + 1);
+  const closed = store.close();
+  gate.reject(new Error("too late"));
+  await Promise.allSettled([watching, closed]);
+  expect(reported).toHaveLength(length);
+});
+
+test("an end of listening that fails is reported, and listening begins again", async () => {
+  await using place = await newPlace();
+  const { backend, present } = listening(place.openBackend());
+  const reported: unknown[] = [];
+  const store = new DurableTaskStore(backend, { sweepIntervalMs: false, onError: (error) => reported.push(error) });
+  const { taskId } = await store.createTask({ name: "work" });
+  await store.waitForTask(taskId, { until: "change" });
+  const gate = Promise.withResolvers<void>();
+  present.gate = gate.promise;
+  await until(() => present.ending === 1);
+  gate.reject(new Error("not now"));
+  present.gate = Promise.resolve();
+  await until(() => reported.length === 1);
+  await store.waitForTask(taskId, { until: "change" });
+  expect(present.begun).toBe(2);
   await store.close();
 });

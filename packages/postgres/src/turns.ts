@@ -74,7 +74,7 @@ export class Turns {
     const owners = (name: string, from: string, to: string, found: string) => `${name} (key, free, found) AS (
         SELECT ${from}, 0::bigint, ${found}
         UNION ALL
-        SELECT head.key, own.free, walked.found + CASE WHEN own.free > 0 THEN 1 ELSE 0 END
+        SELECT head.key, own.free, walked.found + (own.free > 0)::int
         FROM ${name} AS walked, LATERAL (
           SELECT ${KEY} AS key, t.lease_expires_at FROM ${tasks} AS t
           WHERE (t.name, ${KEY}) > ($1, walked.key) AND (t.name, ${KEY}) <= ($1, ${to}) AND ${ALIVE}

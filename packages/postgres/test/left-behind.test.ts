@@ -177,6 +177,25 @@ test.each([
   expect(await other.getTaskResult(taskId)).toEqual({ done: true });
 });
 
+test("a connection is kept after a timeout whose setting came with it", async () => {
+  const { other } = await place();
+  const { taskId } = await other.createTask({}, 1, request);
+  const pool = poolOf(database.url, { max: 1, options: "-c lock_timeout=50" });
+  const connected = vi.fn();
+  pool.on("connect", connected);
+  const store = new PostgresTaskStore({ pool, sweepIntervalMs: false });
+  onTestFinished(() => store.close());
+  await store.listTasks();
+  const holder = await poolOf(database.url).connect();
+  await holder.query("BEGIN");
+  await holder.query("SELECT FROM mcp_tasks.tasks WHERE task_id = $1 FOR UPDATE", [taskId]);
+  await expect(store.cancelTask(taskId)).rejects.toMatchObject({ write: "not-applied" });
+  await holder.query("ROLLBACK");
+  holder.release();
+  await store.cancelTask(taskId);
+  expect(connected).toHaveBeenCalledTimes(1);
+});
+
 test.each(["statement_timeout", "lock_timeout"])("a %s left on a connection fails one call", async (setting) => {
   const { pool, store, other } = await place(undefined, 1);
   // By the other store, whose notification of it cannot be the call that fails.

@@ -210,6 +210,17 @@ export const concurrencyMutants: Mutant[] = [
     backend: PlacesById,
   },
   {
+    id: "limits-let-expire",
+    breaks: "A claim with limits does not keep a task beyond its ttl",
+    kills: ["concurrency/outlives-ttl"],
+    backend: limiting(async (backend, query, next) => {
+      const claimed = await next(query);
+      return claimed.map((task) =>
+        backend.mend(task, ({ createdAt, ttl }) => ({ expiresAt: ttl === null ? null : createdAt + ttl })),
+      );
+    }),
+  },
+  {
     id: "every-lease-counts",
     breaks: "A task that was taken without limits fills a place",
     kills: ["concurrency/free-claims"],

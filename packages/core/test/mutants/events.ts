@@ -277,6 +277,17 @@ export const eventMutants: Mutant[] = [
     },
   },
   {
+    id: "redelivery-holds-up",
+    breaks: "After a redelivery, an event of the task that waits is never due",
+    kills: ["events/in-order-after-redelivery"],
+    events: class extends FileEvents {
+      override async redeliver(notifier: string, ids: readonly string[] | null) {
+        this.run("update events set due_at = due_at + 1e12 where kind = 'progress' and not set_aside");
+        return super.redeliver(notifier, ids);
+      }
+    },
+  },
+  {
     id: "first-page-of-events",
     breaks: "Every page of events is the first one",
     kills: ["events/pages"],

@@ -57,7 +57,13 @@ export function makeHarness(mutant?: Mutant, patienceMs?: number): Harness {
       const file = join(folder, "tasks.db");
       let ahead = 0;
       let down = false;
-      const reach = (backend: TaskBackend) => unreachable(backend, () => down);
+      let outages = 0;
+      const reach = (backend: TaskBackend) =>
+        unreachable(
+          backend,
+          () => down,
+          () => outages,
+        );
       return {
         open: (options) => openStore(mutant, file, options, () => Date.now() + ahead, reach),
         async advance(ms) {
@@ -70,6 +76,7 @@ export function makeHarness(mutant?: Mutant, patienceMs?: number): Harness {
         outage: {
           async begin() {
             down = true;
+            outages += 1;
           },
           async end() {
             down = false;
@@ -81,8 +88,11 @@ export function makeHarness(mutant?: Mutant, patienceMs?: number): Harness {
   };
 }
 
-/** During an outage every call fails and no signal arrives. */
-function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
+/**
+ * During an outage every call fails and no signal arrives. The first signal after it does not say
+ * which task has changed, as that of a connection that was made anew.
+ */
+function unreachable(backend: TaskBackend, isDown: () => boolean, outages: () => number): TaskBackend {
   const guarded = <Args extends unknown[], T>(call: (...args: Args) => Answer<T>) => {
     return async (...args: Args) => {
       if (isDown()) throw new Error("connect ECONNREFUSED 10.0.0.7:5432");
@@ -90,7 +100,15 @@ function unreachable(backend: TaskBackend, isDown: () => boolean): TaskBackend {
     };
   };
   const listening = (listen: TaskBackend["listen"]) =>
-    guarded((onChange: OnChange) => listen((...signal) => isDown() || onChange(...signal)));
+    guarded((onChange: OnChange) => {
+      let heardOf = outages();
+      return listen((...signal) => {
+        if (isDown()) return;
+        if (heardOf === outages()) return onChange(...signal);
+        heardOf = outages();
+        onChange();
+      });
+    });
   return {
     capabilities: backend.capabilities,
     open: guarded((...args) => backend.open(...args)),

@@ -95,6 +95,29 @@ export const lifecycleMutants: Mutant[] = [
     },
   },
   {
+    id: "silent-after-outage",
+    breaks: "After an outage, waits hear of changes by fallback reads alone",
+    kills: ["failure/signals-recover"],
+    store(store, { options }) {
+      let silent = false;
+      const frequent = (options.fallbackPollMs ?? 0) <= 1000;
+      return {
+        async waitForTask(...args) {
+          const waited = await store.waitForTask(...args).catch((error) => {
+            silent = isUnavailable(error);
+            throw error;
+          });
+          return silent && !frequent ? never : waited;
+        },
+        getTask: (...args) =>
+          store.getTask(...args).catch((error) => {
+            silent = isUnavailable(error);
+            throw error;
+          }),
+      };
+    },
+  },
+  {
     id: "needs-opening",
     breaks: "Other methods work only after the first list",
     kills: ["lifecycle/opening"],

@@ -173,6 +173,18 @@ export const operatorTransferMutants: Mutant[] = [
     },
   },
   {
+    id: "export-expired-messages",
+    breaks: "An export has messages that have expired",
+    kills: ["operators/export-messages"],
+    backend: class extends MutableBackend {
+      override async messagesOf(taskIds: readonly string[]) {
+        const select = "select task_id as taskId, body as message, expires_at as expiresAt from messages order by seq";
+        const rows = this.raw.prepare(select).all() as { taskId: string; message: string; expiresAt: number }[];
+        return rows.filter(({ taskId }) => taskIds.includes(taskId));
+      }
+    },
+  },
+  {
     id: "import-counts-all",
     breaks: "An import counts tasks that were there before",
     kills: ["operators/import-again"],

@@ -45,6 +45,20 @@ class Touches extends MutableBackend {
   }
 }
 
+/** Puts a rewritten message at the end of its queue. */
+class MovesToTheEnd extends MutableBackend {
+  override async rewrite(taskId: string, texts: readonly Rewrite[]) {
+    const done = await super.rewrite(taskId, texts);
+    for (const { field, to } of texts) {
+      if (field !== "message") continue;
+      const queue = await this.shift(taskId, null);
+      const others = queue.filter((each) => each !== to);
+      for (const each of [...others, to]) await this.push(taskId, each, null, 3_600_000);
+    }
+    return done;
+  }
+}
+
 class TurnsQueue extends MutableBackend {
   override async rewrite(taskId: string, texts: readonly Rewrite[]) {
     const done = await super.rewrite(taskId, texts);
@@ -80,6 +94,12 @@ export const rotationMutants: Mutant[] = [
     breaks: "A rotation puts messages in another order",
     kills: ["rotation/every-payload"],
     backend: TurnsQueue,
+  },
+  {
+    id: "rewrite-moves-messages",
+    breaks: "A message that is rotated goes to the end of its queue",
+    kills: ["rotation/half-done"],
+    backend: MovesToTheEnd,
   },
   {
     id: "rewrite-without-steps",

@@ -74,6 +74,19 @@ export const stateMutants: Mutant[] = [
     },
   },
   {
+    id: "answers-of-one-field",
+    breaks: "An update of several fields answers with the message of before",
+    kills: ["states/several-fields"],
+    store: (store) => ({
+      async updateTask(taskId, patch, options) {
+        const before = await store.getTask(taskId);
+        const answer = await store.updateTask(taskId, patch, options);
+        if (patch.checkpoint === undefined || patch.statusMessage === undefined) return answer;
+        return { ...answer, task: { ...answer.task, statusMessage: before?.statusMessage ?? "" } };
+      },
+    }),
+  },
+  {
     id: "strict-transitions",
     breaks: "A task that asks for input cannot end",
     kills: ["states/active-may-go-anywhere"],

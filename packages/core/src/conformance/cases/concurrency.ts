@@ -193,6 +193,20 @@ export const concurrencyCases = [
   }),
 
   define(
+    "concurrency/outlives-ttl",
+    "A task that a claim with limits has taken does not expire while its lease lives.",
+    async (scene) => {
+      const store = scene.open();
+      const ttl = scene.span(1000);
+      const taskId = await newTask(store, { ttl, claimAfterMs: 0 });
+      const { lease } = await claimOne(store, { running: 1 });
+      await scene.advance(ttl);
+      assert.equal((await scene.open().getTask(taskId))?.status, "working");
+      await store.finishTask(taskId, { status: "completed", result: RESULT }, { lease });
+    },
+  ),
+
+  define(
     "concurrency/reused-id",
     "A task that takes the id of an expired one does not have the place of that one.",
     async (scene) => {

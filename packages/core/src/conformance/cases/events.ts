@@ -350,6 +350,26 @@ export const eventCases = [
   ),
 
   defineEventCase(
+    "events/in-order-after-redelivery",
+    "Events of a task that wait while an earlier one is redelivered come in their order, and all of them.",
+    async (_, store) => {
+      await register(store);
+      const taskId = await newTask(store);
+      await store.updateTask(taskId, { statusMessage: "half-way" });
+      await store.cancelTask(taskId);
+      const first = await takeOne(store);
+      await store.events.settle(NOTIFIER, [{ lease: first.lease, outcome: "setAside", error: "no" }]);
+      await store.operations.redeliverEvents({ notifier: NOTIFIER, all: true });
+      const kinds = kindsOf(await deliverAll(store));
+      assert.deepEqual(
+        kinds.filter((kind) => kind !== "created"),
+        ["progress", "end"],
+      );
+      assert.equal(kinds.length, 3);
+    },
+  ),
+
+  defineEventCase(
     "events/oldest",
     "Operators see when the oldest event that waits came to be; events that are set aside do not wait.",
     async (scene, store) => {

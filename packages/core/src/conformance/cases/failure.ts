@@ -100,6 +100,35 @@ export const failureCases = [
   ),
 
   define(
+    "failure/signals-recover",
+    "After an outage, the backend's signals tell waits of changes, without a fallback read.",
+    async (scene) => {
+      const options = { onError: () => undefined };
+      const [store, writer, late] = [scene.open(options), scene.open(options), scene.open(options)];
+      const [taskId, other] = [await newTask(writer), await newTask(writer)];
+      await late.getTask(other);
+      const { until } = await eventsOf(scene, store, taskId);
+      await until(() => true);
+      const waiting = store.waitForTask(taskId);
+      // The wait has begun once a later wait has ended. An outage before that could end it.
+      await store.waitForTask(taskId, { until: "change" });
+      await scene.outage.begin();
+      await refused(scene.soon(late.waitForTask(other)), "BACKEND_UNAVAILABLE");
+      for (const each of [store, writer]) await refused(scene.soon(each.getTask(taskId)), "BACKEND_UNAVAILABLE");
+      await scene.outage.end();
+      // Perhaps before the backend hears of changes again.
+      await writer.storeTaskResult(taskId, "completed", RESULT);
+      assert.equal((await scene.soon(waiting, "The end of the task")).task.status, "completed");
+      await until(({ task }) => task.status === "completed");
+      // Where listening could not begin, it begins now.
+      const last = late.waitForTask(other);
+      await late.waitForTask(other, { until: "change" });
+      await writer.storeTaskResult(other, "completed", RESULT);
+      assert.equal((await scene.soon(last, "The end of the other task")).task.status, "completed");
+    },
+  ),
+
+  define(
     "failure/dequeue-all",
     "`dequeueAll` does not reject in an outage: it reports to `onError`, even if that throws, and loses no message.",
     async (scene) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { QueuedMessage } from "../../contract/messages.ts";
 import type { ExportedTask } from "../../contract/operations.ts";
 import { ANY_OWNER } from "../../contract/owner.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
@@ -6,6 +7,7 @@ import { copyTasks } from "../../store/operations/copy.ts";
 import {
   endedTask,
   exported,
+  idOf,
   ifSupported,
   LONG,
   message,
@@ -80,13 +82,36 @@ export const operatorTransferCases = [
       );
       const [waiting = "", held = "", asking = ""] = ids;
       assert.equal((await other.getRecord(waiting))?.owner, "ada");
-      assert.deepEqual(await other.messages.dequeueAll(asking), range(3).map(message));
+      assert.deepEqual(
+        await other.messages.dequeueAll(asking),
+        range(3).map((id) => message(id)),
+      );
       // What goes on, goes on there.
       const lease = { taskId: held, token: tasks[1]?.leaseToken as number, attempt: 1, leaseMs: LONG };
       await other.finishTask(held, { status: "completed", result: RESULT }, { lease });
       assert.equal((await other.claimTask({ names: ["grind"] }))?.lease.taskId, waiting);
       await other.provideInputs(asking, { fine: { action: "accept" } }, { owner: ANY_OWNER });
       assert.equal((await other.getTask(asking))?.status, "working");
+    },
+  ),
+
+  defineCase(
+    "operators/export-messages",
+    "An export has the messages of a task that have not expired, in their order, and those of no other task.",
+    async (scene) => {
+      const [store, brief] = [scene.open(), scene.open({ messageTtlMs: 50 })];
+      const [taskId, other] = [await newTask(store), await newTask(store)];
+      await store.messages.enqueue(other, message(0));
+      for (const [id, queues] of [brief, store, brief, store].entries())
+        await queues.messages.enqueue(taskId, message(id));
+      await scene.advance(100);
+      const tasks = await exported(store);
+      const place = await scene.elsewhere();
+      if (!(await imported(place.open(), throughText(tasks)))) return;
+      assert.deepEqual(
+        tasks.map(({ messages }) => messages.map((each) => idOf(each.message as QueuedMessage))),
+        [[1, 3], [0]],
+      );
     },
   ),
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { aesGcm } from "../../codec/aes-gcm.ts";
 import type { PayloadCodec } from "../../contract/codec.ts";
+import type { QueuedMessage } from "../../contract/messages.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
 import { exported, heldTask, idOf, ifSupported, LONG, message, newTask, QUESTION, range } from "../kit/assertions.ts";
 import { defineCase } from "../kit/case.ts";
@@ -79,6 +80,31 @@ export const rotationCases = [
       assert.deepEqual(await exported(reader), before);
       const queued = await reader.messages.dequeueAll(taskId);
       assert.deepEqual(queued.map(idOf), [1, 2, 1]);
+    },
+  ),
+
+  defineCase(
+    "rotation/half-done",
+    "A rotation that finds a part of a queue rotated leaves the messages in their order.",
+    async (scene) => {
+      const [writer, rotating] = [
+        scene.open({ codec: codecOf(["old"]) }),
+        scene.open({ codec: codecOf(["old", "new"]) }),
+      ];
+      const taskId = await newTask(writer);
+      const large = (id: number) => message(id, "x".repeat(1000));
+      for (const id of range(8)) await writer.messages.enqueue(taskId, large(id));
+      for (const id of range(8)) await rotating.messages.enqueue(taskId, large(8 + id));
+      if (!(await ifSupported(rotating.operations.rotatePayloads()))) return;
+      const reader = scene.open({ codec: codecOf(["new"]) });
+      const [task] = await exported(reader);
+      assert.deepEqual(
+        task?.messages.map((each) => idOf(each.message as QueuedMessage)),
+        range(16),
+      );
+      const first = await reader.messages.dequeue(taskId);
+      const others = await reader.messages.dequeueAll(taskId);
+      assert.deepEqual([idOf(first), ...others.map(idOf)], range(16));
     },
   ),
 

@@ -6,6 +6,9 @@ import {
   assertCode,
   createTask,
   endedTask,
+  heldTask,
+  ifSupported,
+  LONG,
   newTask,
   outcomes,
   QUESTION,
@@ -13,6 +16,7 @@ import {
   range,
   recordOf,
   refused,
+  snapshotOf,
   statusOf,
   TERMINAL,
   winners,
@@ -52,6 +56,25 @@ export const stateCases = [
           assert.equal(await statusOf(store, taskId), to);
         }
       }
+    },
+  ),
+
+  defineCase(
+    "states/several-fields",
+    "An update of several fields answers with the task as it is kept, and counts only what requestors see.",
+    async (scene) => {
+      const store = scene.open();
+      const lease = await heldTask(store, { ttl: LONG });
+      const { taskId } = lease;
+      const kept = async () => snapshotOf(await recordOf(scene.open(), taskId));
+      for (const statusMessage of ["half", "checkpoint", "most"]) {
+        const answer = await store.updateTask(taskId, { checkpoint: { statusMessage }, statusMessage }, { lease });
+        assert.equal(answer.task.statusMessage, statusMessage);
+        assert.deepStrictEqual(snapshotOf(answer), await kept());
+      }
+      const before = await kept();
+      const silent = { checkpoint: { at: 3 }, step: { name: "sow", result: 1 } };
+      if (await ifSupported(store.updateTask(taskId, silent, { lease }))) assert.deepStrictEqual(await kept(), before);
     },
   ),
 

@@ -139,10 +139,10 @@ export async function walk(store: TaskStore, sessionId?: string): Promise<string
 }
 
 /** A message with its own number. */
-export function message(id: number): QueuedMessage {
+export function message(id: number, text = "Well?"): QueuedMessage {
   return {
     type: "request",
-    message: { jsonrpc: "2.0", id, method: "elicitation/create", params: { message: "Well?" } },
+    message: { jsonrpc: "2.0", id, method: "elicitation/create", params: { message: text } },
     timestamp: 1_700_000_000_000 + id,
   };
 }
