@@ -2,7 +2,7 @@ import { type Theme, useData } from "vitepress";
 import DefaultTheme from "vitepress/theme";
 import { h, onMounted, watch } from "vue";
 import MermaidDiagram from "./MermaidDiagram.vue";
-import PageAsMarkdown from "./PageAsMarkdown.vue";
+import { PageAsMarkdown } from "./page-as-markdown.ts";
 import "./style.css";
 
 export default {
