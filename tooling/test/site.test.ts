@@ -27,7 +27,7 @@ let server: Server;
 let origin: string;
 
 beforeAll(async () => {
-  await run("npx", ["--yes", "pnpm@12", "run", "docs"], { cwd: repositoryRoot, timeoutMs: 600_000 });
+  await run("npx", ["--yes", "pnpm@12", "run", "site"], { cwd: repositoryRoot, timeoutMs: 600_000 });
   server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://site");
     const file = fileOf(decodeURIComponent(pathname));
