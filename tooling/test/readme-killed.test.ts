@@ -95,9 +95,10 @@ async function until(
 }
 
 describe.each([
-  { file: "server.ts", database: "tasks.db" },
-  { file: "server-1.ts", database: "tasks-1.db" },
-])("README.md, $file", ({ file, database }) => {
+  { page: "README.md", file: "server.ts", database: "tasks.db" },
+  { page: "README.md", file: "server-1.ts", database: "tasks-1.db" },
+  { page: "tooling/docs/start/five-minutes.md", file: "server.ts", database: "tasks.db" },
+])("$page, $file", ({ page, file, database }) => {
   async function connect(...args: string[]): Promise<{ client: Client; transport: StdioClientTransport }> {
     const transport = new StdioClientTransport({ command: process.execPath, args: [...args, file], cwd: folder });
     const client = new Client({ name: "test", version: "1.0.0" });
@@ -108,7 +109,7 @@ describe.each([
 
   test("a task is finished after kill -9", async () => {
     // Long enough for a kill during the work, and short enough to wait for the rest.
-    await write(file, programOf("README.md", file), ["sleep(1000,", "sleep(200,"]);
+    await write(file, programOf(page, file), ["sleep(1000,", "sleep(200,"]);
     const first = await connect();
     const call = { method: "tools/call", params: { name: "count", arguments: {}, task: {} } } as const;
     const { task } = await first.client.request(call, CreateTaskResultSchema);
