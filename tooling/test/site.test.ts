@@ -8,8 +8,8 @@ import { isWide } from "../wide.ts";
 import { isTooWide, useBrowser, violationsOf } from "./fixtures/browser.ts";
 
 // The documentation site, as its one command builds it and a browser sees it. The build takes a
-// processor for minutes beside other tests. So it runs before them in CI (`TEST_SITE=built`), and
-// `test:site` and `test:wide` run it here. The usual `test` leaves these tests out.
+// processor for minutes, so `test:site` and `test:wide` run these tests, and the workflow of the
+// site does. The usual `test` leaves them out.
 
 const BASE = "/mcp-task-store/";
 /** What pages say that say nothing of their own. */
@@ -24,8 +24,7 @@ const looked = isWide
   ? pages
   : ["start/five-minutes", "start/how-it-works", "stores/postgres", "run/dashboard", "inside/benchmarks"];
 
-const built = process.env["TEST_SITE"];
-const suite = describe.runIf(built !== undefined || isWide);
+const suite = describe.runIf(process.env["TEST_SITE"] === "1" || isWide);
 
 suite("the site", () => {
   const browser = useBrowser();
@@ -33,8 +32,7 @@ suite("the site", () => {
   let origin: string;
 
   beforeAll(async () => {
-    if (built !== "built")
-      await run("npx", ["--yes", "pnpm@12", "run", "site"], { cwd: repositoryRoot, timeoutMs: 600_000 });
+    await run("npx", ["--yes", "pnpm@12", "run", "site"], { cwd: repositoryRoot, timeoutMs: 600_000 });
     server = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? "/", "http://site");
       const file = fileOf(decodeURIComponent(pathname));
