@@ -59,7 +59,7 @@ for (const [store, open] of Object.entries(openers)) {
 }
 await rm(folder, { recursive: true });
 
-const page = await readFile(new URL("../docs/encryption.md", import.meta.url), "utf8");
+const page = await readFile(new URL("../docs/run/encryption.md", import.meta.url), "utf8");
 const payloads = { "a request": REQUEST, "a result": RESULT, "a number": 1, "a page of documentation": { text: page } };
 for (const [name, value] of Object.entries(payloads)) {
   const text = JSON.stringify(value);

@@ -8,7 +8,7 @@ test.each(["sqlite-backend.ts", "harness.ts"])("the documentation shows the test
 });
 
 test("the page of errors has a heading for each code, and for nothing else", () => {
-  const headings = [...pageOf("errors.md").matchAll(/^## `([A-Z_]+)`$/gm)].map(([, code]) => code);
+  const headings = [...pageOf("reference/errors.md").matchAll(/^## `([A-Z_]+)`$/gm)].map(([, code]) => code);
   const source = readFileSync(new URL("../src/contract/errors.ts", import.meta.url), "utf8");
   const from = source.indexOf("export type TaskStoreErrorCode");
   const union = source.slice(from, source.indexOf(";", from));

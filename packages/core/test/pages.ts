@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 /** The documentation pages that show a backend and how to run the suite against it. */
-const PAGES = ["writing-a-backend.md", "conformance-suite.md"];
+const PAGES = ["guides/writing-a-backend.md", "guides/conformance-suite.md"];
 
 export const pageOf = (name: string) => readFileSync(new URL(`../../../tooling/docs/${name}`, import.meta.url), "utf8");
 

@@ -65,7 +65,12 @@ async function openai(where: Where): Promise<PlainClient> {
   const client =
     "url" in where
       ? new MCPServerStreamableHttp({ url: where.url, name: "studio" })
-      : new MCPServerStdio({ command: process.execPath, args: [where.file], name: "studio" });
+      : new MCPServerStdio({
+          command: process.execPath,
+          args: [where.file],
+          name: "studio",
+          clientSessionTimeoutSeconds: 60,
+        });
   await client.connect();
   return {
     tools: async () => (await client.listTools()).map(({ name }) => name),
