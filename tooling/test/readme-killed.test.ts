@@ -96,7 +96,7 @@ async function until(
 
 describe.each([
   { page: "README.md", file: "server.ts", database: "tasks.db" },
-  { page: "README.md", file: "server-1.ts", database: "tasks-1.db" },
+  { page: "tooling/docs/guides/sdk-1.md", file: "server-1.ts", database: "tasks-1.db" },
   { page: "tooling/docs/start/five-minutes.md", file: "server.ts", database: "tasks.db" },
 ])("$page, $file", ({ page, file, database }) => {
   async function connect(...args: string[]): Promise<{ client: Client; transport: StdioClientTransport }> {
@@ -198,13 +198,13 @@ test("packages/server/examples: a task is finished after kill -9", async () => {
   expect(await peer.task(taskId)).toMatchObject({ result: { structuredContent: { rendered: 4 } } });
 });
 
-describe("README.md, order.ts", () => {
+describe("guides/steps.md, order.ts", () => {
   const LINE = /^\s*(const|await|return|if|console)\b/;
 
   /** The program with a place before each of its lines where it may be killed. */
   async function writeOrder(): Promise<number> {
     const [imports, program] = [/^import .*$/gm, /^(?!import ).*$/gm].map((lines) =>
-      (programOf("README.md", "order.ts").match(lines) ?? []).join("\n"),
+      (programOf("tooling/docs/guides/steps.md", "order.ts").match(lines) ?? []).join("\n"),
     ) as [string, string];
     const hook = "let left = Number(process.env.KILL_AT); const at = () => --left || process.kill(process.pid, 9);";
     let places = 0;
