@@ -8,6 +8,7 @@ import {
   type Guard,
   guardHolds,
   type InsertOutcome,
+  inSteps,
   isStepText,
   isTaskText,
   isVisibleChange,
@@ -174,10 +175,13 @@ export class PostgresBackend implements TaskBackend {
 
   async deleteExpired(limit: number): Promise<DeletionStep> {
     const most = Math.min(limit, DELETE_BATCH);
-    const [row] = await this.#connections.run(this.#statements.deleteExpired, most);
-    const tasks = row?.count ?? 0;
-    const messages = await this.#messages.deleteExpired(most);
-    return { deleted: tasks + messages, more: tasks >= most || messages >= most };
+    return inSteps(async (wrote) => {
+      const [row] = await this.#connections.run(this.#statements.deleteExpired, most);
+      const tasks = row?.count ?? 0;
+      if (tasks > 0) wrote();
+      const messages = await this.#messages.deleteExpired(most);
+      return { deleted: tasks + messages, more: tasks >= most || messages >= most };
+    });
   }
 
   push(taskId: string, message: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {
@@ -244,22 +248,25 @@ export class PostgresBackend implements TaskBackend {
     return this.#connections.run(this.#statements.steps, taskIds);
   }
 
-  async rewrite(taskId: string, texts: readonly Rewrite[]): Promise<boolean[]> {
+  rewrite(taskId: string, texts: readonly Rewrite[]): Promise<boolean[]> {
     const ofTask = texts.filter(isTaskText);
-    let replaced: Partial<Record<TaskText, boolean>> = {};
-    if (ofTask.length > 0) {
-      const { statement, parameters } = this.#statements.rewrite(taskId, ofTask);
-      replaced = (await this.#connections.run(statement, ...parameters))[0] ?? {};
-    }
-    const done: boolean[] = [];
-    for (const { field, from, to } of texts) {
-      if (field === "message") done.push(await this.#messages.rewrite(taskId, from, to));
-      else if (isStepText(field)) {
-        const rows = await this.#connections.run(this.#statements.rewriteStep, taskId, stepOf(field), from, to);
-        done.push(rows.length > 0);
-      } else done.push(replaced[field] === true);
-    }
-    return done;
+    // The task comes first: a removal locks it first, too.
+    return this.#connections.transaction(async (transaction) => {
+      let replaced: Partial<Record<TaskText, boolean>> = {};
+      if (ofTask.length > 0) {
+        const { statement, parameters } = this.#statements.rewrite(taskId, ofTask);
+        replaced = (await transaction.run(statement, ...parameters))[0] ?? {};
+      }
+      const done: boolean[] = [];
+      for (const { field, from, to } of texts) {
+        if (field === "message") done.push(await this.#messages.rewrite(transaction, taskId, from, to));
+        else if (isStepText(field)) {
+          const rows = await transaction.run(this.#statements.rewriteStep, taskId, stepOf(field), from, to);
+          done.push(rows.length > 0);
+        } else done.push(replaced[field] === true);
+      }
+      return done;
+    });
   }
 
   settled(): Promise<number> {

@@ -1,6 +1,7 @@
 import { isTaskStoreError, type TaskEventKind } from "@mcp-task-store/core";
 import {
   type EventBackend,
+  inSteps,
   realTime,
   type Settlement,
   type StoredEvent,
@@ -155,7 +156,11 @@ export class Events implements EventBackend {
     });
   }
 
-  async unregister(name: string): Promise<boolean> {
+  unregister(name: string): Promise<boolean> {
+    return inSteps((wrote) => this.#unregister(name, wrote));
+  }
+
+  async #unregister(name: string, wrote: () => void): Promise<boolean> {
     const { tasks } = namesOf(this.#schemaName);
     const removed = await this.#changeTriggers(async (transaction) => {
       const [known] = await transaction.run(this.#known, name);
@@ -168,8 +173,9 @@ export class Events implements EventBackend {
       if (count === 1) await transaction.run(this.#triggers);
       return true;
     });
+    if (removed) wrote();
     // Also after a removal that ended before this.
-    while ((await this.#connections.run(this.#deleteAll, name, BATCH)).length === BATCH);
+    while ((await this.#connections.run(this.#deleteAll, name, BATCH)).length === BATCH) wrote();
     return removed;
   }
 
@@ -212,15 +218,18 @@ export class Events implements EventBackend {
     return this.#connections.run(setAside ? this.#listSetAside : this.#list, notifier, after, limit);
   }
 
-  async redeliver(notifier: string, ids: readonly string[] | null): Promise<number> {
-    let redelivered = 0;
-    for (;;) {
-      const rows = await this.#locked(notifier, (transaction) =>
-        transaction.run(this.#redeliver, notifier, ids, BATCH),
-      );
-      redelivered += rows.length;
-      if (rows.length < BATCH) return redelivered;
-    }
+  redeliver(notifier: string, ids: readonly string[] | null): Promise<number> {
+    return inSteps(async (wrote) => {
+      let redelivered = 0;
+      for (;;) {
+        const rows = await this.#locked(notifier, (transaction) =>
+          transaction.run(this.#redeliver, notifier, ids, BATCH),
+        );
+        if (rows.length > 0) wrote();
+        redelivered += rows.length;
+        if (rows.length < BATCH) return redelivered;
+      }
+    });
   }
 
   #locked<T>(notifier: string, body: (transaction: Transaction) => Promise<T>): Promise<T> {

@@ -115,8 +115,8 @@ export class Messages {
   }
 
   /** Replaces the messages with this text, and returns whether there was one. */
-  async rewrite(taskId: string, from: string, to: string): Promise<boolean> {
-    return (await this.#connections.run(this.#rewrite, taskId, from, to)).length > 0;
+  async rewrite(runner: Runner, taskId: string, from: string, to: string): Promise<boolean> {
+    return (await runner.run(this.#rewrite, taskId, from, to)).length > 0;
   }
 
   async deleteExpired(limit: number): Promise<number> {

@@ -24,7 +24,7 @@ import type {
   TaskBackend,
   UpdateOutcome,
 } from "@mcp-task-store/core/backend";
-import { GatheredClaims, initialTask, isInScope, withPayloads } from "@mcp-task-store/core/backend";
+import { GatheredClaims, initialTask, inSteps, isInScope, withPayloads } from "@mcp-task-store/core/backend";
 import { Commands } from "./commands.ts";
 import { Connections } from "./connection.ts";
 import { Events } from "./events.ts";
@@ -246,10 +246,14 @@ export class RedisBackend implements TaskBackend {
   }
 
   async remove(taskIds: readonly string[]): Promise<string[]> {
-    const removed: string[] = [];
-    for (let at = 0; at < taskIds.length; at += REMOVE_BATCH)
-      removed.push(...((await this.#commands.run("remove", "", taskIds.slice(at, at + REMOVE_BATCH))) as string[]));
-    return removed;
+    return inSteps(async (wrote) => {
+      const removed: string[] = [];
+      for (let at = 0; at < taskIds.length; at += REMOVE_BATCH) {
+        removed.push(...((await this.#commands.run("remove", "", taskIds.slice(at, at + REMOVE_BATCH))) as string[]));
+        if (removed.length > 0) wrote();
+      }
+      return removed;
+    });
   }
 
   async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }): Promise<string[]> {
@@ -258,12 +262,15 @@ export class RedisBackend implements TaskBackend {
   }
 
   async restore(tasks: readonly RestoredTask[]): Promise<string[]> {
-    const restored: string[] = [];
-    for (let at = 0; at < tasks.length; at += RESTORE_BATCH) {
-      const args = tasks.slice(at, at + RESTORE_BATCH).flatMap(restoreArguments);
-      restored.push(...((await this.#commands.run("restore", "", args)) as string[]));
-    }
-    return restored;
+    return inSteps(async (wrote) => {
+      const restored: string[] = [];
+      for (let at = 0; at < tasks.length; at += RESTORE_BATCH) {
+        const args = tasks.slice(at, at + RESTORE_BATCH).flatMap(restoreArguments);
+        restored.push(...((await this.#commands.run("restore", "", args)) as string[]));
+        if (restored.length > 0) wrote();
+      }
+      return restored;
+    });
   }
 
   messagesOf(taskIds: readonly string[]): Promise<{ taskId: string; message: string; expiresAt: number }[]> {

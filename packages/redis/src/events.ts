@@ -1,5 +1,11 @@
 import type { TaskEventKind, TaskStatus } from "@mcp-task-store/core";
-import type { EventBackend, Settlement, StoredEvent, StoredNotifier } from "@mcp-task-store/core/backend";
+import {
+  type EventBackend,
+  inSteps,
+  type Settlement,
+  type StoredEvent,
+  type StoredNotifier,
+} from "@mcp-task-store/core/backend";
 import type { Commands } from "./commands.ts";
 
 /** Most events that one script handles, so that other callers get their turn. */
@@ -16,15 +22,21 @@ export class Events implements EventBackend {
     this.#commands = commands;
   }
 
-  async register(name: string, kinds: readonly TaskEventKind[]): Promise<void> {
-    await this.#commands.run("notifiers", "", ["add", name, `,${kinds.join()},`], true);
-    await this.#forget();
+  register(name: string, kinds: readonly TaskEventKind[]): Promise<void> {
+    return inSteps(async (wrote) => {
+      await this.#commands.run("notifiers", "", ["add", name, `,${kinds.join()},`]);
+      wrote();
+      await this.#forget();
+    });
   }
 
-  async unregister(name: string): Promise<boolean> {
-    const [removed] = (await this.#commands.run("notifiers", "", ["remove", name, ""])) as [0 | 1];
-    await this.#forget();
-    return removed === 1;
+  unregister(name: string): Promise<boolean> {
+    return inSteps(async (wrote) => {
+      const [removed] = (await this.#commands.run("notifiers", "", ["remove", name, ""])) as [0 | 1];
+      wrote();
+      await this.#forget();
+      return removed === 1;
+    });
   }
 
   async registered(): Promise<StoredNotifier[]> {
@@ -44,13 +56,16 @@ export class Events implements EventBackend {
     return taken === null ? undefined : toEvents(taken as string[]);
   }
 
-  async settle(notifier: string, settlements: readonly Settlement[]): Promise<void> {
-    for (let at = 0; at < settlements.length; at += BATCH) {
-      const args = settlements
-        .slice(at, at + BATCH)
-        .flatMap(({ seq, token, becomes, error }) => [`${seq}`, `${token}`, `${becomes}`, error ?? ""]);
-      await this.#commands.run("settleEvents", "", [notifier, ...args]);
-    }
+  settle(notifier: string, settlements: readonly Settlement[]): Promise<void> {
+    return inSteps(async (wrote) => {
+      for (let at = 0; at < settlements.length; at += BATCH) {
+        const args = settlements
+          .slice(at, at + BATCH)
+          .flatMap(({ seq, token, becomes, error }) => [`${seq}`, `${token}`, `${becomes}`, error ?? ""]);
+        await this.#commands.run("settleEvents", "", [notifier, ...args]);
+        wrote();
+      }
+    });
   }
 
   async list(notifier: string, setAside: boolean, after: number, limit: number): Promise<StoredEvent[]> {
@@ -58,16 +73,19 @@ export class Events implements EventBackend {
     return toEvents((await this.#commands.run("listEvents", "", args)) as string[]);
   }
 
-  async redeliver(notifier: string, ids: readonly string[] | null): Promise<number> {
-    let [redelivered, after] = [0, 0];
-    for (;;) {
-      const page = await this.list(notifier, true, after, BATCH);
-      const seqs = page.filter(({ id }) => ids?.includes(id) ?? true).map(({ seq }) => `${seq}`);
-      if (seqs.length > 0)
-        redelivered += (await this.#commands.run("redeliverEvents", "", [notifier, ...seqs])) as number;
-      if (page.length < BATCH) return redelivered;
-      after = page.at(-1)?.seq ?? 0;
-    }
+  redeliver(notifier: string, ids: readonly string[] | null): Promise<number> {
+    return inSteps(async (wrote) => {
+      let [redelivered, after] = [0, 0];
+      for (;;) {
+        const page = await this.list(notifier, true, after, BATCH);
+        const seqs = page.filter(({ id }) => ids?.includes(id) ?? true).map(({ seq }) => `${seq}`);
+        if (seqs.length > 0)
+          redelivered += (await this.#commands.run("redeliverEvents", "", [notifier, ...seqs])) as number;
+        if (redelivered > 0) wrote();
+        if (page.length < BATCH) return redelivered;
+        after = page.at(-1)?.seq ?? 0;
+      }
+    });
   }
 
   /** Deletes what removed notifiers have left, also after a removal that ended before this. */

@@ -9,6 +9,7 @@ import {
   type Guard,
   guardHolds,
   type InsertOutcome,
+  inSteps,
   isExpired,
   isVisibleChange,
   type LimitedClaimQuery,
@@ -91,12 +92,12 @@ export class SqliteBackend implements TaskBackend {
   readonly capabilities: Capabilities;
   readonly events: EventBackend = {
     register: (...args) => this.#run(({ events }) => events().register(...args)),
-    unregister: (...args) => this.#run(({ events }) => events().unregister(...args)),
+    unregister: (name) => inSteps((wrote) => this.#run(({ events }) => events().unregister(name, wrote))),
     registered: () => this.#run(({ events }) => events().registered()),
     take: (...args) => this.#run(({ events }) => events().take(...args)),
     settle: (...args) => this.#run(({ events }) => events().settle(...args)),
     list: (...args) => this.#run(({ events }) => events().list(...args)),
-    redeliver: (...args) => this.#run(({ events }) => events().redeliver(...args)),
+    redeliver: (...args) => inSteps((wrote) => this.#run(({ events }) => events().redeliver(...args, wrote))),
   };
   readonly #settings: SqliteSettings;
   readonly #now: () => number;
@@ -221,11 +222,14 @@ export class SqliteBackend implements TaskBackend {
 
   async deleteExpired(limit: number): Promise<DeletionStep> {
     const most = Math.min(limit, DELETE_BATCH);
-    const tasks = await this.#write(({ statements }) =>
-      statements.deleteTasks(statements.expired.all(this.#now(), most)),
-    );
-    const messages = await this.#run(async ({ messages }) => messages.deleteExpired(most));
-    return { deleted: tasks + messages, more: tasks >= most || messages >= most };
+    return inSteps(async (wrote) => {
+      const tasks = await this.#write(({ statements }) =>
+        statements.deleteTasks(statements.expired.all(this.#now(), most)),
+      );
+      if (tasks > 0) wrote();
+      const messages = await this.#run(async ({ messages }) => messages.deleteExpired(most));
+      return { deleted: tasks + messages, more: tasks >= most || messages >= most };
+    });
   }
 
   async push(taskId: string, message: string, maxSize: number | null, ttl: number): Promise<PushOutcome> {
@@ -254,12 +258,15 @@ export class SqliteBackend implements TaskBackend {
   }
 
   async remove(taskIds: readonly string[]): Promise<string[]> {
-    const removed: string[] = [];
-    for (let index = 0; index < taskIds.length; index += DELETE_BATCH) {
-      const batch = taskIds.slice(index, index + DELETE_BATCH);
-      removed.push(...(await this.#write((opened) => removeEnded(opened, batch, this.#now()))));
-    }
-    return removed;
+    return inSteps(async (wrote) => {
+      const removed: string[] = [];
+      for (let index = 0; index < taskIds.length; index += DELETE_BATCH) {
+        const batch = taskIds.slice(index, index + DELETE_BATCH);
+        removed.push(...(await this.#write((opened) => removeEnded(opened, batch, this.#now()))));
+        if (removed.length > 0) wrote();
+      }
+      return removed;
+    });
   }
 
   async pauses({ pause, resume }: { pause: readonly string[]; resume: readonly string[] }): Promise<string[]> {

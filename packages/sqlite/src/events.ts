@@ -1,5 +1,5 @@
 import type { TaskEventKind } from "@mcp-task-store/core";
-import type { EventBackend, Settlement, StoredEvent, StoredNotifier } from "@mcp-task-store/core/backend";
+import type { Settlement, StoredEvent, StoredNotifier } from "@mcp-task-store/core/backend";
 import type { Connection, Statement } from "./connection.ts";
 import { namesOf } from "./names.ts";
 import type { Transactions } from "./transactions.ts";
@@ -18,7 +18,7 @@ type Which = [notifier: string, seq: number, token: number];
  * events in its own transaction, in every process that has the file open. The triggers exist while
  * a notifier does.
  */
-export class Events implements EventBackend {
+export class Events {
   readonly #database: Connection;
   readonly #tablePrefix: string;
   readonly #transactions: Transactions;
@@ -98,14 +98,16 @@ export class Events implements EventBackend {
     });
   }
 
-  async unregister(name: string): Promise<boolean> {
+  /** @param wrote Called once a part of the call is written. */
+  async unregister(name: string, wrote: () => void): Promise<boolean> {
     const removed = await this.#transactions.write(() => {
       const dropped = this.#drop.run(name) > 0;
       if (this.#notifiers.all().length === 0) this.#dropTriggers();
       return dropped;
     });
+    if (removed) wrote();
     // Also after a removal that ended before this.
-    while ((await this.#transactions.write(() => this.#deleteAll.run(name, BATCH))) === BATCH);
+    while ((await this.#transactions.write(() => this.#deleteAll.run(name, BATCH))) === BATCH) wrote();
     return removed;
   }
 
@@ -166,7 +168,8 @@ export class Events implements EventBackend {
     return (setAside ? this.#listSetAside : this.#list).all(notifier, after, limit).map(toEvent);
   }
 
-  async redeliver(notifier: string, ids: readonly string[] | null): Promise<number> {
+  /** @param wrote Called once a part of the call is written. */
+  async redeliver(notifier: string, ids: readonly string[] | null, wrote: () => void): Promise<number> {
     let [redelivered, after] = [0, 0];
     for (;;) {
       const page = this.#listSetAside.all(notifier, after, BATCH);
@@ -174,6 +177,7 @@ export class Events implements EventBackend {
       redelivered += await this.#transactions.write(() =>
         chosen.reduce((sum, { seq }) => sum + this.#redeliver.run(this.#now(), seq), 0),
       );
+      if (redelivered > 0) wrote();
       if (page.length < BATCH) return redelivered;
       after = page.at(-1)?.seq ?? 0;
     }

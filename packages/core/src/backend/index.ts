@@ -38,6 +38,7 @@ export {
   type StoredEvent,
   type StoredNotifier,
 } from "./event-backend.ts";
+export { inSteps } from "./in-steps.ts";
 export { Quota, type QuotaLimit } from "./quota.ts";
 export {
   isStepText,

@@ -49,13 +49,15 @@ const unreadable = (why: string): Look => ({ current: 0, unreadable: [why], stal
 
 /**
  * Looks at the next tasks after a position, and encrypts those of their payloads anew that are not
- * encrypted by the present key. `backend` is the one below the codec.
+ * encrypted by the present key. `backend` is the one below the codec. `wrote` is called for each
+ * task that was rewritten.
  */
 export async function rotateStep(
   backend: TaskBackend,
   codec: Codec,
   after: number | null,
   dryRun: boolean,
+  wrote: () => void,
 ): Promise<RotationStep> {
   if (!backend.rewrite) throw notSupported("encrypt payloads anew", "rewrite");
   const coder = dryRun ? stayingInside(codec) : codec;
@@ -85,6 +87,7 @@ export async function rotateStep(
             taskId,
             stale.map(({ rewrite }) => rewrite),
           );
+      if (done.includes(true)) wrote();
       let missed = 0;
       const replaced: string[] = [];
       for (const [index, { count, rewrite }] of stale.entries()) {

@@ -114,6 +114,23 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     return backend.push(taskId, await coded.message(message, { taskId, owner: owner ?? null }), maxSize, ttl);
   }
 
+  /** A message that cannot be decoded now stays in its queue: it is decoded before it is taken. */
+  async function shift(taskId: string, limit: number | null): Promise<string[]> {
+    const known = new Map<string, string>();
+    if (messagesOf) {
+      const found = (await messagesOf.call(backend, [taskId])).slice(0, limit ?? undefined);
+      const texts = await coded.messages(
+        taskId,
+        found.map(({ message }) => message),
+      );
+      for (const [index, { message }] of found.entries()) known.set(message, texts[index] as string);
+    }
+    const taken = await backend.shift(taskId, limit);
+    return Promise.all(
+      taken.map(async (message) => known.get(message) ?? ((await coded.messages(taskId, [message]))[0] as string)),
+    );
+  }
+
   /** The texts in a filter are those of the JSON, so core's own check has to find them. */
   async function searchAmongPayloads(
     search: NonNullable<TaskBackend["search"]>,
@@ -197,7 +214,7 @@ export function withCodec(backend: TaskBackend, codec: Codec): TaskBackend {
     }),
     deleteExpired,
     push,
-    shift: async (taskId, limit) => coded.messages(taskId, await backend.shift(taskId, limit)),
+    shift,
     listen: (onChange) => backend.listen(onChange),
     ...(backend.listenForClaims && { listenForClaims: backend.listenForClaims.bind(backend) }),
     ...(search && { search: (query) => searchAmongPayloads(search.bind(backend), query) }),

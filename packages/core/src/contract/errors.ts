@@ -60,7 +60,8 @@ export class TaskStoreError extends Error {
   readonly status: TaskStatus | undefined;
   /**
    * Of `BACKEND_UNAVAILABLE`, whether the write was applied. `not-applied`: try it again.
-   * `unknown`: its answer was lost, so read the task to find out. `undefined` for other codes.
+   * `unknown`: its answer was lost, so read the task to find out; or the call writes in several
+   * steps, and a part of it was done: call it again. `undefined` for other codes.
    */
   readonly write: "not-applied" | "unknown" | undefined;
 

@@ -1,3 +1,4 @@
+import { inSteps } from "../backend/in-steps.ts";
 import { clearTimeout, setImmediate, setTimeout } from "../process/real-time.ts";
 import { isTraced, traced } from "../process/tracing.ts";
 import type { BackendGateway } from "./backend-gateway.ts";
@@ -14,16 +15,22 @@ export function deleteExpired(
   limit: number,
   stopped: () => boolean = () => false,
 ): Promise<number> {
-  const run = () => deleteInSteps(gateway, limit, stopped);
+  const run = () => inSteps((wrote) => deleteInSteps(gateway, limit, stopped, wrote));
   return isTraced("sweep") ? traced({ operation: "sweep", method: "deleteExpired" }, run) : run();
 }
 
-async function deleteInSteps(gateway: BackendGateway, limit: number, stopped: () => boolean): Promise<number> {
+async function deleteInSteps(
+  gateway: BackendGateway,
+  limit: number,
+  stopped: () => boolean,
+  wrote: () => void,
+): Promise<number> {
   let total = 0;
   for (;;) {
     const left = Math.min(limit - total, BATCH);
     const { deleted, more } = await gateway.call((backend) => backend.deleteExpired(left));
     total += deleted;
+    if (deleted > 0) wrote();
     if (!more || total >= limit || stopped()) return total;
     await new Promise((resolve) => setImmediate(resolve));
   }

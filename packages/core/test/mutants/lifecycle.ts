@@ -118,6 +118,19 @@ export const lifecycleMutants: Mutant[] = [
     },
   },
   {
+    id: "denies-parts",
+    breaks: "A call that was done in part says that nothing was written",
+    kills: ["failure/parts"],
+    store: ({ operations }) => ({
+      operations: {
+        importTasks: (...args) =>
+          operations.importTasks(...args).catch((error) => {
+            throw isUnavailable(error) ? Object.assign(error, { write: "not-applied" }) : error;
+          }),
+      },
+    }),
+  },
+  {
     id: "needs-opening",
     breaks: "Other methods work only after the first list",
     kills: ["lifecycle/opening"],

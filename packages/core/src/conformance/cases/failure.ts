@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import type { TaskStoreError } from "../../contract/errors.ts";
-import { assertCode, newTask, QUESTION, RESULT, recordOf, refused } from "../kit/assertions.ts";
+import {
+  assertCode,
+  exported,
+  ifSupported,
+  newTask,
+  QUESTION,
+  RESULT,
+  range,
+  recordOf,
+  refused,
+} from "../kit/assertions.ts";
 import { type CaseBody, defineCase } from "../kit/case.ts";
 import { withoutWarning } from "../kit/quiet.ts";
 import { METHODS } from "./lifecycle.ts";
@@ -152,6 +162,30 @@ export const failureCases = [
       assertCode(errors[0], "BACKEND_UNAVAILABLE");
       await scene.outage.end();
       assert.equal((await store.messages.dequeueAll("t")).length, 1);
+    },
+  ),
+
+  define(
+    "failure/parts",
+    "A call of several steps that fails after a part of it says so with `unknown`, and does the rest when called again.",
+    async (scene) => {
+      const store = scene.open({ onError: () => undefined });
+      await newTask(store);
+      const [task] = await exported(store);
+      assert(task);
+      // More than a store writes in one step.
+      const tasks = range(101).map((index) => ({ ...task, taskId: `t${index}` }));
+      if (!(await ifSupported(store.operations.importTasks([task])))) return;
+      async function* interrupted() {
+        yield* tasks.slice(0, -1);
+        await scene.outage.begin();
+        yield* tasks.slice(-1);
+      }
+      const error = await refused(scene.soon(store.operations.importTasks(interrupted())), "BACKEND_UNAVAILABLE");
+      assert.equal(error.write, "unknown");
+      await scene.outage.end();
+      const { imported, existing } = await store.operations.importTasks(tasks);
+      assert.deepStrictEqual({ imported, existing }, { imported: 1, existing: 100 });
     },
   ),
 ];

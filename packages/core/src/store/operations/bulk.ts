@@ -1,3 +1,4 @@
+import { inSteps } from "../../backend/in-steps.ts";
 import { matchesFilter, searchByList, withPayloadsOf } from "../../backend/search.ts";
 import type { SearchPage } from "../../backend/search-query.ts";
 import type { PayloadField, StoredTask } from "../../backend/stored-task.ts";
@@ -97,11 +98,27 @@ function turn(): Promise<void> {
  * Does something to every task that the condition takes, oldest first, in bounded steps.
  * @param act Writes, unless it is a dry run, and says of each task whether it was done or why not.
  */
-export async function bulk(
+export function bulk(
+  gateway: BackendGateway,
+  condition: Condition,
+  options: BulkOptions,
+  act: Act,
+): Promise<BulkOutcome> {
+  return inSteps((wrote) => bulkInSteps(gateway, condition, options, act, wrote));
+}
+
+/** @param wrote Called for each task that was written, before the act ends or fails. */
+type Act = (
+  tasks: readonly StoredTask[],
+  wrote: () => void,
+) => Promise<readonly ("done" | keyof BulkOutcome["skipped"])[]>;
+
+async function bulkInSteps(
   gateway: BackendGateway,
   condition: Condition,
   { signal, onProgress }: BulkOptions,
-  act: (tasks: readonly StoredTask[]) => Promise<readonly ("done" | keyof BulkOutcome["skipped"])[]>,
+  act: Act,
+  wrote: () => void,
 ): Promise<BulkOutcome> {
   const outcome: BulkOutcome = { done: 0, skipped: {}, scanned: 0 };
   let after: number | null = null;
@@ -109,7 +126,7 @@ export async function bulk(
     signal?.throwIfAborted();
     const page = { order: "oldest", after, limit: WRITE_STEP, scan: SCAN_STEP, payloads: [] } as const;
     const found: SearchPage = await search(gateway, condition, page);
-    for (const each of await act(found.tasks)) {
+    for (const each of await act(found.tasks, wrote)) {
       if (each === "done") outcome.done += 1;
       else outcome.skipped[each] = (outcome.skipped[each] ?? 0) + 1;
     }

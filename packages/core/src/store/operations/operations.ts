@@ -1,3 +1,4 @@
+import { allDone } from "../../backend/in-steps.ts";
 import type { Patch, TaskBackend } from "../../backend/task-backend.ts";
 import { isStorableKey } from "../../contract/checks.ts";
 import { cannotUpdate, invalid, isTaskStoreError, notFound, notSupported } from "../../contract/errors.ts";
@@ -110,11 +111,14 @@ export class Operations implements TaskOperations {
     const condition = conditionOf(where, "cancelTasks");
     const { dryRun, statusMessage = "The task was cancelled." } = options;
     const patch = changePatch("", { status: "cancelled", statusMessage }, this.#gateway.encode);
-    return bulk(this.#gateway, condition, options, (tasks) =>
-      Promise.all(
+    return bulk(this.#gateway, condition, options, (tasks, wrote) =>
+      allDone(
         tasks.map(async ({ taskId, status, revision }) => {
           if (isTerminal(status)) return "ended";
-          return dryRun || (await this.#wrote(taskId, revision, patch)) ? "done" : "changed";
+          if (dryRun) return "done";
+          if (!(await this.#wrote(taskId, revision, patch))) return "changed";
+          wrote();
+          return "done";
         }),
       ),
     );
@@ -124,11 +128,11 @@ export class Operations implements TaskOperations {
     checkOptions("removeTasks", options, BULK_OPTIONS);
     const condition = conditionOf(where, "removeTasks");
     const remove = await this.#optional("remove", "remove tasks");
-    return bulk(this.#gateway, condition, options, async (tasks) => {
+    return bulk(this.#gateway, condition, options, async (tasks, wrote) => {
       const ended = tasks.filter(({ status }) => isTerminal(status)).map(({ taskId }) => taskId);
-      const removed = new Set(
-        options.dryRun || ended.length === 0 ? ended : await this.#gateway.call(() => remove(ended)),
-      );
+      const removes = !options.dryRun && ended.length > 0;
+      const removed = new Set(removes ? await this.#gateway.call(() => remove(ended)) : ended);
+      if (removes && removed.size > 0) wrote();
       return tasks.map(({ taskId, status }) => {
         if (!isTerminal(status)) return "active";
         return removed.has(taskId) ? "done" : "changed";

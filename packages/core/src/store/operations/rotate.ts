@@ -1,3 +1,4 @@
+import { inSteps } from "../../backend/in-steps.ts";
 import { lastPosition } from "../../backend/search.ts";
 import type { TaskBackend } from "../../backend/task-backend.ts";
 import type { Codec } from "../../codec/codec.ts";
@@ -20,10 +21,19 @@ const SCOPE = { owner: "rotation", orUnowned: true };
 const MOST_REASONS = 10;
 
 /** Encrypts payloads anew, step by step: see `TaskOperations`. */
-export async function rotate(
+export function rotate(
+  gateway: BackendGateway,
+  coded: Coded | undefined,
+  options: RotateOptions,
+): Promise<RotationOutcome> {
+  return inSteps((wrote) => rotateInSteps(gateway, coded, options, wrote));
+}
+
+async function rotateInSteps(
   gateway: BackendGateway,
   coded: Coded | undefined,
   { dryRun = false, cursor, signal, onProgress }: RotateOptions,
+  wrote: () => void,
 ): Promise<RotationOutcome> {
   if (!coded?.codec.encrypts)
     throw invalid("rotatePayloads needs a store with keys: give it the option codec with a stage that encrypts");
@@ -35,7 +45,7 @@ export async function rotate(
   let first: number | undefined;
   for (;;) {
     signal?.throwIfAborted();
-    const step = await gateway.call(() => rotateStep(backend, codec, after, dryRun));
+    const step = await gateway.call(() => rotateStep(backend, codec, after, dryRun, wrote));
     outcome.tasks += step.tasks;
     for (const count of ["current", "rotated", "unreadable", "changed"] as const) outcome[count] += step.counts[count];
     outcome.reasons = [...new Set([...outcome.reasons, ...step.reasons])].slice(0, MOST_REASONS);

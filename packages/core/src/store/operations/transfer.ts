@@ -1,3 +1,4 @@
+import { inSteps } from "../../backend/in-steps.ts";
 import { lastPosition } from "../../backend/search.ts";
 import type { StoredTask } from "../../backend/stored-task.ts";
 import type { RestoredTask, Step } from "../../backend/task-backend.ts";
@@ -43,10 +44,19 @@ export async function* exportTasks(gateway: BackendGateway, options: ExportOptio
 }
 
 /** Writes tasks as they were exported. A task whose id exists stays as it is. */
-export async function importTasks(
+export function importTasks(
+  gateway: BackendGateway,
+  tasks: AsyncIterable<ExportedTask> | Iterable<ExportedTask>,
+  options: ImportOptions,
+): Promise<ImportOutcome> {
+  return inSteps((wrote) => importInSteps(gateway, tasks, options, wrote));
+}
+
+async function importInSteps(
   gateway: BackendGateway,
   tasks: AsyncIterable<ExportedTask> | Iterable<ExportedTask>,
   { signal, onProgress }: ImportOptions,
+  wrote: () => void,
 ): Promise<ImportOutcome> {
   const outcome: ImportOutcome = { imported: 0, existing: 0 };
   let step: RestoredTask[] = [];
@@ -58,6 +68,7 @@ export async function importTasks(
       if (!backend.stepsOf && step.some(({ steps }) => steps.length > 0)) throw notSupported("keep steps", "stepsOf");
       return backend.restore(step);
     });
+    if (written.length > 0) wrote();
     outcome.imported += written.length;
     outcome.existing += step.length - written.length;
     step = [];
