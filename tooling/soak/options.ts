@@ -6,7 +6,7 @@ import { asUsageError, UsageError } from "../command.ts";
 export interface SoakOptions {
   readonly stores: readonly StoreName[];
   readonly minutes: number;
-  /** Tasks per second on each store. `undefined`: half of what the store can do here. */
+  /** Tasks per second on each store. `undefined`: all stores together are half of the load here. */
   readonly rate: number | undefined;
   /** How often a store is harmed, in seconds. */
   readonly faultSeconds: number;
@@ -20,7 +20,7 @@ export const HELP = `Runs servers on the stores for an hour, harms them, and loo
 
   --store <names>     ${STORES.join(", ")} (default: all, at the same time), with commas between them
   --minutes <number>  how long the load lasts (default: 60)
-  --rate <number>     tasks per second on each store (default: half of the maximum, which is measured first)
+  --rate <number>     tasks per second on each store (default: half of the maximum, which is measured first, shared among the stores)
   --faults <seconds>  time between two faults (default: 20)
   --out <file>        where the page of results goes (default: none)
   --help              show this

@@ -44,13 +44,13 @@ export async function runSoak(options: SoakOptions, interrupted: AbortSignal): P
   if (outcomes.some(({ found }) => found.length > 0)) throw new Error("The soak found faults");
 }
 
-/** Half of the maximum, or what the options say. */
+/** This store's share of half the load, or what the options say. */
 async function rateOf(scene: Scene, options: SoakOptions, signal: AbortSignal) {
   const start = performance.now();
   await scene.load(undefined, Math.min(MEASURE_MS, options.minutes * MINUTE_MS), signal);
   const maximum = (scene.lives * 1000) / (performance.now() - start);
   await scene.quietSample();
-  const rate = options.rate ?? Math.max(1, maximum / 2);
+  const rate = options.rate ?? Math.max(0.5, maximum / 2 / options.stores.length);
   console.log(`${scene.store}: at most ${maximum.toFixed(0)} tasks/s, the load is ${rate.toFixed(1)} tasks/s`);
   return { rate, maximum };
 }

@@ -16,6 +16,7 @@ export function postgresHarness(
   return {
     name,
     capabilities: { durable: true, multiProcess: true, outage: true },
+    patienceMs: 20_000,
     async isolate() {
       const proxy = await PostgresProxy.start(pooled?.url ?? database.url);
       const direct = pooled && (await PostgresProxy.start(database.url));
@@ -25,6 +26,8 @@ export function postgresHarness(
         connectionString: proxy.url,
         schema,
         maxConnections: 5,
+        // An outage refuses connections at once. Only a slow machine takes long.
+        connectTimeoutMs: 15_000,
         listenConnectionString: direct?.url,
         ...variant,
       };

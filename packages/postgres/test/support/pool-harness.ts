@@ -13,6 +13,7 @@ export function poolHarness(
   return {
     name: `PostgreSQL over ${name}`,
     capabilities: { durable: true, multiProcess: true, outage: true },
+    patienceMs: 20_000,
     async isolate() {
       const proxy = await PostgresProxy.start(database.url);
       const plan: PoolPlan = { driver: name, url: proxy.url, schema: newSchema(), proxy: webSocketProxy?.address };
@@ -21,7 +22,7 @@ export function poolHarness(
         open(options) {
           const pool = poolBy(plan);
           pools.push(pool);
-          return new PostgresTaskStore({ ...options, pool, schema: plan.schema });
+          return new PostgresTaskStore({ connectTimeoutMs: 15_000, ...options, pool, schema: plan.schema });
         },
         remote: { module: new URL("pools.ts", import.meta.url).href, argument: plan },
         outage: { begin: () => proxy.end(), end: () => proxy.begin() },

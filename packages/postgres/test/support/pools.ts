@@ -25,7 +25,7 @@ export function poolBy({ driver, url, proxy = "" }: PoolPlan): PgPool & { end():
 /** Opens a store in another process for the conformance suite. */
 export function open(plan: PoolPlan, options: TaskStoreOptions | undefined): PostgresTaskStore {
   const pool = poolBy(plan);
-  const store = new PostgresTaskStore({ ...options, pool, schema: plan.schema });
+  const store = new PostgresTaskStore({ connectTimeoutMs: 15_000, ...options, pool, schema: plan.schema });
   const close = store.close.bind(store);
   // An idle connection of Neon's keeps its process alive.
   store.close = async () => {

@@ -6,9 +6,11 @@ import { TcpProxy } from "../../../../tooling/databases/proxy.ts";
 import { type Address, clientAt, openWith } from "./remote.ts";
 
 /**
- * Long enough for any call on a slow machine, and short enough for cases that wait for a timeout.
+ * Long enough for the first call on a slow machine, which connects to every node of a cluster, and
+ * short enough for cases that wait for a timeout.
  */
-const commandTimeoutMs = 4000;
+const commandTimeoutMs = { Redis: 4000, "Redis Cluster": 8000 };
+const patienceMs = 20_000;
 
 /**
  * Runs the suite on the shared server of this kind, or on the one at the URL, by this client. Each
@@ -18,10 +20,11 @@ export function harness(kind: Address["kind"], by: Address["by"], url?: string):
   return {
     name: `${kind} (${by})`,
     capabilities: { durable: true, multiProcess: true, outage: true },
+    patienceMs,
     async isolate() {
       const { address, client, proxies, destroy } = await place(kind, by, url);
       return {
-        open: (options) => openWith(address, client, { commandTimeoutMs, ...options }),
+        open: (options) => openWith(address, client, { commandTimeoutMs: commandTimeoutMs[kind], ...options }),
         remote: { module: new URL("remote.ts", import.meta.url).href, argument: address },
         outage: {
           begin: async () => void (await Promise.all(proxies.map((proxy) => proxy.begin()))),
