@@ -6,11 +6,11 @@ const [memory] = stores;
 const newPlace = (memory as (typeof stores)[number]).usePlaces();
 
 /**
- * A backend that counts its listeners. Its `listen` fails while `broken` is set, and begins and
+ * A backend that counts its listeners and its reads of many. Its `listen` fails while `broken` is set, and begins and
  * ends once `gate` lets it.
  */
 function listening(backend: TaskBackend) {
-  const present = { claims: 0, changes: 0, begun: 0, ending: 0, broken: false, gate: Promise.resolve() };
+  const present = { claims: 0, changes: 0, begun: 0, ending: 0, reads: 0, broken: false, gate: Promise.resolve() };
   const start = async (kind: "claims" | "changes", onChange: OnChange) => {
     present.begun += 1;
     await present.gate;
@@ -28,6 +28,10 @@ function listening(backend: TaskBackend) {
   const own: Partial<TaskBackend> = {
     listen: (onChange) => start("changes", onChange),
     listenForClaims: (onChange) => start("claims", onChange),
+    readMany(...args) {
+      present.reads += 1;
+      return backend.readMany(...args);
+    },
   };
   const proxy = new Proxy(backend, {
     get(target, key) {
@@ -186,5 +190,43 @@ test("an end of listening that fails is reported, and listening begins again", a
   await until(() => reported.length === 1);
   await store.waitForTask(taskId, { until: "change" });
   expect(present.begun).toBe(2);
+  await store.close();
+});
+
+test("fallback reads leave the listening as it is", async () => {
+  await using place = await newPlace();
+  const { backend, present } = listening(place.openBackend());
+  const store = new DurableTaskStore(backend, { sweepIntervalMs: false, fallbackPollMs: 1 });
+  const { taskId } = await store.createTask({ name: "work" });
+  const end = store.waitForTask(taskId);
+  await until(() => present.reads >= 5);
+  expect(present).toMatchObject({ begun: 1, changes: 1, ending: 0 });
+  await store.cancelTask(taskId);
+  await end;
+  await store.close();
+});
+
+test("listening goes on when one that began before it fails later", async () => {
+  await using place = await newPlace();
+  const { backend, present } = listening(place.openBackend());
+  const reported: unknown[] = [];
+  const store = new DurableTaskStore(backend, {
+    sweepIntervalMs: false,
+    fallbackPollMs: 20,
+    onError: (error) => reported.push(error),
+  });
+  const gate = Promise.withResolvers<void>();
+  present.gate = gate.promise;
+  const claims = store.watchClaimable(() => undefined);
+  await until(() => present.begun === 1);
+  present.gate = Promise.resolve();
+  const changes = store.subscribe(() => undefined);
+  await until(() => present.changes === 1);
+  gate.reject(new Error("not now"));
+  await until(() => reported.length === 1);
+  const stops = [await claims, await changes, await store.subscribe(() => undefined)];
+  expect(present).toMatchObject({ begun: 2, changes: 1 });
+  for (const stop of stops) stop();
+  await until(() => present.changes === 0);
   await store.close();
 });
