@@ -63,6 +63,7 @@ const run = [
   }),
   room("In production", "run", {
     observability: "Monitoring",
+    tracing: "Traces and metrics",
     operating: "Operating a store",
     cli: "Command line",
     dashboard: "Dashboard",
@@ -103,6 +104,7 @@ const inside = room("Inside", "inside", {
 
 const reference = [
   room("Reference", "reference", {
+    contract: "The contract of a store",
     errors: "Errors",
     "cli-json": "JSON of mcp-tasks",
     "dashboard-api": "The dashboard's API",
