@@ -6,12 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { repositoryRoot, run } from "../packages.ts";
 import { readmeFences } from "../readmes.ts";
-import { environmentOf, programs, runnable, writePrograms } from "./fixtures/programs.ts";
+import { bare, environmentOf, programs, runnable, shownOutputs, writePrograms } from "./fixtures/programs.ts";
 
 // Every `ts` and `js` fence of a README is a program. It is type-checked (`ts`) and must run to
 // success in its own process. In the info string, `no-run` skips the run. `title="name.ts"` names
 // the file, so that later fences of the same README can import it. A program that reads
-// DATABASE_URL or REDIS_URL gets a database of its own.
+// DATABASE_URL or REDIS_URL gets a database of its own. A comment behind `console.log(...)` is its
+// output.
 
 const fences = readmeFences();
 const commands = fences
@@ -51,7 +52,12 @@ test.runIf(programs.some(({ language }) => language === "ts"))(
 describe.each(runnable)("$readme", (program) => {
   test(`the program at line ${program.line} runs`, async ({ onTestFinished }) => {
     const env = await environmentOf(program, onTestFinished);
-    await run(process.execPath, [program.file], { cwd: join(scratch, program.folder), env, timeoutMs: 120_000 });
+    const output = await run(process.execPath, [program.file], {
+      cwd: join(scratch, program.folder),
+      env,
+      timeoutMs: 120_000,
+    });
+    for (const shown of shownOutputs(program)) expect(bare(output)).toContain(bare(shown));
   }, 150_000);
 });
 

@@ -28,6 +28,11 @@ test.each<[what: string, options: object, says: RegExp]>([
   ],
   ["a schema without a name", { connectionString, schema: "" }, /schema must be a name of 1 to 63 bytes/],
   ["neither connectionString nor pool", {}, /either connectionString or pool/],
+  [
+    "an environment variable that is not set",
+    { connectionString: undefined },
+    /connectionString is undefined: .* environment variable/,
+  ],
   ["a URL object", { connectionString: new URL(connectionString) }, /connectionString must be a string/],
   ["a connection string as pool", { pool: connectionString }, /pool must be a Pool of pg, not a string/],
   ["a wrong option of every store", { connectionString, limits: { ttl: 60_000 } }, /limits\.ttl must be an object/],

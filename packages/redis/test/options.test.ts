@@ -18,6 +18,7 @@ test.each<[what: string, options: object, says: RegExp]>([
   ["text for a time", { url, commandTimeoutMs: "5" }, /commandTimeoutMs must be a whole number .* not a string/],
   ["a URL of another kind", { url: "http://127.0.0.1" }, /url must be a URL that begins with redis:/],
   ["neither URL nor client", {}, /either url or client/],
+  ["an environment variable that is not set", { url: undefined }, /url is undefined: .* environment variable/],
   ["the class of clients", { client: Redis }, /client must be a Redis or Cluster of ioredis, a client/],
   ["a client of pg", { client: { query: () => 1, connect: () => 1 } }, /a client of node-redis from createClient/],
   ["a wrong option of every store", { url, limits: { ttl: 60_000 } }, /limits\.ttl must be an object/],

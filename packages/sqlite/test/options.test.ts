@@ -20,6 +20,7 @@ test.each<[what: string, options: object, says: RegExp]>([
   ["a wrong mode", { path, synchronous: "off" }, /synchronous must be "normal" or "full"/],
   ["a table prefix that is SQL", { path, tablePrefix: "a;b" }, /tablePrefix must be lower-case letters/],
   ["neither path nor database", {}, /either path or database/],
+  ["an environment variable that is not set", { path: undefined }, /path is undefined: .* environment variable/],
   ["a database of another kind", { database: {} }, /database must be a Database of better-sqlite3/],
   ["a driver that it does not know", { path, driver: "sqlite3" }, /driver must be "better-sqlite3", "node:sqlite" or/],
   ["a wrong option of every store", { path, limits: { ttl: 60_000 } }, /limits\.ttl must be an object/],

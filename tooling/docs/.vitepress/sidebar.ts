@@ -105,6 +105,7 @@ const inside = room("Inside", "inside", {
 const reference = [
   room("Reference", "reference", {
     contract: "The contract of a store",
+    "store-options": "Options of every store",
     errors: "Errors",
     "cli-json": "JSON of mcp-tasks",
     "dashboard-api": "The dashboard's API",

@@ -98,8 +98,13 @@ export function checked<Value>(path: string, value: Value, check: OptionCheck, w
 
 /** @throws TaskStoreError `INVALID_ARGUMENT` unless exactly one of two options is given */
 export function checkEither<Options extends object>(options: Options, one: keyof Options, other: keyof Options): void {
-  if ((options[one] === undefined) === (options[other] === undefined))
-    throw invalid(`Give either ${String(one)} or ${String(other)}`);
+  if ((options[one] === undefined) !== (options[other] === undefined)) return;
+  const empty = options[one] === undefined ? [one, other].find((name) => Object.hasOwn(options, name)) : undefined;
+  throw invalid(
+    empty === undefined
+      ? `Give either ${String(one)} or ${String(other)}`
+      : `${String(empty)} is undefined: if it comes from an environment variable, set that`,
+  );
 }
 
 /** @throws TaskStoreError `INVALID_ARGUMENT` for an option that has no effect beside another one */
