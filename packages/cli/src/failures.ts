@@ -10,8 +10,13 @@ export function failureText(error: unknown): string {
   // The tables' own message names a function of the library.
   if (code === "SCHEMA_MISMATCH" && /migrate\(\)/.test(error.message))
     return "the store's tables are missing or of an older version: run mcp-tasks migrate, and check that --store, --schema and --table-prefix are right";
-  if (code === "PAYLOAD_UNREADABLE")
-    return `${error.message}: give --codec with the keys, or write a "codec" into the configuration`;
+  if (code === "PAYLOAD_UNREADABLE") {
+    const { taskId } = error as { taskId?: unknown };
+    const text = typeof taskId === "string" ? `task ${taskId}: ${error.message}` : error.message;
+    // Keys do not bring a lost object back.
+    if (/is no longer in the storage/.test(text)) return text;
+    return `${text}: give --codec with the keys, or write a "codec" into the configuration`;
+  }
   if (code === "NOT_SUPPORTED") return `${error.message}: update the store's package`;
   const reason = reasonOf(error.cause);
   return reason === undefined ? error.message : `${error.message} (${reason})`;

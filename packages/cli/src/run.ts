@@ -72,7 +72,9 @@ async function runCommand(
     settings = await storeSettings(values as CommonValues, process.env);
     output.hide(secretsOf(settings.address));
     if (settings.readOnly && command.writes && !values["dry-run"])
-      throw new UsageError("the store is read-only here: leave out --read-only to change it, or give --dry-run");
+      throw new UsageError(
+        "the store is read-only here: leave out --read-only or give --no-read-only to change it, or give --dry-run",
+      );
   }
   const context: Context = {
     values,

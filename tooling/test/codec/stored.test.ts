@@ -117,6 +117,15 @@ describe.each(stores)("$name", ({ usePlaces }) => {
     await expect(place.open({ codec: encrypted }).getTaskResult(taskId)).rejects.toThrow('there is no key "two"');
   });
 
+  test("an export names the task that it cannot read", async () => {
+    await using place = await newPlace();
+    const { taskId } = await place.open({ codec: rotated }).createTask({ name: "bake" });
+    await expect(exportOf(place.open({ codec: encrypted }))).rejects.toMatchObject({
+      code: "PAYLOAD_UNREADABLE",
+      taskId,
+    });
+  });
+
   test("an export has the payloads, and a store with another key keeps them by its own", async () => {
     await using place = await newPlace();
     await using target = await newPlace();

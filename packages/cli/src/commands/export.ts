@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { defineCommand } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
@@ -28,6 +29,10 @@ export default defineCommand({
         written += 1;
         if (file !== undefined) output.progress(`${count(written, "task")} so far`);
       }
+    } catch (error) {
+      // Half an export is no backup, and would be in the way of the next one.
+      if (file !== undefined && !signal.aborted) await rm(file);
+      throw error;
     } finally {
       if (file !== undefined) await ended(target);
     }

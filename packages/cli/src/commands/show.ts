@@ -20,7 +20,7 @@ export default defineCommand({
     payloads: { type: "boolean", short: "p", help: "show request, result, error, questions and checkpoint, too" },
   },
   details:
-    "The beginning of an id will do if it is of one task alone. Payloads are hidden unless asked for: they hold what users have sent.",
+    "The beginning of an id, of four characters or more, will do if it is of one task alone. Payloads are hidden unless asked for: they hold what users have sent.",
   async run({ values, arguments: [given = ""], output, open }) {
     const { store } = await open();
     const taskId = await taskIdOf(store, given);

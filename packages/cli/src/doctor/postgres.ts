@@ -31,8 +31,20 @@ const INDEXES = [
   "tasks_by_expiry",
   "tasks_by_lease",
   "tasks_active",
+  "tasks_failed",
+  "task_messages_pkey",
   "task_messages_by_task",
   "task_messages_by_expiry",
+  "task_steps_pkey",
+  "task_turns_pkey",
+  "task_pauses_pkey",
+  "task_notifiers_pkey",
+  "task_events_pkey",
+  "task_events_due",
+  "task_events_by_task",
+  "task_events_set_aside",
+  "task_store_pkey",
+  "task_store_migrations_pkey",
 ] as const;
 
 /** The checks of a database, over this connection. */
@@ -144,8 +156,13 @@ async function indexes(client: Client, schema: string): Promise<Found | Found[]>
        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND i.indisvalid`,
     [schema],
   );
+  const { exists } = await row<{ exists: boolean }>(
+    client,
+    "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'tasks') AS exists",
+    [schema],
+  );
   // Without tables there are none, and another check says so.
-  return rows.length === 0 ? [] : indexFinding(INDEXES, new Set(rows.map(({ name }) => name)));
+  return exists ? indexFinding(INDEXES, new Set(rows.map(({ name }) => name))) : [];
 }
 
 /**

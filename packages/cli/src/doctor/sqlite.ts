@@ -37,7 +37,15 @@ const NETWORK: ReadonlyMap<number, string> = new Map([
   [0x19830326, "BeeGFS"],
 ]);
 
-const INDEXES = ["tasks_by_id", "tasks_by_owner", "tasks_by_expiry", "messages_by_task", "messages_by_expiry"];
+const INDEXES = [
+  "tasks_by_id",
+  "tasks_by_owner",
+  "tasks_by_expiry",
+  "messages_by_task",
+  "messages_by_expiry",
+  "events_due",
+  "events_by_task",
+];
 
 /** The checks of a file, over this connection. */
 export function sqliteChecks(database: SqliteDatabase, settings: StoreSettings): Checks {

@@ -4,6 +4,7 @@ import type { LeasedTask } from "../contract/leased-task.ts";
 import { checkOptions, checks, type OptionTable } from "../contract/option-checks.ts";
 import type { InputRequest } from "../contract/record.ts";
 import { onAbort } from "../process/aborts.ts";
+import { throughOutages } from "./persisted.ts";
 import type { RunTaskOptions } from "./run-options.ts";
 import type { InputOptions } from "./task-handler.ts";
 
@@ -35,14 +36,18 @@ export class Asking {
     const timeoutMs = options.timeoutMs ?? this.#options.inputTimeoutMs;
     const forget = onAbort(this.#signal, (reason) => answered.abort(reason));
     try {
-      await this.#leased.requestInputs({ [key]: request });
+      await this.#throughOutages(() => this.#leased.requestInputs({ [key]: request }));
       // A failure ends the wait. A success stores the answer, which the wait finds.
       this.#deliver(key, request, signal).catch((error: unknown) => answered.abort(error));
-      return (await this.#leased.awaitInput(key, { signal, timeoutMs })) as Answer;
+      return (await this.#throughOutages(() => this.#leased.awaitInput(key, { signal, timeoutMs }))) as Answer;
     } finally {
       forget();
       answered.abort();
     }
+  }
+
+  #throughOutages<T>(call: () => Promise<T>): Promise<T> {
+    return throughOutages(this.#leased.lease.leaseMs, call, () => !this.#signal.aborted);
   }
 
   /** Takes a question that has no answer yet to the requestor, if there is a `deliver`. */

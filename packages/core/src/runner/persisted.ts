@@ -11,8 +11,13 @@ export type Persisted<T> = ({ written: T } | { error: unknown }) & { again: bool
 /**
  * Makes a call again while the backend cannot be reached, for as long as the runner's lease can be
  * its own: its work may have taken hours.
+ * @param goesOn Asked before the call is made again.
  */
-export async function persisted<T>(leaseMs: number, write: () => Promise<T>): Promise<Persisted<T>> {
+export async function persisted<T>(
+  leaseMs: number,
+  write: () => Promise<T>,
+  goesOn: () => boolean = () => true,
+): Promise<Persisted<T>> {
   const giveUpAt = now() + leaseMs;
   for (let pause = PAUSE_MS; ; pause = Math.min(2 * pause, MAX_PAUSE_MS)) {
     const again = pause > PAUSE_MS;
@@ -20,7 +25,16 @@ export async function persisted<T>(leaseMs: number, write: () => Promise<T>): Pr
       return { written: await write(), again };
     } catch (error) {
       if (!isTaskStoreError(error, "BACKEND_UNAVAILABLE") || now() >= giveUpAt) return { error, again };
+      if (!goesOn()) return { error, again };
       await new Promise((resolve) => setTimeout(resolve, pause).unref());
+      if (!goesOn()) return { error, again };
     }
   }
+}
+
+/** The same. It rejects with the last error. */
+export async function throughOutages<T>(...call: Parameters<typeof persisted<T>>): Promise<T> {
+  const done = await persisted(...call);
+  if ("error" in done) throw done.error;
+  return done.written;
 }

@@ -18,7 +18,7 @@ import { clearInterval, now, setInterval } from "../process/real-time.ts";
 import { publishLost } from "../process/tracing.ts";
 import { Asking } from "./asking.ts";
 import { failure, resultOutcome, storeOutcome } from "./outcome.ts";
-import { persisted } from "./persisted.ts";
+import { persisted, throughOutages } from "./persisted.ts";
 import type { CreateMessageResult } from "./questions.ts";
 import { retryDelay } from "./retry.ts";
 import type { RunOutcome, RunTaskOptions } from "./run-options.ts";
@@ -141,8 +141,9 @@ export class Run {
   }
 
   async #keep(name: string, result: unknown): Promise<void> {
-    const kept = await persisted(this.#leased.lease.leaseMs, () => this.#leased.update({ step: { name, result } }));
-    if ("error" in kept) throw this.#seen(kept.error);
+    await this.#unlessOver(
+      throughOutages(this.#leased.lease.leaseMs, () => this.#leased.update({ step: { name, result } })),
+    );
   }
 
   /** The same call; if it says that the task is no longer this run's, the handler is aborted. */
@@ -179,14 +180,13 @@ export class Run {
   async #progress(statusMessage: string, checkpoint?: unknown): Promise<boolean> {
     // A run that is stopping may still save its progress.
     if (this.#lost || this.#finishing || this.#done.signal.aborted) return false;
-    try {
-      await this.#leased.update({ statusMessage, checkpoint });
-      return true;
-    } catch (error) {
-      if (!isOver(error)) throw error;
-      this.#over(error);
-      return false;
-    }
+    const { leaseMs } = this.#leased.lease;
+    const update = () => this.#leased.update({ statusMessage, checkpoint });
+    const saved = await persisted(leaseMs, update, () => !this.#lost && !this.#abort.signal.aborted);
+    if (!("error" in saved)) return true;
+    if (isOver(saved.error)) this.#over(saved.error);
+    else if (!this.#lost) throw saved.error;
+    return false;
   }
 
   /** Learns at once when another call ends the task. */

@@ -48,7 +48,9 @@ export interface TaskContext<Checkpoint = unknown, Context = Record<string, unkn
    * lost, the next one finds the checkpoint.
    *
    * The whole checkpoint is written each time, so keep it small. Resolves to `false` once the run
-   * is over, and then changes nothing.
+   * is over, and then changes nothing. While the database cannot be reached, the call is made
+   * again, for as long as the lease can still be this run's. `elicit`, `sample` and `step` do the
+   * same.
    * @param checkpoint JSON.
    * @throws `BACKEND_UNAVAILABLE`, `PAYLOAD_TOO_LARGE`, `INVALID_ARGUMENT`
    */
