@@ -4,8 +4,8 @@ import { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 
 // Each instance of a function is a process of its own, so the tasks are in a database. No process
-// stays, so none takes over tasks: each call of `drain` runs those that wait.
-const store = new PostgresTaskStore({ connectionString: process.env["DATABASE_URL"] ?? "" });
+// stays, so none takes over tasks or listens: each call of `drain` runs those that wait.
+const store = new PostgresTaskStore({ connectionString: process.env["DATABASE_URL"] ?? "", listen: false });
 const tasks = new TasksExtension({ store, worker: false });
 
 export function register(server: McpServer): void {
