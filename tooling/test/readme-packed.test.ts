@@ -2,7 +2,15 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { publicPackages, run } from "../packages.ts";
 import { isWide } from "../wide.ts";
-import { bare, environmentOf, programs, runnable, shownOutputs, writePrograms } from "./fixtures/programs.ts";
+import {
+  bare,
+  environmentOf,
+  importsOf,
+  programs,
+  runnable,
+  shownOutputs,
+  writePrograms,
+} from "./fixtures/programs.ts";
 import { installedVersion, usePackedProject } from "./packed-project.ts";
 
 // What a reader does who copies the programs of every page: an empty folder, `npm install`, and
@@ -10,13 +18,6 @@ import { installedVersion, usePackedProject } from "./packed-project.ts";
 
 const ours = publicPackages().map(({ name }) => name);
 const needed = [...new Set(programs.flatMap(({ code }) => importsOf(code)))].filter((name) => !ours.includes(name));
-
-/** The packages that a program imports. */
-function importsOf(code: string): string[] {
-  return [...code.matchAll(/(?:from|import\() ?"((?:@[\w.-]+\/)?[\w.-]+)/g)].flatMap(([, name = ""]) =>
-    name.startsWith(".") || name.startsWith("node:") || name === "node" ? [] : [name],
-  );
-}
 
 describe.runIf(isWide)("outside the repository", () => {
   const project = usePackedProject({

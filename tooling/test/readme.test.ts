@@ -6,7 +6,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { repositoryRoot, run } from "../packages.ts";
 import { readmeFences } from "../readmes.ts";
-import { bare, environmentOf, programs, runnable, shownOutputs, writePrograms } from "./fixtures/programs.ts";
+import {
+  bare,
+  environmentOf,
+  importsOf,
+  programs,
+  runnable,
+  shownOutputs,
+  writePrograms,
+} from "./fixtures/programs.ts";
 
 // Every `ts` and `js` fence of a README is a program. It is type-checked (`ts`) and must run to
 // success in its own process. In the info string, `no-run` skips the run. `title="name.ts"` names
@@ -108,6 +116,19 @@ test("the root README shows the measured figures", () => {
     if (wakeUp.endsWith(" ms"))
       expect(measured.some((line) => line.startsWith(`| another process, p99 | ${wakeUp} |`))).toBe(true);
   }
+});
+
+test("a page says how to install what its programs import", () => {
+  const missing = Map.groupBy(programs, ({ readme }) => readme)
+    .entries()
+    .flatMap(([readme, ofPage]) => {
+      const page = readFileSync(join(repositoryRoot, readme), "utf8");
+      // In a block of shell, or in a sentence that goes on with other names.
+      const named = [...page.matchAll(/npm (?:install|i) [^\n]*(?:\n[^\n`]*`[^\n]*)?/g)].join(" ").split(/[\s`(),:;]+/);
+      const imported = new Set(ofPage.flatMap(({ code }) => importsOf(code)));
+      return [...imported].filter((name) => !named.includes(name)).map((name) => `${readme}: ${name}`);
+    });
+  expect([...missing]).toEqual([]);
 });
 
 test("every command in a README is a script of this repository", () => {
