@@ -50,7 +50,9 @@ describe("SQLite", () => {
     await before.close();
     // The others come with the first call that needs them.
     const indexes = database
-      .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND name NOT LIKE '%by_lease%' AND name NOT LIKE '%active_or_failed%' AND sql IS NOT NULL")
+      .prepare(
+        "SELECT name FROM sqlite_schema WHERE type = 'index' AND name NOT LIKE '%by_lease%' AND name NOT LIKE '%active_or_failed%' AND sql IS NOT NULL",
+      )
       .pluck()
       .all() as string[];
     expect(indexes.length).toBeGreaterThan(5);

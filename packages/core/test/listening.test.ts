@@ -6,8 +6,8 @@ const [memory] = stores;
 const newPlace = (memory as (typeof stores)[number]).usePlaces();
 
 /**
- * A backend that counts its listeners and its reads of many. Its `listen` fails while `broken` is set, and begins and
- * ends once `gate` lets it.
+ * A backend that counts its listeners and its reads of many. Its `listen` fails while `broken` is
+ * set, and begins and ends once `gate` lets it.
  */
 function listening(backend: TaskBackend) {
   const present = { claims: 0, changes: 0, begun: 0, ending: 0, reads: 0, broken: false, gate: Promise.resolve() };

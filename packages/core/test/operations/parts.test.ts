@@ -22,7 +22,8 @@ function open(storage: MemoryStorage, options: TaskStoreOptions = {}) {
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== "function") return value;
       return (...args: unknown[]) => {
-        if (name === failing.method && (failing.calls -= 1) < 0)
+        if (name === failing.method) failing.calls -= 1;
+        if (name === failing.method && failing.calls < 0)
           throw unavailable("No database: nothing was changed", new Error("gone"));
         return value.apply(target, args);
       };
