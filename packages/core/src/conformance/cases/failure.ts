@@ -184,8 +184,22 @@ export const failureCases = [
       const error = await refused(scene.soon(store.operations.importTasks(interrupted())), "BACKEND_UNAVAILABLE");
       assert.equal(error.write, "unknown");
       await scene.outage.end();
-      const { imported, existing } = await store.operations.importTasks(tasks);
-      assert.deepStrictEqual({ imported, existing }, { imported: 1, existing: 100 });
+      // Connections that the outage has ended may fail a call each.
+      const again = async <T>(call: () => Promise<T>): Promise<T> => {
+        for (;;) {
+          try {
+            return await call();
+          } catch (error) {
+            assertCode(error, "BACKEND_UNAVAILABLE");
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+        }
+      };
+      assert(await again(() => store.getTask("t0")), "The part that was written is missing");
+      const rest = await again(() => store.operations.importTasks(tasks));
+      assert.equal(rest.imported + rest.existing, 101);
+      assert(rest.existing >= 100, "The part that was written was written again");
+      assert(await store.getTask("t100"), "The rest is missing");
     },
   ),
 ];
