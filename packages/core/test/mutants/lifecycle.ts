@@ -265,7 +265,7 @@ export const lifecycleMutants: Mutant[] = [
     store: (store) => ({
       async createTask(options, ...rest) {
         const taskId = options.taskId ?? crypto.randomUUID();
-        void pause(30).then(() => store.createTask({ ...options, taskId }, ...rest).catch(() => undefined));
+        void pause(2000).then(() => store.createTask({ ...options, taskId }, ...rest).catch(() => undefined));
         const now = new Date().toISOString();
         return {
           taskId,

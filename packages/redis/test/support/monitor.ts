@@ -25,7 +25,8 @@ export class MonitorLog {
 
   static async start(redis: Redis): Promise<MonitorLog> {
     const log = new MonitorLog(redis);
-    const monitor = await redis.monitor();
+    // The answer to a ready check could come when the connection takes only what MONITOR sends.
+    const monitor = await redis.duplicate({ enableReadyCheck: false, lazyConnect: true }).monitor();
     monitor.on("monitor", (_time: string, args: string[], source: string) => log.#line(args, source));
     void log.#ended.promise.then(() => monitor.disconnect());
     return log;
