@@ -2,7 +2,7 @@ import { createReadStream, existsSync, globSync, readFileSync, statSync } from "
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { repositoryRoot, run } from "../packages.ts";
 import { isWide } from "../wide.ts";
 import { isTooWide, useBrowser, violationsOf } from "./fixtures/browser.ts";
@@ -139,8 +139,16 @@ suite("the site", () => {
 
   test("the search finds a page without asking any other host", async () => {
     const page = await browser.open(`${origin}${BASE}`);
-    await page.keyboard.press("/");
-    await page.getByRole("searchbox").fill("lease lost");
+    const box = page.getByRole("searchbox");
+    // The page hears the key once its program runs.
+    await vi.waitFor(
+      async () => {
+        if (!(await box.isVisible())) await page.keyboard.press("/");
+        expect(await box.isVisible()).toBe(true);
+      },
+      { timeout: 30_000, interval: 200 },
+    );
+    await box.fill("lease lost");
     await page.locator(".result").first().waitFor();
     expect(await page.locator(".result").count()).toBeGreaterThan(1);
   });
