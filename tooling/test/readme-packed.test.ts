@@ -1,16 +1,7 @@
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { publicPackages, run } from "../packages.ts";
 import { isWide } from "../wide.ts";
-import {
-  bare,
-  environmentOf,
-  importsOf,
-  programs,
-  runnable,
-  shownOutputs,
-  writePrograms,
-} from "./fixtures/programs.ts";
+import { expectRun, importsOf, programs, runnable, writePrograms } from "./fixtures/programs.ts";
 import { installedVersion, usePackedProject } from "./packed-project.ts";
 
 // What a reader does who copies the programs of every page: an empty folder, `npm install`, and
@@ -35,10 +26,7 @@ describe.runIf(isWide)("outside the repository", () => {
 
   describe.each(runnable)("$readme", (program) => {
     test(`the program at line ${program.line} runs`, { timeout: 150_000 }, async ({ onTestFinished }) => {
-      const env = await environmentOf(program, onTestFinished);
-      const cwd = join(project.directory, program.folder);
-      const output = await run(process.execPath, [program.file], { cwd, env, timeoutMs: 120_000 });
-      for (const shown of shownOutputs(program)) expect(bare(output)).toContain(bare(shown));
+      await expectRun(program, project.directory, onTestFinished);
     });
   });
 });

@@ -6,15 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { repositoryRoot, run } from "../packages.ts";
 import { readmeFences } from "../readmes.ts";
-import {
-  bare,
-  environmentOf,
-  importsOf,
-  programs,
-  runnable,
-  shownOutputs,
-  writePrograms,
-} from "./fixtures/programs.ts";
+import { expectRun, importsOf, programs, runnable, writePrograms } from "./fixtures/programs.ts";
 
 // Every `ts` and `js` fence of a README is a program. It is type-checked (`ts`) and must run to
 // success in its own process. In the info string, `no-run` skips the run. `title="name.ts"` names
@@ -59,13 +51,7 @@ test.runIf(programs.some(({ language }) => language === "ts"))(
 
 describe.each(runnable)("$readme", (program) => {
   test(`the program at line ${program.line} runs`, async ({ onTestFinished }) => {
-    const env = await environmentOf(program, onTestFinished);
-    const output = await run(process.execPath, [program.file], {
-      cwd: join(scratch, program.folder),
-      env,
-      timeoutMs: 120_000,
-    });
-    for (const shown of shownOutputs(program)) expect(bare(output)).toContain(bare(shown));
+    await expectRun(program, scratch, onTestFinished);
   }, 150_000);
 });
 

@@ -4,10 +4,10 @@ import { aesGcm } from "@mcp-task-store/core";
 import { PostgresTaskStore } from "@mcp-task-store/postgres";
 import { expect, onTestFinished, test } from "vitest";
 import { useDatabase } from "../../../tooling/databases/fixtures.ts";
+import { NOTIFIER, PARTLY, setAsideEvents } from "../../../tooling/test/fixtures/parts.ts";
 import { newSchema, poolOf } from "./support/sql.ts";
 
 const database = useDatabase();
-const notifier = "mail";
 /** More events than one statement writes. */
 const MANY = 600;
 const MESSAGE = { type: "notification", message: { jsonrpc: "2.0", method: "n" }, timestamp: 1 } as const;
@@ -39,52 +39,31 @@ async function opened(options: Partial<ConstructorParameters<typeof PostgresTask
 async function withEvents() {
   const place = await opened();
   const { store } = place;
-  await store.events.register({ name: notifier, on: ["created"] });
-  await Promise.all(Array.from({ length: MANY }, () => store.createTask({ name: "render" })));
-  const taken = (await store.events.take({ notifier, limit: MANY, leaseMs: 60_000 })) ?? [];
-  await store.events.settle(
-    notifier,
-    taken.map(({ lease }) => ({ lease, outcome: "setAside", error: "no address" }) as const),
-  );
+  await setAsideEvents(store, MANY);
   return place;
 }
-
-async function refusal(call: Promise<unknown>) {
-  const { code, write, message, cause } = (await call.then(
-    () => expect.unreachable(),
-    (error: unknown) => error,
-  )) as Record<string, unknown>;
-  return { code, write, message, cause: String(cause) };
-}
-
-const PARTLY = {
-  code: "BACKEND_UNAVAILABLE",
-  write: "unknown",
-  message: expect.stringContaining("a part of it was done"),
-  cause: expect.stringContaining("no disk"),
-};
 
 test("removeNotifier", async () => {
   const { store, refuse, mend, count } = await withEvents();
   await refuse("DELETE", "task_events", "OLD.seq > 550");
-  expect(await refusal(store.operations.removeNotifier(notifier))).toMatchObject(PARTLY);
+  await expect(store.operations.removeNotifier(NOTIFIER)).rejects.toMatchObject(PARTLY);
   await mend("task_events");
   // The registration is gone, and so are its events now.
-  expect(await store.operations.removeNotifier(notifier)).toBe(false);
+  expect(await store.operations.removeNotifier(NOTIFIER)).toBe(false);
   expect(await count("task_events")).toBe(0);
 });
 
 test("redeliverEvents", async () => {
   const { store, refuse, mend } = await withEvents();
   await refuse("UPDATE", "task_events");
-  expect(await refusal(store.operations.redeliverEvents({ notifier, all: true }))).toMatchObject({
+  await expect(store.operations.redeliverEvents({ notifier: NOTIFIER, all: true })).rejects.toMatchObject({
     write: "not-applied",
   });
   await mend("task_events");
   await refuse("UPDATE", "task_events", "OLD.seq > 550");
-  expect(await refusal(store.operations.redeliverEvents({ notifier, all: true }))).toMatchObject(PARTLY);
+  await expect(store.operations.redeliverEvents({ notifier: NOTIFIER, all: true })).rejects.toMatchObject(PARTLY);
   await mend("task_events");
-  expect(await store.operations.redeliverEvents({ notifier, all: true })).toBe(100);
+  expect(await store.operations.redeliverEvents({ notifier: NOTIFIER, all: true })).toBe(100);
 });
 
 test("deleteExpired, whose messages end after the tasks", async () => {
@@ -93,7 +72,7 @@ test("deleteExpired, whose messages end after the tasks", async () => {
   await store.messages.enqueue("lost", MESSAGE);
   await expire();
   await refuse("DELETE", "task_messages");
-  expect(await refusal(store.deleteExpired())).toMatchObject(PARTLY);
+  await expect(store.deleteExpired()).rejects.toMatchObject(PARTLY);
   await mend("task_messages");
   expect(await store.deleteExpired()).toBe(1);
 });
@@ -106,7 +85,7 @@ test("a task and its messages are rewritten together or not at all", async () =>
   const { schema, refuse, mend } = before;
   const { store } = await opened({ schema, codec: { encrypt: aesGcm({ keys, current: "two" }) } });
   await refuse("UPDATE", "task_messages");
-  expect(await refusal(store.operations.rotatePayloads())).toMatchObject({ write: "not-applied" });
+  await expect(store.operations.rotatePayloads()).rejects.toMatchObject({ write: "not-applied" });
   expect(await store.operations.rotatePayloads({ dryRun: true })).toMatchObject({ current: 0, rotated: 2 });
   await mend("task_messages");
   expect(await store.operations.rotatePayloads()).toMatchObject({ rotated: 2, changed: 0, unreadable: 0 });

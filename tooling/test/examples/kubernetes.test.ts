@@ -5,8 +5,8 @@ import { migrate, PostgresTaskStore } from "@mcp-task-store/postgres";
 import pg from "pg";
 import { beforeAll, expect, test, vi } from "vitest";
 import { useDatabase } from "../../databases/fixtures.ts";
+import { freePort } from "../../databases/ports.ts";
 import { readmeFences } from "../../readmes.ts";
-import { freePort } from "../fixtures/programs.ts";
 import { Peer } from "../serving/support/rpc.ts";
 import { Program, useScratch } from "./program.ts";
 

@@ -23,18 +23,20 @@ export default defineCommand({
     const { store } = await open();
     const target = file === undefined ? process.stdout : await created(file);
     let written = 0;
+    let whole = false;
     try {
       for await (const task of store.operations.exportTasks({ where, follow: values.follow, signal })) {
         if (!target.write(`${JSON.stringify(task)}\n`)) await once(target, "drain", { signal });
         written += 1;
         if (file !== undefined) output.progress(`${count(written, "task")} so far`);
       }
-    } catch (error) {
-      // Half an export is no backup, and would be in the way of the next one.
-      if (file !== undefined && !signal.aborted) await rm(file);
-      throw error;
+      whole = true;
     } finally {
-      if (file !== undefined) await ended(target);
+      if (file !== undefined) {
+        await ended(target);
+        // Half an export is no backup, and would be in the way of the next one.
+        if (!whole && !signal.aborted) await rm(file);
+      }
     }
     if (output.json) output.document({ exported: written });
     else output.note(`${count(written, "task")} exported`);

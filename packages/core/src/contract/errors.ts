@@ -205,6 +205,11 @@ export function unreadable(why: string, taskId?: string, cause?: unknown): TaskS
   });
 }
 
+/** The same error, with its task. */
+export function naming(taskId: string, { code, message, cause }: TaskStoreError): TaskStoreError {
+  return new TaskStoreError(code, message, { taskId, cause });
+}
+
 export function storeClosed(): TaskStoreError {
   return new TaskStoreError("STORE_CLOSED", "The task store is closed");
 }

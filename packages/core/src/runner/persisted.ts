@@ -24,8 +24,7 @@ export async function persisted<T>(
     try {
       return { written: await write(), again };
     } catch (error) {
-      if (!isTaskStoreError(error, "BACKEND_UNAVAILABLE") || now() >= giveUpAt) return { error, again };
-      if (!goesOn()) return { error, again };
+      if (!isTaskStoreError(error, "BACKEND_UNAVAILABLE") || now() >= giveUpAt || !goesOn()) return { error, again };
       await new Promise((resolve) => setTimeout(resolve, pause).unref());
       if (!goesOn()) return { error, again };
     }

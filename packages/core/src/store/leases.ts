@@ -10,7 +10,7 @@ import {
   RENEW_OPTIONS,
 } from "../contract/call-options.ts";
 import { DEFAULT_LEASE_MS, isStorableKey } from "../contract/checks.ts";
-import { cannotUpdate, invalid, isTaskStoreError, TaskStoreError } from "../contract/errors.ts";
+import { cannotUpdate, invalid, isTaskStoreError, naming } from "../contract/errors.ts";
 import { checkOptions } from "../contract/option-checks.ts";
 import type {
   ClaimTaskOptions,
@@ -129,8 +129,7 @@ export class Leases {
       return toRecord(task);
     } catch (error) {
       if (!isTaskStoreError(error, "PAYLOAD_UNREADABLE")) throw error;
-      const { taskId } = task;
-      this.#gateway.report(new TaskStoreError(error.code, error.message, { taskId, cause: error.cause }));
+      this.#gateway.report(naming(task.taskId, error));
       return undefined;
     }
   }

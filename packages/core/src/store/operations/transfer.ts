@@ -2,7 +2,7 @@ import { inSteps } from "../../backend/in-steps.ts";
 import { lastPosition } from "../../backend/search.ts";
 import type { StoredTask } from "../../backend/stored-task.ts";
 import type { RestoredTask, Step } from "../../backend/task-backend.ts";
-import { isTaskStoreError, notSupported, TaskStoreError } from "../../contract/errors.ts";
+import { isTaskStoreError, naming, notSupported } from "../../contract/errors.ts";
 import { decodePayload } from "../../contract/json.ts";
 import type { ExportedTask, ExportOptions, ImportOptions, ImportOutcome } from "../../contract/operations.ts";
 import { onAbort } from "../../process/aborts.ts";
@@ -33,8 +33,7 @@ export async function* exportTasks(gateway: BackendGateway, options: ExportOptio
     const tasks = found.tasks.filter(({ position }) => position <= settled);
     const messages = await messagesOf(gateway, tasks);
     const steps = await stepsOf(gateway, tasks);
-    for (const task of tasks)
-      yield naming(task.taskId, () => toExported(task, messages.get(task.taskId) ?? [], steps.get(task.taskId) ?? []));
+    for (const task of tasks) yield readable(task, messages.get(task.taskId) ?? [], steps.get(task.taskId) ?? []);
     if (found.next !== null && found.next < settled) after = found.next;
     else if (!follow) return;
     else {
@@ -115,12 +114,11 @@ const jsonOf = (text: string | null | undefined): unknown => (text == null ? nul
 const isoOf = (time: number | null) => (time === null ? null : new Date(time).toISOString());
 
 /** An error about a payload names its task: the export may be of many. */
-function naming<T>(taskId: string, make: () => T): T {
+function readable(...exported: Parameters<typeof toExported>): ExportedTask {
   try {
-    return make();
+    return toExported(...exported);
   } catch (error) {
-    if (!isTaskStoreError(error, "PAYLOAD_UNREADABLE")) throw error;
-    throw new TaskStoreError(error.code, error.message, { taskId, cause: error.cause });
+    throw isTaskStoreError(error, "PAYLOAD_UNREADABLE") ? naming(exported[0].taskId, error) : error;
   }
 }
 
