@@ -194,6 +194,14 @@ describe("on SQLite", () => {
     expect(stderr).toMatch(/left 56 payloads as they are\. [^\n]*no key "new"/);
   });
 
+  test("an export that lacks a key names a task, and leaves no file in the way of the next one", async () => {
+    const file = join(folder, "tasks.ndjson");
+    const { code, stderr } = await mcpTasks(["export", file, ...place.args]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/task [0-9a-f]{32}: [^\n]*: give --codec with the keys/);
+    expect((await mcpTasks(["export", file, ...place.args, "--codec", both])).code).toBe(0);
+  });
+
   test("a codec that is none is wrong usage", async () => {
     const none = join(folder, "none.mjs");
     await writeFile(none, "export const codec = {};");
