@@ -106,9 +106,25 @@ export class ServerContainer implements ServerControl {
         await this.#ping();
         return;
       } catch (error) {
-        if (Date.now() > deadline) throw new Error("the container does not answer", { cause: error });
+        if (Date.now() > deadline) throw new Error(await this.#silence(), { cause: error });
         await sleep(20);
       }
+    }
+  }
+
+  /** The state of the container that does not answer, and what its server wrote last. */
+  async #silence(): Promise<string> {
+    try {
+      const container = await this.#handle();
+      const { State, NetworkSettings } = await container.inspect();
+      const { Status, ExitCode, OOMKilled } = State;
+      const { Networks, Ports } = NetworkSettings;
+      const addresses = Object.values(Networks).map(({ IPAddress }) => IPAddress);
+      const facts = JSON.stringify({ Status, ExitCode, OOMKilled, addresses, Ports });
+      const log = await container.logs({ stdout: true, stderr: true, tail: 20 });
+      return `the container does not answer: ${facts}\n${log}`;
+    } catch (error) {
+      return `the container does not answer, and cannot be inspected: ${error}`;
     }
   }
 }
