@@ -86,7 +86,7 @@ export class Messages {
       return { pushed: true };
     }
     return this.#connections.transaction(async (transaction): Promise<PushOutcome> => {
-      await transaction.run(this.#lock, JSON.stringify(["mcp-task-store queue", this.#schemaName, taskId]));
+      await transaction.run(this.#lock, this.#lockOf(taskId));
       let [{ count: size } = { count: 0 }] = await transaction.run(this.#count, taskId);
       if (size >= maxSize && size > 0)
         [{ count: size } = { count: 0 }] = await transaction.run(this.#countAgain, taskId);
@@ -98,10 +98,27 @@ export class Messages {
 
   async shift(taskId: string, limit: number | null): Promise<string[]> {
     for (let attempt = 1; ; attempt += 1) {
-      const rows = await this.#connections.run(this.#shift, taskId, limit === null ? null : Math.floor(limit));
+      const rows = await (limit === null
+        ? this.#shiftAll(taskId)
+        : this.#connections.run(this.#shift, taskId, Math.floor(limit)));
       if (rows[0]?.overtaken !== true) return rows.flatMap(({ body }) => body ?? []);
       if (attempt >= ATTEMPTS) throw overtaken(taskId);
     }
+  }
+
+  /**
+   * With the lock of those who look whether the queue is full: otherwise a message could come between
+   * the statement's view and its locks, fill the queue for another producer, and stay behind.
+   */
+  #shiftAll(taskId: string) {
+    return this.#connections.transaction(async (transaction) => {
+      await transaction.run(this.#lock, this.#lockOf(taskId));
+      return transaction.run(this.#shift, taskId, null);
+    });
+  }
+
+  #lockOf(taskId: string): string {
+    return JSON.stringify(["mcp-task-store queue", this.#schemaName, taskId]);
   }
 
   /** Adds a message with an expiry of its own. */

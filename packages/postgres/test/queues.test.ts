@@ -14,11 +14,14 @@ const message = (timestamp: number): QueuedMessage => ({
   message: { jsonrpc: "2.0", method: "notifications/message" },
 });
 
-/** Waits until so many statements wait for a lock. */
+/** How many statements wait for a lock. */
+async function waitingStatements(): Promise<number> {
+  const waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+  return (await sql(database.url, waiting)).length;
+}
+
 async function untilWaiting(many: number): Promise<void> {
-  const waiting = () =>
-    sql(database.url, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()");
-  await expect.poll(async () => (await waiting()).length).toBe(many);
+  await expect.poll(waitingStatements).toBe(many);
 }
 
 test.each(["dequeue", "dequeueAll"] as const)(
@@ -69,6 +72,35 @@ test("a queue is not full while another consumer takes from it", async () => {
   consumer.release();
   await added;
   expect(await store.messages.dequeueAll("full")).toEqual([message(2), message(3)]);
+});
+
+test("dequeueAll takes what made the queue full meanwhile", async () => {
+  await using store = new PostgresTaskStore({ connectionString: database.url });
+  await store.messages.enqueue("filled", message(1));
+  const reader = await poolOf(database.url).connect();
+  await reader.query("BEGIN");
+  await reader.query("SELECT FROM mcp_tasks.task_messages WHERE task_id = 'filled' FOR SHARE");
+  const found = store.messages.dequeueAll("filled");
+  await untilWaiting(1);
+  await using other = new PostgresTaskStore({ connectionString: database.url });
+  const answers: string[] = [];
+  const add = async (number: number) => {
+    const answer = other.messages.enqueue("filled", message(number), undefined, 2);
+    await answer.then(
+      () => answers.push("added"),
+      ({ code }) => answers.push(code),
+    );
+  };
+  const added = add(2).then(() => add(3));
+  // The calls have answers, or the first of them waits for the consumer.
+  await expect.poll(async () => answers.length === 2 || (await waitingStatements()) === 2).toBe(true);
+  await reader.query("COMMIT");
+  reader.release();
+  await added;
+  const left = await store.messages.dequeueAll("filled");
+  const [taken, full] = [await found, answers[1] === "QUEUE_FULL"];
+  // Full means that there were two, and then the consumer takes both.
+  expect(full ? taken : [...taken, ...left]).toEqual(full ? [message(1), message(2)] : [1, 2, 3].map(message));
 });
 
 test("no claim returns a task twice, even if its lease lapses during the claim", async () => {
