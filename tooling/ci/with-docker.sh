@@ -19,6 +19,13 @@ say() {
   printf 'docker: %s\n' "$*"
 }
 
+# A second engine on this machine would give the same addresses to its containers on the default bridge. For a network
+# of its own, an engine takes addresses that have no route yet.
+make_network() {
+  docker network create "$images" >/dev/null 2>"$scratch/network.log" || return 1
+  export TEST_DATABASES_NETWORK=$images
+}
+
 # Also when this script is killed: a process of its own waits for the end of the first, then ends the second.
 watch_over() {
   setsid bash -c 'tail --pid="$1" -f /dev/null; kill "$2"; tail --pid="$2" -f /dev/null; rm -rf --one-file-system "$3"' - \
@@ -30,6 +37,7 @@ clean_up() {
   local status=$?
   trap - EXIT INT TERM
   if [ -n "$engine" ]; then
+    docker network rm "$images" >/dev/null 2>&1 || true
     kill "$engine" 2>/dev/null && wait "$engine" 2>/dev/null || true
   fi
   rm -rf --one-file-system "$scratch" || true
@@ -77,6 +85,7 @@ start_engine() {
     if [ "$SECONDS" -ge "$patience" ] || ! kill -0 "$engine" 2>/dev/null; then return 1; fi
     sleep 0.2
   done
+  make_network
 }
 
 registry_answers() {

@@ -36,6 +36,12 @@ function noWay(reason: string): Error {
   return process.env["TEST_DATABASES_DOCKER"] === "required" ? new Error(reason) : new WayUnavailable(reason);
 }
 
+/** A container on the network of the tests, if they have one. */
+export function onNetwork<Definition extends GenericContainer>(definition: Definition): Definition {
+  const network = process.env["TEST_DATABASES_NETWORK"];
+  return network ? definition.withNetworkMode(network) : definition;
+}
+
 /** A server in a container. It needs fixed ports, because Docker chooses others at each start. */
 export class ServerContainer implements ServerControl {
   readonly #ping: () => Promise<unknown>;

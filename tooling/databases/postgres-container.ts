@@ -1,4 +1,4 @@
-import { needEngine, needImage, ServerContainer } from "./docker.ts";
+import { needEngine, needImage, onNetwork, ServerContainer } from "./docker.ts";
 import { freePort } from "./ports.ts";
 import type { PostgresSetup } from "./postgres-process.ts";
 import { type OwnServer, WayUnavailable } from "./server.ts";
@@ -16,7 +16,7 @@ export async function startPostgresContainer({ version: wanted, settings, ping }
   const port = await freePort();
   const url = `postgres://test:test@127.0.0.1:${port}/test`;
   const server = await ServerContainer.start(
-    new PostgreSqlContainer(image)
+    onNetwork(new PostgreSqlContainer(image))
       .withExposedPorts({ container: 5432, host: port })
       // The module's own health check starts a process in the container four times a second. (A
       // third of a processor.)

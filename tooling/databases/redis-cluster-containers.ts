@@ -1,4 +1,4 @@
-import { ServerContainer } from "./docker.ts";
+import { onNetwork, ServerContainer } from "./docker.ts";
 import { freePort } from "./ports.ts";
 import type { ClusterNodes, NodeAddress } from "./redis-cluster-nodes.ts";
 import { redisImage } from "./redis-container.ts";
@@ -16,7 +16,7 @@ export async function startContainerNodes(
   const { GenericContainer, Wait } = await import("testcontainers");
   const ports = await Promise.all(Array.from({ length: count }, freePort));
   const network = await ServerContainer.start(
-    new GenericContainer(image)
+    onNetwork(new GenericContainer(image))
       .withCommand(["sleep", "infinity"])
       .withExposedPorts(...ports.map((port) => ({ container: port, host: port })))
       .withWaitStrategy(Wait.forSuccessfulCommand("true")),

@@ -1,4 +1,4 @@
-import { needImage, ServerContainer } from "./docker.ts";
+import { needImage, onNetwork, ServerContainer } from "./docker.ts";
 import { freePort } from "./ports.ts";
 import type { RedisSetup } from "./redis-process.ts";
 import type { OwnServer } from "./server.ts";
@@ -17,7 +17,7 @@ export async function startRedisContainer({ args, ping }: RedisSetup): Promise<O
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
   const server = await ServerContainer.start(
-    new RedisContainer(image)
+    onNetwork(new RedisContainer(image))
       .withExposedPorts({ container: 6379, host: port })
       .withCommand(["redis-server", "--protected-mode", "no", ...args]),
     () => ping(url),

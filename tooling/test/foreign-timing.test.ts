@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { generateTaskId, type TaskStore } from "@mcp-task-store/core";
 import { PostgresTaskStore } from "@mcp-task-store/postgres";
 import { RedisTaskStore } from "@mcp-task-store/redis";
+import { Client } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { useDatabase, useKeys } from "../databases/fixtures.ts";
 import { TcpProxy } from "../databases/proxy.ts";
@@ -54,6 +55,42 @@ describe.each(Object.entries(REMOTE))("what %s does", (_, { address, open }) => 
     };
     expect(await read("ada")).toBeGreaterThan(await read("bob"));
   });
+});
+
+test("PostgreSQL looks at as many rows for a foreign id as for an unknown id", async () => {
+  const admin = new Client({ connectionString: database.url });
+  await admin.connect();
+  onTestFinished(() => admin.end());
+  const rowsRead = async (read: (store: TaskStore) => Promise<unknown>) => {
+    const connectionString = `${database.url}?application_name=rows`;
+    const store = new PostgresTaskStore({ connectionString, maxConnections: 1, sweepIntervalMs: false });
+    await read(store);
+    await store.close();
+    // A connection counts what it has read when it ends, at the latest.
+    await expect
+      .poll(() => admin.query("SELECT FROM pg_stat_activity WHERE application_name = 'rows'"))
+      .toMatchObject({
+        rowCount: 0,
+      });
+    const { rows } = await admin.query(
+      "SELECT sum(idx_tup_fetch + seq_tup_read)::int AS count FROM pg_stat_user_tables",
+    );
+    return rows[0].count as number;
+  };
+  let taskId = "";
+  let counted = await rowsRead(async (store) => {
+    taskId = (await store.createTask({ ttl: 600_000 }, 1, { method: "x" }, "ada")).taskId;
+  });
+  const rowsOf = async (id: () => string, owner: string) => {
+    const before = counted;
+    counted = await rowsRead(async (store) => {
+      for (let read = 0; read < 50; read += 1) await store.getTask(id(), { owner });
+    });
+    return counted - before;
+  };
+  const unknown = await rowsOf(generateTaskId, "bob");
+  expect(await rowsOf(() => taskId, "bob")).toBe(unknown);
+  expect(await rowsOf(() => taskId, "ada")).toBeLessThan(unknown);
 });
 
 test("the statistic sees a difference, and none where there is none", () => {

@@ -12,6 +12,11 @@ export class Positions<T extends { readonly position: number }> {
     return this.#items.length - this.#deleted;
   }
 
+  /** One of the items, chosen at random. `undefined` where one was deleted. */
+  any(): T | undefined {
+    return this.#items[Math.floor(Math.random() * this.#items.length)];
+  }
+
   add(item: T): void {
     this.#items.push(item);
     this.#keys.push(item.position);

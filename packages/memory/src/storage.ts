@@ -65,6 +65,11 @@ export class MemoryStorage {
     return entry && !isExpired(entry.task, now) ? entry : undefined;
   }
 
+  /** The entry of a task, chosen at random. */
+  any(): Entry | undefined {
+    return this.#all.any();
+  }
+
   nextPosition(): number {
     this.#lastPosition += 1;
     return this.#lastPosition;

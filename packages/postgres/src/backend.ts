@@ -133,6 +133,7 @@ export class PostgresBackend implements TaskBackend {
   async read(taskId: string, scope: OwnerScope, payloads: readonly PayloadField[]): Promise<StoredTask | undefined> {
     const { statement, parameters } = this.#statements.read(taskId, scope, payloads);
     const [task] = await this.#connections.run(statement, ...parameters);
+    if (!task && scope !== null) await this.#connections.run(this.#statements.evenOut, taskId);
     return task;
   }
 

@@ -107,8 +107,9 @@ export class Messages {
   }
 
   /**
-   * With the lock of those who look whether the queue is full: otherwise a message could come between
-   * the statement's view and its locks, fill the queue for another producer, and stay behind.
+   * With the lock of a producer that looks whether the queue is full. Otherwise a message could
+   * come between the statement's view and its locks, fill the queue for another producer, and stay
+   * behind.
    */
   #shiftAll(taskId: string) {
     return this.#connections.transaction(async (transaction) => {

@@ -119,6 +119,7 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
     "count",
     "delete_expired",
     "delete_expired_messages",
+    "even_out",
     "forget_steps",
     "insert",
     "insert_in_place",
@@ -151,6 +152,7 @@ test(`at ${TASKS} tasks every statement goes by an index`, async () => {
   expect(indexes("update")).toEqual(new Set(["tasks_by_id"]));
   expect(indexes("task")).toEqual(new Set(["tasks_by_id"]));
   expect(indexes("tasks_outcome")).toEqual(new Set(["tasks_by_id"]));
+  expect(indexes("even_out")).toEqual(new Set(["tasks_by_id", "tasks_pkey"]));
   expect(indexes("list_all")).toEqual(new Set(["tasks_pkey"]));
   for (const label of ["list_owner", "list_unowned", "list_owner_and_unowned"])
     expect([label, ...indexes(label)]).toEqual([label, "tasks_by_owner"]);

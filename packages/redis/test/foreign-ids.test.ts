@@ -1,5 +1,6 @@
 // Not portable: what the scripts read of a foreign task.
 import { expect, test } from "vitest";
+import { startMonitor } from "./support/monitor.ts";
 import { openStore, operator, ownServer, REQUEST } from "./support/server.ts";
 
 test("scripts read only the state and owner of a foreign task", async () => {
@@ -8,7 +9,7 @@ test("scripts read only the state and owner of a foreign task", async () => {
   const redis = operator(url);
   const store = openStore({ url });
   const { taskId } = await store.createTask({}, 1, REQUEST, "alice");
-  const monitor = await redis.duplicate().monitor();
+  const monitor = await startMonitor(redis);
   const read: string[] = [];
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   monitor.on("monitor", (_time: string, [command, key, ...fields]: string[], source: string) => {

@@ -74,6 +74,12 @@ export class Statements {
   readonly replacePayload: Statement<[to: string, position: number, field: string, from: string], never>;
   readonly steps: Statement<[position: number], { name: string; body: string }>;
 
+  /**
+   * Returns nothing. Looks at any row exactly if there is no task of this id. A read before it has
+   * looked at the row of a foreign task. With both, a foreign id takes as long as an unknown one.
+   */
+  readonly evenOut: Statement<[taskId: string], never>;
+
   readonly paused: Statement<[], { name: string }>;
   readonly pause: Statement<[name: string], never>;
   readonly resume: Statement<[name: string], never>;
@@ -111,6 +117,12 @@ export class Statements {
       `SELECT position AS seq, ${about} FROM ${tasks} t WHERE position > ? UNION ALL
         SELECT seq, ${about} FROM ${changes} c CROSS JOIN ${tasks} t ON t.position = c.position WHERE seq > ?
         ORDER BY seq`,
+    );
+
+    const last = `(SELECT max(position) FROM ${tasks})`;
+    this.evenOut = sql(
+      `SELECT 1 FROM ${tasks} WHERE +status = '' AND position = CASE
+        WHEN EXISTS (SELECT 1 FROM ${tasks} WHERE task_id = ?) THEN ${last} + 1 ELSE ${last} - abs(random() % 256) END`,
     );
 
     this.listen = sql(
@@ -168,7 +180,10 @@ export class Statements {
   read(taskId: string, scope: OwnerScope, fields: readonly PayloadField[] = []): TaskRow | undefined {
     const whose = scope === null ? "" : scope.orUnowned ? OWN_OR_UNOWNED : OWN;
     const statement = this.#read(fields, `task_id = ?${whose}`);
-    return scope === null ? statement.get(taskId) : statement.get(taskId, scope.owner);
+    if (scope === null) return statement.get(taskId);
+    const row = statement.get(taskId, scope.owner);
+    if (!row) this.evenOut.get(taskId);
+    return row;
   }
 
   readMany(taskIds: readonly string[], fields: readonly PayloadField[]): TaskRow[] {

@@ -92,7 +92,7 @@ export interface Step {
 /**
  * The task after the change, or the unchanged task if the guard did not hold. It is absent if the
  * task does not exist, has expired, or is out of scope. Put the owner into the statement, so that a
- * foreign id takes as long as an unknown one.
+ * foreign id takes about as long as an unknown one.
  */
 export type UpdateOutcome =
   | { readonly applied: true; readonly task: StoredTask }

@@ -15,7 +15,8 @@
 -- KEYS[12] owners:*: the owners that have a queue of the name, in order
 -- KEYS[13] changes: the channel
 -- KEYS[14] events:*: the notifiers; the family has their events (includes/event.lua)
--- KEYS[15..] task: the hash of each command's task
+-- KEYS[15] task:*: the hashes of tasks
+-- KEYS[16..] task: the hash of each command's task
 -- ARGV[1..] for each command its name, how many arguments it has, and the arguments
 -- Returns the answer of each command, 'failed:' and the error of a failed one, or 'later' for one
 -- that the caller must send alone
@@ -35,7 +36,7 @@ local function clock() return startedAt, startedAtText end
 -- command "read"
 -- command "update"
 local commands = { insert = insert, read = read, update = update }
-local FIRST_TASK = 15
+local FIRST_TASK = 16
 -- Bounds the payloads in memory, and the time for which the script blocks the server.
 local MOST_READ = 65536
 

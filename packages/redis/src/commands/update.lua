@@ -8,6 +8,8 @@
 -- KEYS[7] queue:*: active tasks of a name and owner, by lease expiry, once a claim has limits
 -- KEYS[8] changes: the channel
 -- KEYS[9] events:*: the notifiers; the family has their events (includes/event.lua)
+-- KEYS[10] tasks: every task, by position
+-- KEYS[11] task:*: the hashes of tasks
 -- ARGV[1] task id
 -- ARGV[2] kind of scope, ARGV[3] its owner
 -- ARGV[4] revision, or ''
@@ -31,14 +33,14 @@
 -- include "event"
 local task, active, activeOfFamily, watched = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local claimsFamily, expiring, queueFamily, changes = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local events = KEYS[9]
+local events, tasks, taskFamily = KEYS[9], KEYS[10], KEYS[11]
 local taskId, kind, wanted, revisionWanted, tokenWanted = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local leaseFree, mustHaveEnded = ARGV[6] == '1', ARGV[7] == '1'
 local action, leaseMs, newStatus, firstField = ARGV[8], ARGV[9], ARGV[10], 11
 local tells = ARGV[firstField] == 'history'
 
 local now, time = clock()
-if kind ~= 'any' and not isVisible(task, kind, wanted) then return false end
+if kind ~= 'any' and not isVisible(task, tasks, taskFamily, kind, wanted) then return false end
 -- A second `watched` instead of a history that nothing needs.
 local row, status, updated, expires, revision, attempt, token, lease =
   find(task, now, 'watched', tells and 'history' or 'watched')

@@ -13,6 +13,16 @@ export interface ScriptRun {
 const KEYLESS = new Set(["TIME", "INFO"]);
 const END = "the end of the log";
 
+/**
+ * A connection that gets every command of the server. While it begins, ioredis fails at each line of
+ * MONITOR and at the answer to a ready check. So the given connection is ready before, the new one
+ * has no check, and no other connection may send anything.
+ */
+export async function startMonitor(redis: Redis): Promise<Redis> {
+  await redis.ping();
+  return redis.duplicate({ enableReadyCheck: false, lazyConnect: true }).monitor();
+}
+
 /** Records the commands of scripts with MONITOR. */
 export class MonitorLog {
   readonly runs: ScriptRun[] = [];
@@ -25,8 +35,7 @@ export class MonitorLog {
 
   static async start(redis: Redis): Promise<MonitorLog> {
     const log = new MonitorLog(redis);
-    // The answer to a ready check could come when the connection takes only what MONITOR sends.
-    const monitor = await redis.duplicate({ enableReadyCheck: false, lazyConnect: true }).monitor();
+    const monitor = await startMonitor(redis);
     monitor.on("monitor", (_time: string, args: string[], source: string) => log.#line(args, source));
     void log.#ended.promise.then(() => monitor.disconnect());
     return log;
