@@ -14,7 +14,7 @@ const KEYLESS = new Set(["TIME", "INFO"]);
 const END = "the end of the log";
 
 /**
- * A connection that gets every command of the server. While it begins, ioredis fails at each line of
+ * A connection that gets every command of the server. While it begins, ioredis fails at a line of
  * MONITOR and at the answer to a ready check. So the given connection is ready before, the new one
  * has no check, and no other connection may send anything.
  */
