@@ -19,10 +19,11 @@ say() {
   printf 'docker: %s\n' "$*"
 }
 
-# A second engine on this machine would give the same addresses to its containers on the default bridge. For a network
-# of its own, an engine takes addresses that have no route yet.
+# Two engines of one machine would both take the same addresses for their containers, and lose them to each other. Here each
+# takes some of 100.64.0.0/10, at random.
 make_network() {
-  docker network create "$images" >/dev/null 2>"$scratch/network.log" || return 1
+  docker network create --subnet "100.$((64 + RANDOM % 64)).$((RANDOM % 256)).0/24" "$images" \
+    >/dev/null 2>"$scratch/network.log" || return 1
   export TEST_DATABASES_NETWORK=$images
 }
 
