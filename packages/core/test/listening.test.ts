@@ -230,3 +230,21 @@ test("listening goes on when one that began before it fails later", async () => 
   await until(() => present.changes === 0);
   await store.close();
 });
+
+test("an error of a listener for claimable tasks is reported, and the listener hears of the next one", async () => {
+  await using place = await newPlace();
+  const causes: unknown[] = [];
+  const store = new DurableTaskStore(place.openBackend(), { onError: ({ cause }) => causes.push(cause) });
+  const heard: (string | undefined)[] = [];
+  const stop = await store.watchClaimable((name) => {
+    heard.push(name);
+    throw new Error(`no hands for ${name}`);
+  });
+  for (const name of ["grind", "bake"]) {
+    await store.createTask({ name, claimAfterMs: 0 });
+    await until(() => heard.includes(name));
+  }
+  expect(causes).toEqual(heard.map((name) => new Error(`no hands for ${name}`)));
+  stop();
+  await store.close();
+});

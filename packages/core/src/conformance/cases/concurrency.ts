@@ -323,6 +323,9 @@ export const concurrencyCases = [
       await refused(store.claimTask(wrongName), "INVALID_ARGUMENT");
       await refused(store.claimTask({ names: ["grind"], concurrency: 3 as never }), "INVALID_ARGUMENT");
       assert.equal((await claim(store, { running: 1 })).length, 1);
+      // No limits for a name.
+      await waiting(store, 1);
+      assert.equal((await claim(store, undefined as never)).length, 1);
     },
   ),
 

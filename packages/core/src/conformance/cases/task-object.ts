@@ -402,7 +402,8 @@ export const taskObjectCases = [
       const pick = (record: object, fields: readonly string[]) =>
         Object.fromEntries(Object.entries(record).filter(([name]) => fields.includes(name)));
       assert.deepStrictEqual(await store.getRecord(taskId, { fields: [] }), pick(ended, free));
-      for (const field of ["request", "requestId", "context", "inputRequests", "checkpoint", "result"] as const) {
+      const fields = ["request", "requestId", "context", "inputRequests", "checkpoint", "result", "error"] as const;
+      for (const field of fields) {
         assert.deepStrictEqual(await store.getRecord(taskId, { fields: [field] }), pick(ended, [...free, field]));
       }
       const other = await newTask(store);

@@ -1,0 +1,48 @@
+import type { TaskStoreError } from "@mcp-task-store/core";
+import { DurableTaskStore, type TaskBackend } from "@mcp-task-store/core/backend";
+import { expect, test } from "vitest";
+import { stores } from "../../../tooling/test/fixtures/stores.ts";
+
+const [memory] = stores;
+const newPlace = (memory as (typeof stores)[number]).usePlaces();
+
+/** A store whose sweeps end as `sweep` says. It counts them, and keeps what it reports. */
+function sweeping(backend: TaskBackend, sweep: (count: number) => Promise<number>) {
+  const seen = { sweeps: 0, errors: [] as string[] };
+  const proxy = new Proxy(backend, {
+    get(target, key) {
+      if (key === "deleteExpired") return () => sweep(++seen.sweeps);
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const onError = ({ code, cause }: TaskStoreError) => void seen.errors.push(cause ? (cause as Error).message : code);
+  return { store: new DurableTaskStore(proxy, { sweepIntervalMs: 5, onError }), seen };
+}
+
+test("a sweep that fails is reported, and the next one comes", async () => {
+  await using place = await newPlace();
+  const { store, seen } = sweeping(place.openBackend(), async (count) => {
+    throw new Error(`no disk ${count}`);
+  });
+  await store.listTasks();
+  await expect.poll(() => seen.errors.slice(0, 2)).toEqual(["no disk 1", "no disk 2"]);
+  await store.close();
+});
+
+test("a store that is closed during a sweep reports nothing, and begins no other sweep", async () => {
+  await using place = await newPlace();
+  const { promise: gate, reject: fail } = Promise.withResolvers<number>();
+  const { store, seen } = sweeping(place.openBackend(), () => gate);
+  await store.listTasks();
+  await expect.poll(() => seen.sweeps).toBe(1);
+  const closed = store.close();
+  fail(new Error("no disk"));
+  await closed;
+  // The sweeps of another store are the clock.
+  const other = sweeping(place.openBackend(), async () => 0);
+  await other.store.listTasks();
+  await expect.poll(() => other.seen.sweeps).toBeGreaterThan(5);
+  await other.store.close();
+  expect(seen).toEqual({ sweeps: 1, errors: [] });
+});
