@@ -248,3 +248,20 @@ test("an error of a listener for claimable tasks is reported, and the listener h
   stop();
   await store.close();
 });
+
+test("a backend that cannot listen for claims alone is listened to once, for all", async () => {
+  await using place = await newPlace();
+  const { backend, present } = listening(place.openBackend());
+  const plain = new Proxy(backend, {
+    get: (target, key) => (key === "listenForClaims" ? undefined : Reflect.get(target, key)),
+  });
+  const store = new DurableTaskStore(plain, { sweepIntervalMs: false });
+  const stop = await store.watchClaimable(() => undefined);
+  const { taskId } = await store.createTask({ name: "work" });
+  const end = store.waitForTask(taskId);
+  await store.cancelTask(taskId);
+  await end;
+  expect(present).toMatchObject({ begun: 1, changes: 1 });
+  stop();
+  await store.close();
+});
