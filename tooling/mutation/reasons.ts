@@ -111,7 +111,7 @@ export const reasons: readonly Reason[] = [
   },
   {
     file: "core/src/store/waiting.ts",
-    line: "this.#gateway.report(error);",
+    line: "this.#gateway.report(listenerFailed(error));",
     change: "-> ;",
     reason: "What is reported: packages/core/test/listening.test.ts, and the case waiting/broken-listener",
   },

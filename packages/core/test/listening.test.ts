@@ -1,3 +1,4 @@
+import type { TaskStoreError } from "@mcp-task-store/core";
 import { DurableTaskStore, type OnChange, type TaskBackend } from "@mcp-task-store/core/backend";
 import { expect, test } from "vitest";
 import { stores } from "../../../tooling/test/fixtures/stores.ts";
@@ -233,8 +234,9 @@ test("listening goes on when one that began before it fails later", async () => 
 
 test("an error of a listener for claimable tasks is reported, and the listener hears of the next one", async () => {
   await using place = await newPlace();
-  const causes: unknown[] = [];
-  const store = new DurableTaskStore(place.openBackend(), { onError: ({ cause }) => causes.push(cause) });
+  const reported: unknown[] = [];
+  const onError = ({ code, cause }: TaskStoreError) => reported.push({ code, cause });
+  const store = new DurableTaskStore(place.openBackend(), { onError });
   const heard: (string | undefined)[] = [];
   const stop = await store.watchClaimable((name) => {
     heard.push(name);
@@ -244,7 +246,8 @@ test("an error of a listener for claimable tasks is reported, and the listener h
     await store.createTask({ name, claimAfterMs: 0 });
     await until(() => heard.includes(name));
   }
-  expect(causes).toEqual(heard.map((name) => new Error(`no hands for ${name}`)));
+  const code = "INVALID_ARGUMENT";
+  expect(reported).toEqual(heard.map((name) => ({ code, cause: new Error(`no hands for ${name}`) })));
   stop();
   await store.close();
 });

@@ -44,7 +44,7 @@ export interface TaskStoreErrorDetails {
   taskId?: string | undefined;
   /** The status that a refused write found. */
   status?: TaskStatus | undefined;
-  /** The driver's own error. */
+  /** The driver's own error, or that of a listener. */
   cause?: unknown;
 }
 
@@ -208,6 +208,12 @@ export function unreadable(why: string, taskId?: string, cause?: unknown): TaskS
 /** The same error, with its task. */
 export function naming(taskId: string, { code, message, cause }: TaskStoreError): TaskStoreError {
   return new TaskStoreError(code, message, { taskId, cause });
+}
+
+/** What `onError` gets if a listener of the application throws. */
+export function listenerFailed(cause: unknown, taskId?: string): TaskStoreError {
+  if (isTaskStoreError(cause)) return cause;
+  return new TaskStoreError("INVALID_ARGUMENT", "A listener threw an error: see the cause", { taskId, cause });
 }
 
 export function storeClosed(): TaskStoreError {

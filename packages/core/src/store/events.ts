@@ -1,7 +1,7 @@
 import type { EventBackend, Settlement, StoredEvent } from "../backend/event-backend.ts";
 import { eventKind } from "../backend/event-backend.ts";
 import { REGISTER_OPTIONS, TAKE_EVENTS_OPTIONS } from "../contract/call-options.ts";
-import { invalid, notSupported } from "../contract/errors.ts";
+import { invalid, listenerFailed, notSupported } from "../contract/errors.ts";
 import {
   type DeliveryOutcome,
   type EventPage,
@@ -72,7 +72,7 @@ export class Events implements TaskEvents {
       try {
         inContext(listener);
       } catch (error) {
-        this.#gateway.report(error);
+        this.#gateway.report(listenerFailed(error));
       }
     };
     const watcher: Watcher = {

@@ -3,7 +3,7 @@ import { isInScope } from "../backend/rules.ts";
 import type { PayloadField, StoredTask } from "../backend/stored-task.ts";
 import { SUBSCRIBE_OPTIONS } from "../contract/call-options.ts";
 import { isStorableKey, MAX_TIMER_MS } from "../contract/checks.ts";
-import { expired, invalid, notFound } from "../contract/errors.ts";
+import { expired, invalid, listenerFailed, notFound } from "../contract/errors.ts";
 import { checkOptions } from "../contract/option-checks.ts";
 import type { SubscribeOptions, WaitForTaskOptions, WaitOptions } from "../contract/options.ts";
 import type { TaskSnapshot } from "../contract/record.ts";
@@ -131,7 +131,7 @@ export class Waiting {
         try {
           inContext(listener, toSnapshot(task));
         } catch (error) {
-          this.#gateway.report(error);
+          this.#gateway.report(listenerFailed(error, task.taskId));
         }
       },
       onError: () => undefined,
@@ -148,7 +148,7 @@ export class Waiting {
       try {
         inContext(listener, name);
       } catch (error) {
-        this.#gateway.report(error);
+        this.#gateway.report(listenerFailed(error));
       }
     };
     await this.#hub.addClaims(watcher);

@@ -4,7 +4,18 @@ import type { ExportedTask } from "../../contract/operations.ts";
 import { ANY_OWNER } from "../../contract/owner.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
 import { startNotifier } from "../../notifier/start-notifier.ts";
-import { createTask, endedTask, LONG, newTask, outcomes, QUESTION, RESULT, range, refused } from "../kit/assertions.ts";
+import {
+  assertCode,
+  createTask,
+  endedTask,
+  LONG,
+  newTask,
+  outcomes,
+  QUESTION,
+  RESULT,
+  range,
+  refused,
+} from "../kit/assertions.ts";
 import { type CaseBody, type ConformanceCase, defineCase, type Requirement } from "../kit/case.ts";
 
 const NOTIFIER = "mill";
@@ -668,6 +679,7 @@ export const eventCases = [
       await scene.soon(second.promise, "The call of another listener");
       assert.equal(called.length, calls, "A listener was called after its end");
       assert(errors.length > 0, "onError did not get the error of a listener");
+      assertCode(errors[0], "INVALID_ARGUMENT");
       endBroken();
       endSecond();
     },

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { TaskSnapshot } from "../../contract/record.ts";
 import type { TaskStore } from "../../contract/task-store.ts";
 import {
+  assertCode,
   begun,
   endedTask,
   LONG,
@@ -430,6 +431,7 @@ export const waitingCases = [
         });
       }
       assert(errors.length > 0, "onError got no error");
+      assertCode(errors[0], "INVALID_ARGUMENT");
     },
   ),
 
