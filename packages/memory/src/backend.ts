@@ -74,9 +74,10 @@ export class MemoryBackend implements TaskBackend {
 
   read(taskId: string, scope: OwnerScope): Answer<StoredTask | undefined> {
     const readAt = this.#storage.clock.now();
+    const found = this.#storage.find(taskId, readAt);
     // Without a task of this id, it looks at another one, so that a foreign id takes as long.
-    const { task } = this.#storage.find(taskId, readAt) ?? (scope && this.#storage.any()) ?? {};
-    return task && isInScope(scope, task.owner) && task.taskId === taskId ? { ...task, readAt } : undefined;
+    const seen = found ?? (scope && this.#storage.any());
+    return seen && isInScope(scope, seen.task.owner) && seen === found ? { ...seen.task, readAt } : undefined;
   }
 
   async readMany(taskIds: readonly string[]): Promise<StoredTask[]> {
