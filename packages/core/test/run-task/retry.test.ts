@@ -1,6 +1,7 @@
 import { type RunOutcome, runTask, startWorker, type TaskContext, type WorkerOptions } from "@mcp-task-store/core";
 import { describe, expect, test } from "vitest";
 import { code } from "../../../../tooling/test/fixtures/errors.ts";
+import { untilAborted } from "../../../../tooling/test/fixtures/events.ts";
 import { stores } from "../../../../tooling/test/fixtures/stores.ts";
 import { DONE, useScene } from "./support.ts";
 
@@ -110,10 +111,7 @@ describe.each(stores)("retries over $name", (kind) => {
 
   test("an attempt that reaches its deadline is repeated, and a cancelled task is not", async () => {
     const one = await scene.newTask({ claimAfterMs: 0 });
-    const slow = ({ failures, signal }: TaskContext) =>
-      failures > 0
-        ? DONE
-        : new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+    const slow = (task: TaskContext) => (task.failures > 0 ? DONE : untilAborted(task));
     const outcomes = await worked(one, slow, { retry: AT_ONCE, timeoutMs: 30 });
     expect(outcomes).toMatchObject([{ stored: false, reason: { name: "TimeoutError" } }, { stored: true }]);
     const two = await scene.newTask({ claimAfterMs: 0 });

@@ -1,7 +1,7 @@
 import { runTask, startWorker, type TaskContext } from "@mcp-task-store/core";
 import { describe, expect, test } from "vitest";
 import { code } from "../../../../tooling/test/fixtures/errors.ts";
-import { rejection } from "../../../../tooling/test/fixtures/events.ts";
+import { rejection, untilAborted } from "../../../../tooling/test/fixtures/events.ts";
 import { stores, withMethods } from "../../../../tooling/test/fixtures/stores.ts";
 import { DONE, useScene } from "./support.ts";
 
@@ -15,8 +15,7 @@ describe.each(stores)("steps over $name", (kind) => {
     const lost = async (task: TaskContext) => {
       await handler(task);
       await scene.other.operations.requeueTask(taskId);
-      await new Promise((_, reject) => task.signal.addEventListener("abort", () => reject(task.signal.reason)));
-      return DONE;
+      return untilAborted(task);
     };
     return runTask(scene.store, taskId, lost, { leaseMs: 300 });
   }

@@ -7,6 +7,7 @@ import {
   ProtocolError,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import { aborted, untilAborted } from "../../../../../tooling/test/fixtures/events.ts";
 
 const nameForm = {
   mode: "form" as const,
@@ -69,9 +70,7 @@ function registerTools(tasks: TasksExtension, server: McpServer): void {
   // Only a cancellation ends it, so no test depends on timing.
   tasks.registerTool(server, "wait", { task: "required" }, async (_, task) => {
     await task.progress("waiting");
-    const { promise, reject } = Promise.withResolvers<never>();
-    task.signal.addEventListener("abort", () => reject(task.signal.reason), { once: true });
-    return promise;
+    return untilAborted(task);
   });
 
   tasks.registerTool(server, "refuse", { task: "required" }, () => ({ ...text("Refused"), isError: true }));
@@ -115,9 +114,7 @@ function registerTools(tasks: TasksExtension, server: McpServer): void {
 
   tasks.registerTool(server, "slow", { answerWithinMs: 1 }, async (_, task) => {
     // The run ends when the client has cancelled it. Until then there is no answer.
-    const { promise, resolve } = Promise.withResolvers<void>();
-    task.signal.addEventListener("abort", () => resolve(), { once: true });
-    await promise;
+    await aborted(task.signal);
     task.signal.throwIfAborted();
     return text("never");
   });
