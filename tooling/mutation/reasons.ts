@@ -66,7 +66,7 @@ export const reasons: readonly Reason[] = [
     file: "core/src/store/listening.ts",
     line: "this.#ended = this.#stop(this.#present)",
     change: "-> false",
-    reason: "The end of a listening that nobody needs: packages/core/test/listening.test.ts",
+    reason: "The end of the listening: packages/core/test/listening.test.ts",
   },
   {
     file: "core/src/store/message-queue.ts",
@@ -108,12 +108,6 @@ export const reasons: readonly Reason[] = [
     file: "core/src/store/waiting.ts",
     line: "if (scope !== null && !known)",
     reason: "The first read of a wait is one more, for the time of a foreign id",
-  },
-  {
-    file: "core/src/store/waiting.ts",
-    line: "this.#gateway.report(listenerFailed(error));",
-    change: "-> ;",
-    reason: "What is reported: packages/core/test/listening.test.ts, and the case waiting/broken-listener",
   },
   {
     file: "core/src/store/change-hub.ts",

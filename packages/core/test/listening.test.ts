@@ -1,7 +1,7 @@
 import type { TaskStoreError } from "@mcp-task-store/core";
 import { DurableTaskStore, type OnChange, type TaskBackend } from "@mcp-task-store/core/backend";
 import { expect, test } from "vitest";
-import { stores } from "../../../tooling/test/fixtures/stores.ts";
+import { stores, withMethods } from "../../../tooling/test/fixtures/stores.ts";
 
 const [memory] = stores;
 const newPlace = (memory as (typeof stores)[number]).usePlaces();
@@ -34,14 +34,7 @@ function listening(backend: TaskBackend) {
       return backend.readMany(...args);
     },
   };
-  const proxy = new Proxy(backend, {
-    get(target, key) {
-      if (key in own) return own[key as keyof TaskBackend];
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-  return { backend: proxy, present };
+  return { backend: withMethods(backend, own), present };
 }
 
 const until = async (holds: () => boolean) => {

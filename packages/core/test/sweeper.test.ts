@@ -1,23 +1,20 @@
 import type { TaskStoreError } from "@mcp-task-store/core";
-import { DurableTaskStore, type TaskBackend } from "@mcp-task-store/core/backend";
+import { type DeletionStep, DurableTaskStore, type TaskBackend } from "@mcp-task-store/core/backend";
 import { expect, test } from "vitest";
-import { stores } from "../../../tooling/test/fixtures/stores.ts";
+import { stores, withMethods } from "../../../tooling/test/fixtures/stores.ts";
 
 const [memory] = stores;
 const newPlace = (memory as (typeof stores)[number]).usePlaces();
 
 /** A store whose sweeps end as `sweep` says. It counts them, and keeps what it reports. */
-function sweeping(backend: TaskBackend, sweep: (count: number) => Promise<number>) {
+function sweeping(backend: TaskBackend, sweep: (count: number) => Promise<DeletionStep>) {
   const seen = { sweeps: 0, errors: [] as string[] };
-  const proxy = new Proxy(backend, {
-    get(target, key) {
-      if (key === "deleteExpired") return () => sweep(++seen.sweeps);
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+  const deleteExpired = () => sweep(++seen.sweeps);
   const onError = ({ code, cause }: TaskStoreError) => void seen.errors.push(cause ? (cause as Error).message : code);
-  return { store: new DurableTaskStore(proxy, { sweepIntervalMs: 5, onError }), seen };
+  return {
+    store: new DurableTaskStore(withMethods(backend, { deleteExpired }), { sweepIntervalMs: 5, onError }),
+    seen,
+  };
 }
 
 test("a sweep that fails is reported, and the next one comes", async () => {
@@ -32,7 +29,7 @@ test("a sweep that fails is reported, and the next one comes", async () => {
 
 test("a store that is closed during a sweep reports nothing, and begins no other sweep", async () => {
   await using place = await newPlace();
-  const { promise: gate, reject: fail } = Promise.withResolvers<number>();
+  const { promise: gate, reject: fail } = Promise.withResolvers<DeletionStep>();
   const { store, seen } = sweeping(place.openBackend(), () => gate);
   await store.listTasks();
   await expect.poll(() => seen.sweeps).toBe(1);
@@ -40,7 +37,7 @@ test("a store that is closed during a sweep reports nothing, and begins no other
   fail(new Error("no disk"));
   await closed;
   // The sweeps of another store are the clock.
-  const other = sweeping(place.openBackend(), async () => 0);
+  const other = sweeping(place.openBackend(), async () => ({ deleted: 0, more: false }));
   await other.store.listTasks();
   await expect.poll(() => other.seen.sweeps).toBeGreaterThan(5);
   await other.store.close();

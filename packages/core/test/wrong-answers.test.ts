@@ -2,20 +2,10 @@
 import type { TaskStoreError } from "@mcp-task-store/core";
 import { DurableTaskStore, type TaskBackend } from "@mcp-task-store/core/backend";
 import { expect, test } from "vitest";
-import { stores } from "../../../tooling/test/fixtures/stores.ts";
+import { stores, withMethods } from "../../../tooling/test/fixtures/stores.ts";
 
 const [memory] = stores;
 const newPlace = (memory as (typeof stores)[number]).usePlaces();
-
-function answering(backend: TaskBackend, own: Partial<TaskBackend>): TaskBackend {
-  return new Proxy(backend, {
-    get(target, key) {
-      if (key in own) return own[key as keyof TaskBackend];
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
 
 test("a backend that refuses a write to a task as it was read gets an error, and is not asked for ever", async () => {
   await using place = await newPlace();
@@ -25,7 +15,7 @@ test("a backend that refuses a write to a task as it was read gets an error, and
     writes += 1;
     return { applied: false, task: await backend.read(taskId, scope, []) };
   };
-  const store = new DurableTaskStore(answering(backend, { update }), { sweepIntervalMs: false });
+  const store = new DurableTaskStore(withMethods(backend, { update }), { sweepIntervalMs: false });
   const { taskId } = await store.createTask({ name: "grind" });
   const asked = store.requestInputs(taskId, { fineness: { method: "elicitation/create" } });
   await expect(asked).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE", write: "not-applied", taskId });
@@ -37,7 +27,7 @@ test("a write of questions that fails is an error of the call, with its cause", 
   await using place = await newPlace();
   const cause = new Error("no disk");
   const update = () => Promise.reject(cause);
-  const store = new DurableTaskStore(answering(place.openBackend(), { update }), { sweepIntervalMs: false });
+  const store = new DurableTaskStore(withMethods(place.openBackend(), { update }), { sweepIntervalMs: false });
   const { taskId } = await store.createTask({ name: "grind" });
   const asked = store.requestInputs(taskId, { fineness: { method: "elicitation/create" } });
   await expect(asked).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE", cause });
@@ -50,7 +40,7 @@ test("a message that cannot be read is reported, and the others are delivered", 
   const shift = async () => ["~aes-gcm|key||of a codec", JSON.stringify(message)];
   const reported: TaskStoreError[] = [];
   const onError = (error: TaskStoreError) => void reported.push(error);
-  const store = new DurableTaskStore(answering(place.openBackend(), { shift }), {
+  const store = new DurableTaskStore(withMethods(place.openBackend(), { shift }), {
     sweepIntervalMs: false,
     onError,
   });

@@ -9,7 +9,6 @@ import {
   guardHolds,
   type InsertOutcome,
   initialTask,
-  isInScope,
   isStepText,
   type LimitedClaimQuery,
   type ListQuery,
@@ -74,10 +73,8 @@ export class MemoryBackend implements TaskBackend {
 
   read(taskId: string, scope: OwnerScope): Answer<StoredTask | undefined> {
     const readAt = this.#storage.clock.now();
-    const found = this.#storage.find(taskId, readAt);
-    // Without a task of this id, it looks at another one, so that a foreign id takes as long.
-    const seen = found ?? (scope && this.#storage.any());
-    return seen && isInScope(scope, seen.task.owner) && seen === found ? { ...seen.task, readAt } : undefined;
+    const entry = this.#storage.findInScope(taskId, scope, readAt);
+    return entry && { ...entry.task, readAt };
   }
 
   async readMany(taskIds: readonly string[]): Promise<StoredTask[]> {
@@ -88,8 +85,8 @@ export class MemoryBackend implements TaskBackend {
 
   update(taskId: string, guard: Guard, patch: Patch): Answer<UpdateOutcome> {
     const now = this.#storage.clock.now();
-    const entry = this.#storage.find(taskId, now);
-    if (!entry || !isInScope(guard.scope, entry.task.owner)) return { applied: false, task: undefined };
+    const entry = this.#storage.findInScope(taskId, guard.scope, now);
+    if (!entry) return { applied: false, task: undefined };
     if (!guardHolds(entry.task, guard, now)) return { applied: false, task: { ...entry.task, readAt: now } };
     return { applied: true, task: this.#apply(entry, patch, now) };
   }

@@ -6,6 +6,7 @@ import {
   checks,
   DueHeap,
   isExpired,
+  isInScope,
   type OnChange,
   type OwnerScope,
   realTime,
@@ -65,9 +66,14 @@ export class MemoryStorage {
     return entry && !isExpired(entry.task, now) ? entry : undefined;
   }
 
-  /** The entry of a task, chosen at random. */
-  any(): Entry | undefined {
-    return this.#all.any();
+  /**
+   * The same if the task is in scope. Without a task of this id, it looks at another one, so that a
+   * foreign id takes as long as an unknown one.
+   */
+  findInScope(taskId: string, scope: OwnerScope, now: number): Entry | undefined {
+    const found = this.find(taskId, now);
+    const seen = found ?? (scope && this.#all.any());
+    return seen && isInScope(scope, seen.task.owner) && seen === found ? seen : undefined;
   }
 
   nextPosition(): number {

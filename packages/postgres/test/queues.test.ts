@@ -20,6 +20,17 @@ async function waitingStatements(): Promise<number> {
   return (await sql(database.url, waiting)).length;
 }
 
+/** Runs a statement in a transaction that stays open. Returns what commits it. */
+async function holding(statement: string): Promise<() => Promise<void>> {
+  const client = await poolOf(database.url).connect();
+  await client.query("BEGIN");
+  await client.query(statement);
+  return async () => {
+    await client.query("COMMIT");
+    client.release();
+  };
+}
+
 async function untilWaiting(many: number): Promise<void> {
   await expect.poll(waitingStatements).toBe(many);
 }
@@ -29,15 +40,12 @@ test.each(["dequeue", "dequeueAll"] as const)(
   async (call) => {
     await using store = new PostgresTaskStore({ connectionString: database.url });
     await store.messages.enqueue(call, message(1));
-    const consumer = await poolOf(database.url).connect();
-    await consumer.query("BEGIN");
-    await consumer.query("DELETE FROM mcp_tasks.task_messages WHERE task_id = $1", [call]);
+    const commit = await holding(`DELETE FROM mcp_tasks.task_messages WHERE task_id = '${call}'`);
     const found = store.messages[call](call);
     await untilWaiting(1);
     await using other = new PostgresTaskStore({ connectionString: database.url });
     await other.messages.enqueue(call, message(2));
-    await consumer.query("COMMIT");
-    consumer.release();
+    await commit();
     // The queue was never empty.
     expect([await found].flat()).toEqual([message(2)]);
   },
@@ -46,40 +54,32 @@ test.each(["dequeue", "dequeueAll"] as const)(
 test("dequeueAll takes all of a queue or none", async () => {
   await using store = new PostgresTaskStore({ connectionString: database.url });
   for (const number of [1, 2]) await store.messages.enqueue("queue", message(number));
-  const consumer = await poolOf(database.url).connect();
-  await consumer.query("BEGIN");
-  await consumer.query("DELETE FROM mcp_tasks.task_messages WHERE task_id = 'queue' AND body LIKE '%:1,%'");
+  const commit = await holding("DELETE FROM mcp_tasks.task_messages WHERE task_id = 'queue' AND body LIKE '%:1,%'");
   const found = store.messages.dequeueAll("queue");
   await untilWaiting(1);
   await using other = new PostgresTaskStore({ connectionString: database.url });
   await other.messages.enqueue("queue", message(3));
-  await consumer.query("COMMIT");
-  consumer.release();
+  await commit();
   expect(await found).toEqual([message(2), message(3)]);
 });
 
 test("a queue is not full while another consumer takes from it", async () => {
   await using store = new PostgresTaskStore({ connectionString: database.url });
   for (const number of [1, 2]) await store.messages.enqueue("full", message(number));
-  const consumer = await poolOf(database.url).connect();
-  await consumer.query("BEGIN");
-  await consumer.query("DELETE FROM mcp_tasks.task_messages WHERE task_id = 'full' AND body LIKE '%:1,%'");
+  const commit = await holding("DELETE FROM mcp_tasks.task_messages WHERE task_id = 'full' AND body LIKE '%:1,%'");
   // After what the consumer takes, in the order of all calls.
   const added = store.messages.enqueue("full", message(3), undefined, 2);
   added.catch(() => undefined);
   await untilWaiting(1);
-  await consumer.query("COMMIT");
-  consumer.release();
+  await commit();
   await added;
   expect(await store.messages.dequeueAll("full")).toEqual([message(2), message(3)]);
 });
 
-test("dequeueAll takes what made the queue full meanwhile", async () => {
+test("dequeueAll takes a message that filled the queue while the call waited", async () => {
   await using store = new PostgresTaskStore({ connectionString: database.url });
   await store.messages.enqueue("filled", message(1));
-  const reader = await poolOf(database.url).connect();
-  await reader.query("BEGIN");
-  await reader.query("SELECT FROM mcp_tasks.task_messages WHERE task_id = 'filled' FOR SHARE");
+  const commit = await holding("SELECT FROM mcp_tasks.task_messages WHERE task_id = 'filled' FOR SHARE");
   const found = store.messages.dequeueAll("filled");
   await untilWaiting(1);
   await using other = new PostgresTaskStore({ connectionString: database.url });
@@ -94,8 +94,7 @@ test("dequeueAll takes what made the queue full meanwhile", async () => {
   const added = add(2).then(() => add(3));
   // The calls have answers, or the first of them waits for the consumer.
   await expect.poll(async () => answers.length === 2 || (await waitingStatements()) === 2).toBe(true);
-  await reader.query("COMMIT");
-  reader.release();
+  await commit();
   await added;
   const left = await store.messages.dequeueAll("filled");
   const [taken, full] = [await found, answers[1] === "QUEUE_FULL"];

@@ -9,6 +9,7 @@ import {
   invalid,
   leaseHeld,
   leaseLost,
+  listenerFailed,
   notFound,
   notSupported,
   storeClosed,
@@ -112,6 +113,25 @@ export class BackendGateway {
   readonly report: (error: unknown) => void = reporter((error: unknown) =>
     this.inContext(this.settings.onError, asStoreError(error)),
   );
+
+  /**
+   * A listener of the application, to be called in the present context. What it throws goes to
+   * `onError`.
+   * @param taskIdOf The task that a call is about.
+   */
+  listener<Args extends readonly unknown[]>(
+    listen: (...args: Args) => void,
+    taskIdOf?: (...args: Args) => string,
+  ): (...args: Args) => void {
+    const inContext = presentContext();
+    return (...args) => {
+      try {
+        inContext(listen, ...args);
+      } catch (error) {
+        this.report(listenerFailed(error, taskIdOf?.(...args)));
+      }
+    };
+  }
 
   /**
    * The scope of a call.

@@ -1,7 +1,7 @@
 import type { EventBackend, Settlement, StoredEvent } from "../backend/event-backend.ts";
 import { eventKind } from "../backend/event-backend.ts";
 import { REGISTER_OPTIONS, TAKE_EVENTS_OPTIONS } from "../contract/call-options.ts";
-import { invalid, listenerFailed, notSupported } from "../contract/errors.ts";
+import { invalid, notSupported } from "../contract/errors.ts";
 import {
   type DeliveryOutcome,
   type EventPage,
@@ -21,7 +21,6 @@ import {
 import { decodeString } from "../contract/json.ts";
 import { LIST_EVENTS_OPTIONS, REDELIVER_OPTIONS } from "../contract/operation-options.ts";
 import { checkEither, checkOptions } from "../contract/option-checks.ts";
-import { presentContext } from "../process/context.ts";
 import type { BackendGateway } from "./backend-gateway.ts";
 import type { ChangeHub, Watcher } from "./change-hub.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
@@ -67,14 +66,8 @@ export class Events implements TaskEvents {
 
   async watch(on: readonly TaskEventKind[], listener: () => void): Promise<() => void> {
     if (typeof listener !== "function") throw invalid("watch needs a listener: a function that is called for changes");
-    const inContext = presentContext();
-    const told = () => {
-      try {
-        inContext(listener);
-      } catch (error) {
-        this.#gateway.report(listenerFailed(error));
-      }
-    };
+    // Without the arguments of the hub.
+    const told = this.#gateway.listener(() => listener());
     const watcher: Watcher = {
       // The listener needs no state of the task, so the hub need not read it.
       wants: (about) => {

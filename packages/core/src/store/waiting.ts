@@ -3,13 +3,12 @@ import { isInScope } from "../backend/rules.ts";
 import type { PayloadField, StoredTask } from "../backend/stored-task.ts";
 import { SUBSCRIBE_OPTIONS } from "../contract/call-options.ts";
 import { isStorableKey, MAX_TIMER_MS } from "../contract/checks.ts";
-import { expired, invalid, listenerFailed, notFound } from "../contract/errors.ts";
+import { expired, invalid, notFound } from "../contract/errors.ts";
 import { checkOptions } from "../contract/option-checks.ts";
 import type { SubscribeOptions, WaitForTaskOptions, WaitOptions } from "../contract/options.ts";
 import type { TaskSnapshot } from "../contract/record.ts";
 import { isTaskStatus, isTerminal, type TaskStatus } from "../contract/task.ts";
 import { deadline, onAbort, timedOut } from "../process/aborts.ts";
-import { presentContext } from "../process/context.ts";
 import { keepAlive } from "../process/keep-alive.ts";
 import type { BackendGateway } from "./backend-gateway.ts";
 import type { ChangeHub, Watcher } from "./change-hub.ts";
@@ -115,7 +114,10 @@ export class Waiting {
       return () => undefined;
     }
     const { names, statuses } = options;
-    const inContext = presentContext();
+    const tell = this.#gateway.listener(
+      (task: StoredTask) => listener(toSnapshot(task)),
+      ({ taskId }) => taskId,
+    );
     const told = new RecentMap<string, string>(REMEMBERED);
     const watcher: Watcher = {
       ...(options.taskId === undefined ? {} : { taskId: options.taskId }),
@@ -128,11 +130,7 @@ export class Waiting {
         const state = `${task.revision} ${task.updatedAt} ${task.status}`;
         if (told.get(task.taskId) === state) return;
         told.set(task.taskId, state);
-        try {
-          inContext(listener, toSnapshot(task));
-        } catch (error) {
-          this.#gateway.report(listenerFailed(error, task.taskId));
-        }
+        tell(task);
       },
       onError: () => undefined,
     };
@@ -143,14 +141,7 @@ export class Waiting {
   async claimable(listener: (name: string | undefined) => void): Promise<() => void> {
     if (typeof listener !== "function")
       throw invalid("watchClaimable needs a listener: a function that takes the names of claimable tasks");
-    const inContext = presentContext();
-    const watcher = (name: string | undefined) => {
-      try {
-        inContext(listener, name);
-      } catch (error) {
-        this.#gateway.report(listenerFailed(error));
-      }
-    };
+    const watcher = this.#gateway.listener(listener);
     await this.#hub.addClaims(watcher);
     return () => this.#hub.deleteClaims(watcher);
   }
